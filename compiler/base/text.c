@@ -1,0 +1,54 @@
+/* text.c: see text.h. */
+#include "compiler/base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void reserve(rgc_text *text, size_t extra) {
+  size_t need = text->length + extra + 1;
+  if (need <= text->capacity) return;
+  size_t capacity = text->capacity ? text->capacity : 256;
+  while (capacity < need) capacity *= 2;
+  text->chars = realloc(text->chars, capacity);
+  if (!text->chars) {
+    fputs("rgc: out of memory\n", stderr);
+    abort();
+  }
+  text->capacity = capacity;
+}
+
+void rgc_text_add_bytes(rgc_text *text, const char *bytes, size_t length) {
+  reserve(text, length);
+  if (length) memcpy(text->chars + text->length, bytes, length);
+  text->length += length;
+  text->chars[text->length] = 0;
+}
+
+void rgc_text_add(rgc_text *text, const char *chars) { rgc_text_add_bytes(text, chars, strlen(chars)); }
+
+void rgc_text_printf(rgc_text *text, const char *format, ...) {
+  va_list args, again;
+  va_start(args, format);
+  va_copy(again, args);
+  int length = vsnprintf(NULL, 0, format, args);
+  va_end(args);
+  reserve(text, (size_t)length);
+  vsnprintf(text->chars + text->length, (size_t)length + 1, format, again);
+  va_end(again);
+  text->length += (size_t)length;
+}
+
+void rgc_text_free(rgc_text *text) {
+  free(text->chars);
+  *text = (rgc_text){0};
+}
+
+const char *rgc_text_chars(const rgc_text *text) { return text->chars ? text->chars : ""; }
+
+char *rgc_text_take(rgc_text *text, rgc_arena *arena) {
+  char *copy = rgc_arena_strndup(arena, rgc_text_chars(text), text->length);
+  rgc_text_free(text);
+  return copy;
+}
