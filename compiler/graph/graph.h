@@ -1,0 +1,144 @@
+/* graph.h: the SSA graph, the one structure between the graph file and the plan.
+ *
+ * Values are tensors with a logical shape N,H,W,C (always four axes); ops define them. Value and op ids are indices into
+ * the arrays. Ops stand in execution order: every value is defined before it is read. A vector of C channels is [1,1,1,C].
+ * A convolution or linear weight is [O,KH,KW,I] (PyTorch's [O,I,KH,KW]; linear over an HxWxC input has KH=H, KW=W, so that
+ * flattening matches PyTorch's); a batch of labels is i32 [N,1,1,1].
+ *
+ * Two levels live in it. Composite ops (ops.def) exist until `decompose`; then every op is a kernel (kernel.h).
+ *
+ * State. A parameter, buffer or optimizer state is a value without a defining op. The op that changes it defines a new value
+ * whose `updates` names the old one: both share storage, and every other reader of the old value stands before that op. */
+#ifndef RGC_GRAPH_GRAPH_H
+#define RGC_GRAPH_GRAPH_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/diag.h"
+#include "compiler/base/text.h"
+#include "compiler/graph/expr.h"
+
+typedef enum rgc_dtype { RGC_F32, RGC_I32, RGC_U8, RGC_DTYPE_COUNT } rgc_dtype; /* words: f32 i32 u8 */
+
+/* Words: input label param buffer state temp output. */
+typedef enum rgc_role {
+  RGC_ROLE_INPUT,  /* images, f32 after the transforms */
+  RGC_ROLE_LABEL,  /* i32 [N,1,1,1] */
+  RGC_ROLE_PARAM,  /* learnt; saved under its name */
+  RGC_ROLE_BUFFER, /* BN's running statistics; saved under its name */
+  RGC_ROLE_STATE,  /* optimizer state; saved beside a checkpoint */
+  RGC_ROLE_TEMP,   /* computed in a step */
+  RGC_ROLE_OUTPUT, /* computed, and read by the caller after the step (logits, loss, correct) */
+  RGC_ROLE_COUNT
+} rgc_role;
+
+/* Initial values of parameters, buffers and states. Words: zero const normal uniform. */
+typedef enum rgc_init_kind { RGC_INIT_CONST, RGC_INIT_NORMAL, RGC_INIT_UNIFORM } rgc_init_kind;
+typedef struct rgc_init {
+  rgc_init_kind kind;
+  double number; /* the constant; the standard deviation; the bound of uniform(-b, b) */
+} rgc_init;
+
+/* How the elements lie in memory. Words: nhwc panel. */
+typedef enum rgc_layout_kind {
+  RGC_LAYOUT_NHWC, /* row-major over the logical axes */
+  RGC_LAYOUT_PANEL /* a weight [O,KH,KW,I] as [g][o/lanes][i/block][KH][KW][block][lanes], zero-padded; see kernel.h */
+} rgc_layout_kind;
+typedef struct rgc_layout {
+  rgc_layout_kind kind;
+  int groups, lanes, block; /* PANEL only, else 0 */
+} rgc_layout;
+
+typedef struct rgc_value {
+  int id;
+  const char *name; /* [A-Za-z0-9._-]+, unique; parameters carry torchvision's names ("layer1.0.conv1.weight") */
+  rgc_dtype dtype;
+  rgc_role role;
+  int64_t shape[RGC_AXES];
+  rgc_layout layout;
+  int torch_rank; /* PARAM, BUFFER: rank in PyTorch's file: 4 conv, 2 linear, 1 vector; else 0 */
+  rgc_init init;  /* PARAM, BUFFER, STATE */
+  int op;         /* the op that defines it, or -1 */
+  int updates;    /* the state value whose storage this overwrites, or -1 */
+} rgc_value;
+
+typedef enum rgc_op_kind {
+#define OP(id, word, min_in, max_in, min_out, max_out, attributes) RGC_OP_##id,
+#include "compiler/graph/ops.def"
+#undef OP
+  RGC_OP_COUNT
+} rgc_op_kind;
+
+/* Attributes of all op kinds, each a number; ops.def says which op has which. X(identifier, word). */
+#define RGC_ATTRIBUTES(X)                                                                                              \
+  X(STRIDE, "stride") X(PAD, "pad") X(DILATION, "dilation") X(GROUPS, "groups") X(KERNEL, "kernel") X(EPS, "eps")      \
+  X(MOMENTUM, "momentum") X(RUNNING, "running") X(CEIL, "ceil") X(COUNT_PAD, "count_pad") X(AXES, "axes")              \
+  X(BY, "by") X(SMOOTHING, "smoothing")
+typedef enum rgc_attribute {
+#define X(id, word) RGC_ATTR_##id,
+  RGC_ATTRIBUTES(X)
+#undef X
+      RGC_ATTR_COUNT
+} rgc_attribute;
+
+enum { RGC_BY_SUM, RGC_BY_MEAN, RGC_BY_MAX }; /* attribute BY of reduce */
+
+typedef struct rgc_kernel rgc_kernel; /* kernel.h */
+
+typedef struct rgc_op {
+  int id;
+  rgc_op_kind kind;
+  int *inputs, input_count;   /* value ids; MAP: as its body's operands, one each */
+  int *outputs, output_count; /* value ids */
+  double attr[RGC_ATTR_COUNT];
+  rgc_body *body;     /* MAP */
+  int root;           /* MAP: the node of `body` that is the output */
+  rgc_kernel *kernel; /* KERNEL */
+  const char *layer;  /* "layer1.0.conv1", "" for ops that serve no layer */
+  const char *word;   /* the layer word of the graph file, "relu", for tables */
+  int line;           /* of the graph file, 0 if none */
+  bool backward;      /* made by autodiff */
+} rgc_op;
+
+typedef struct rgc_graph {
+  rgc_arena *arena;
+  const char *name;
+  int64_t batch; /* N */
+  rgc_value *values;
+  int value_count, value_capacity;
+  rgc_op *ops;
+  int op_count, op_capacity;
+} rgc_graph;
+
+rgc_graph *rgc_graph_create(rgc_arena *arena, const char *name, int64_t batch);
+rgc_graph *rgc_graph_clone(const rgc_graph *graph, rgc_arena *arena);
+/* Adds a value; the name is made unique by a suffix ".2", ".3"... for TEMP values. Returns its id. */
+int rgc_graph_value(rgc_graph *graph, const char *name, rgc_dtype dtype, rgc_role role, const int64_t shape[RGC_AXES]);
+int rgc_graph_find(const rgc_graph *graph, const char *name); /* -1: none */
+/* Appends an op (attributes at their defaults: stride, dilation, groups 1, others 0) and links its outputs. The pointer holds
+ * until the next op is added. */
+rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int input_count, const int *outputs,
+                     int output_count);
+/* A MAP op over `body` with the output's shape as space; the operands of the body become its inputs. */
+rgc_op *rgc_graph_map(rgc_graph *graph, rgc_body *body, int root, int output);
+rgc_body *rgc_body_create(rgc_arena *arena);
+int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]);
+/* Output extent of a window: floor or ceil((in + 2 pad - dilation (k-1) - 1) / stride) + 1, and (ceil) the last window must
+ * begin inside the input or its left padding, as PyTorch has it. */
+int64_t rgc_window_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode);
+
+/* The canonical text and back; rgc_graph_parse reports every error with its line. */
+void rgc_graph_print(const rgc_graph *graph, rgc_text *out);
+rgc_graph *rgc_graph_parse(rgc_arena *arena, const char *text, const char *file, rgc_diagnostics *diags);
+/* Every rule of the IR: ids, order, counts, shapes, attributes, views, updates. */
+bool rgc_graph_verify(const rgc_graph *graph, rgc_diagnostics *diags);
+
+typedef struct rgc_op_info {
+  const char *word;
+  int min_in, max_in, min_out, max_out; /* max -1: any */
+  unsigned attributes;                  /* bit mask of rgc_attribute */
+} rgc_op_info;
+const rgc_op_info *rgc_op_info_of(rgc_op_kind kind);
+const char *rgc_attribute_word(rgc_attribute attribute);
+#endif
