@@ -1,0 +1,76 @@
+/* kernel.h: what one launch computes. After `decompose` every op of a graph is one of these; codegen knows nothing else.
+ *
+ *   kind      core                                        accumulators
+ *   MAP       none                                        -
+ *   REDUCE    A space is combined over `reduce_axes`      acc k = combine[k] of root a_roots[k]
+ *   WINDOW    taps r,s of a window over A space           acc k = combine[k] of the tap expression tap_roots[k]
+ *   CONTRACT  sum of products of A and a weight (form     acc 0
+ *             PIXELS) or of A and B (form WEIGHTS)
+ *
+ * A kernel has up to four expression stages, each a body over a space of its own:
+ *   a    (A space)        roots a_roots[]: the virtual tensors the core reads; their maps are the PROLOGUE
+ *   b    (B space)        root b_root: WEIGHTS only, the output gradient
+ *   tap  (output space, a tap)  WINDOW only: GATHER i is a_roots[i] at the tapped point, `a_fill[i]` outside of A space;
+ *                          a LOAD here reads at the output point (h,w replaced by the tap r,s where `tap_operand` is set)
+ *   epi  (output space)   reads ACC k; what is stored; the EPILOGUE
+ * Geometry: output (oh,ow) and tap (r,s) meet A at  ih = oh*stride + r*dilation - pad; transposed (gradients):
+ *   ih = (oh + pad - r*dilation) / stride where that divides, else the tap does not reach. Outside of A space: a_fill
+ *   (0 for a contract: padding comes after the prologue).
+ * CONTRACT PIXELS: acc[n,oh,ow,o] = sum over r,s,k of A[n,ih,iw,g*K+k] * W[o,r,s,k], g the group of o. Transposed: the data
+ *   gradient, W is then the forward weight read as W[k,r,s,o] (the value `weight` is packed for it).
+ * CONTRACT WEIGHTS: acc[o,r,s,i] = sum over n,oh,ow of B[n,oh,ow,o] * A[n,ih,iw,g*I+i].
+ *
+ * Outputs: STORE writes a node of `epi` at every output point; SIDE_STORE a node of `a` at every A point (once); SUM, MAX and
+ * MOMENTS reduce a node of `epi` over N,H,W of each tile and write one partial [tiles, planes, 1, C]: planes is 1, and 3 for
+ * moments (count, mean, M2 = sum of squared distances from the mean). A later REDUCE kernel over axis N merges the partials in
+ * tile order, in double: combine SUM, MAX or MERGE (accumulators 3k.. are count, mean, M2).
+ * Tiles: rows of the output space (n,h) are cut into `tile_rows` each (tile_images of them when a tile holds whole images):
+ * their number depends on shapes only. Samples at and past n_valid are neither stored, nor counted.
+ *
+ * Panel layout of a weight [O,KH,KW,I], G groups, L lanes, B block (16, or I/G... when that is smaller):
+ *   [g][ceil(O/G/L)][ceil(I/B)][KH][KW][B][L], I per group, zero-padded. For a transposed contract the packed value has
+ *   O and I exchanged, with [I*G.. as o]: logical [Itotal,KH,KW,O/G]. */
+#ifndef RGC_GRAPH_KERNEL_H
+#define RGC_GRAPH_KERNEL_H
+#include "compiler/graph/graph.h"
+
+typedef enum rgc_kernel_kind { RGC_MAP, RGC_REDUCE, RGC_WINDOW, RGC_CONTRACT } rgc_kernel_kind;
+typedef enum rgc_contract_form { RGC_PIXELS, RGC_WEIGHTS } rgc_contract_form;
+typedef enum rgc_combine { RGC_COMBINE_SUM, RGC_COMBINE_MAX, RGC_COMBINE_ARGMAX, RGC_COMBINE_MERGE } rgc_combine;
+typedef enum rgc_store_kind { RGC_STORE, RGC_SIDE_STORE, RGC_PARTIAL_SUM, RGC_PARTIAL_MAX, RGC_PARTIAL_MOMENTS } rgc_store_kind;
+
+enum { RGC_MAX_ROOTS = 4 };
+
+typedef struct rgc_geometry {
+  int64_t kernel_h, kernel_w, stride, pad, dilation, groups;
+  bool transposed;
+} rgc_geometry;
+
+typedef struct rgc_store {
+  rgc_store_kind kind;
+  int value; /* id of the value written */
+  int node;  /* of epi, or of a for a side store */
+} rgc_store;
+
+struct rgc_kernel {
+  rgc_kernel_kind kind;
+  rgc_contract_form form;                   /* CONTRACT */
+  int64_t extent[RGC_AXES];                 /* output space */
+  int64_t a_extent[RGC_AXES];               /* A space; unused: zeros */
+  int64_t b_extent[RGC_AXES];               /* B space; unused: zeros */
+  rgc_geometry geometry;                    /* WINDOW, CONTRACT */
+  unsigned reduce_axes;                     /* REDUCE: bit mask of the axes of A space */
+  int weight;                               /* CONTRACT PIXELS: value id; else -1 */
+  rgc_body *a, *b, *tap, *epi;              /* NULL where there is none */
+  int a_roots[RGC_MAX_ROOTS], a_root_count; /* nodes of a */
+  double a_fill[RGC_MAX_ROOTS];
+  int b_root;                       /* node of b */
+  int tap_roots[RGC_MAX_ROOTS];     /* WINDOW: nodes of tap, one an accumulator */
+  unsigned tap_operand;             /* WINDOW: bit mask of tap operands whose axes H,W are the tap's r,s */
+  rgc_combine combine[RGC_MAX_ROOTS];
+  int acc_count;
+  rgc_store *stores;
+  int store_count;
+  int64_t tile_rows, tile_images;   /* 0 until tiles are chosen: one tile */
+};
+#endif
