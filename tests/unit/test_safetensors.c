@@ -1,0 +1,69 @@
+/* test_safetensors.c: what is written reads back; every single flipped bit and every truncation is refused. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compiler/plan/safetensors.h"
+
+static const float weights[6] = {1, -2, 3.5f, 0, 1e-30f, 7};
+static const int64_t steps[1] = {42};
+static rgc_metadata metadata[] = {{"graph", "conv \"x\"\nbn"}, {"name", "tiny"}};
+static rgc_tensor tensors[] = {{"a.weight", RGC_TENSOR_F32, 2, {2, 3}, weights, sizeof weights},
+                               {"steps", RGC_TENSOR_I64, 0, {0}, steps, sizeof steps}};
+
+/* Writes the example and returns its bytes. */
+static unsigned char *written(rgc_arena *arena, rgc_diagnostics *diags, size_t *size_bytes) {
+  char path[] = "/tmp/rgc_safetensors_XXXXXX";
+  cr_assert(mkdtemp(path));
+  char *name = rgc_arena_printf(arena, "%s/x.bin", path);
+  rgc_tensor_file file = {.metadata = metadata, .metadata_count = 2, .tensors = tensors, .tensor_count = 2};
+  cr_assert(rgc_safetensors_write(&file, name, diags));
+  FILE *f = fopen(name, "rb");
+  unsigned char *bytes = rgc_arena_alloc(arena, 4096);
+  *size_bytes = fread(bytes, 1, 4096, f);
+  fclose(f);
+  remove(name);
+  rmdir(path);
+  return bytes;
+}
+
+Test(safetensors, reads_back_what_was_written) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  size_t size;
+  unsigned char *bytes = written(arena, &diags, &size);
+  rgc_tensor_file *file = rgc_safetensors_parse(arena, bytes, size, "x", &diags);
+  cr_assert(file);
+  cr_assert_str_eq(rgc_metadata_find(file, "graph"), "conv \"x\"\nbn");
+  const rgc_tensor *t = rgc_tensor_find(file, "a.weight");
+  cr_assert(t && t->rank == 2 && t->shape[0] == 2 && t->shape[1] == 3);
+  cr_assert(!memcmp(t->data, weights, sizeof weights));
+  cr_assert_eq(((const int64_t *)rgc_tensor_find(file, "steps")->data)[0], 42);
+  rgc_arena_destroy(arena);
+}
+
+Test(safetensors, refuses_every_flipped_bit_and_every_truncation) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  size_t size;
+  unsigned char *bytes = written(arena, &diags, &size);
+  rgc_tensor_file *whole = rgc_safetensors_parse(arena, bytes, size, "x", &diags);
+  char digest[33], other[33];
+  rgc_safetensors_digest(whole, digest);
+  for (size_t length = 0; length < size; length++)
+    cr_assert_null(rgc_safetensors_parse(arena, bytes, length, "x", &diags), "truncated to %zu", length);
+  for (size_t bit = 0; bit < size * 8; bit++) {
+    bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    rgc_tensor_file *file = rgc_safetensors_parse(arena, bytes, size, "x", &diags);
+    if (file) { /* only bits without meaning may change: white space, and the name of the entry "digest" itself */
+      rgc_safetensors_digest(file, other);
+      if (rgc_metadata_find(file, "digest")) cr_assert_str_eq(digest, other, "bit %zu", bit);
+    }
+    bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+  }
+  rgc_arena_destroy(arena);
+}
