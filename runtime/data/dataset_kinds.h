@@ -1,0 +1,44 @@
+/* dataset_kinds.h: what the readers of dataset.h's kinds share with dataset.c; for this folder only.
+ *
+ * A reader fills in shape, decode and classes, and adds its samples; `item` is whatever its decode turns into pixels. All
+ * memory comes from the data set's arena. */
+#ifndef RGC_RUNTIME_DATA_DATASET_KINDS_H
+#define RGC_RUNTIME_DATA_DATASET_KINDS_H
+#include "runtime/data/dataset.h"
+#include "runtime/data/slurp.h"
+
+typedef struct rgc_sample {
+  const void *item;
+  int label;
+} rgc_sample;
+
+typedef struct rgc_sample_list {
+  rgc_sample *items;
+  int count, capacity;
+} rgc_sample_list;
+
+struct rgc_dataset {
+  rgc_arena *arena;
+  rgc_image_shape shape;
+  const char **class_names; /* [class_count] */
+  int class_count;
+  bool names_are_numbers; /* the format has labels only */
+  rgc_sample_list splits[RGC_SPLIT_COUNT];
+  /* `item` to u8[height][width][channels]. */
+  void (*decode)(const rgc_dataset *dataset, const void *item, uint8_t *dst);
+};
+
+/* `where` is the spec after its colon. False after reporting. */
+typedef bool rgc_dataset_reader(rgc_dataset *dataset, const char *where, const rgc_dataset_options *options,
+                                rgc_diagnostics *diags);
+rgc_dataset_reader rgc_dataset_read_bitmaps, rgc_dataset_read_strokes, rgc_dataset_read_cifar10, rgc_dataset_read_idx,
+    rgc_dataset_read_synthetic;
+
+void rgc_dataset_add(rgc_dataset *dataset, rgc_split split, const void *item, int label);
+/* The split of sample `index` among `count` where the format has none. */
+rgc_split rgc_dataset_default_split(int index, int count);
+/* Classes named "0" to "count-1". */
+void rgc_dataset_number_classes(rgc_dataset *dataset, int count);
+/* A decode for items that are the bytes wanted. */
+void rgc_dataset_copy_bytes(const rgc_dataset *dataset, const void *item, uint8_t *dst);
+#endif
