@@ -1,37 +1,18 @@
-/* expr.c: views, and bodies built node by node; see expr.h. Equal nodes and operands are shared, constants folded, so that
- * a body has one text whatever the order its parts were asked for. */
+/* expr.c: views, and the builders of scalar expressions (expr.h).
+ *
+ * A builder returns the index of a node that means what was asked for: an equal node that is there already, a constant when
+ * every argument is one, an argument itself where the operation is exactly the identity, or a new node at the end. Only
+ * rewrites that keep every bit are made here (x*1, x/1, x-0, --x): x+0 is not one of them, for x = -0. Equality of numbers
+ * is equality of bits throughout, so that -0, infinities and NaN fills are kept apart. */
 #include "compiler/graph/expr.h"
 
 #include <math.h>
 #include <string.h>
 
-static const struct {
-  const char *word;
-  int arity;
-} kinds[] = {
-#define X(id, word, args) {word, args},
-    RGC_EXPR_NODES(X)
-#undef X
-};
-
-static const char *const scalar_words[] = {
-#define X(id, word) word,
-    RGC_SCALARS(X)
-#undef X
-};
-
-const char *rgc_expr_word(rgc_expr_kind kind) { return kinds[kind].word; }
-int rgc_expr_arity(rgc_expr_kind kind) { return kinds[kind].arity; }
-const char *rgc_scalar_word(rgc_scalar scalar) { return scalar_words[scalar]; }
-
-rgc_expr_kind rgc_expr_kind_of(const char *word) {
-  int kind = 0;
-  while (kind < RGC_EXPR_KIND_COUNT && strcmp(kinds[kind].word, word)) kind++;
-  return (rgc_expr_kind)kind;
-}
+static bool same_bits(double a, double b) { return !memcmp(&a, &b, sizeof a); }
 
 rgc_view rgc_view_identity(void) {
-  rgc_view view = {.fill = 0};
+  rgc_view view = {0};
   for (int j = 0; j < RGC_AXES; j++) view.axis[j] = (rgc_axis_view){.from = j, .mul = 1, .add = 0, .div = 1};
   return view;
 }
@@ -43,118 +24,220 @@ rgc_view rgc_view_broadcast(const int64_t shape[RGC_AXES], const int64_t extent[
   return view;
 }
 
-/* Equal as bits: -0 and NaN are fills like any other. */
-static bool same_number(double a, double b) { return !memcmp(&a, &b, sizeof a); }
-
-static bool axis_equal(const rgc_axis_view *a, const rgc_axis_view *b) {
-  return a->from == b->from && a->mul == b->mul && a->add == b->add && a->div == b->div;
-}
-
 bool rgc_view_equal(const rgc_view *a, const rgc_view *b) {
-  for (int j = 0; j < RGC_AXES; j++)
-    if (!axis_equal(&a->axis[j], &b->axis[j])) return false;
-  return same_number(a->fill, b->fill);
+  for (int j = 0; j < RGC_AXES; j++) {
+    const rgc_axis_view *x = &a->axis[j], *y = &b->axis[j];
+    if (x->from != y->from || x->mul != y->mul || x->add != y->add || x->div != y->div) return false;
+  }
+  return same_bits(a->fill, b->fill);
 }
 
 bool rgc_view_is_identity(const rgc_view *view) {
   rgc_view identity = rgc_view_identity();
-  for (int j = 0; j < RGC_AXES; j++)
-    if (!axis_equal(&view->axis[j], &identity.axis[j])) return false;
-  return true;
+  identity.fill = view->fill;
+  return rgc_view_equal(view, &identity);
 }
 
 int64_t rgc_view_element(const rgc_view *view, const int64_t shape[RGC_AXES], const int64_t point[RGC_AXES]) {
   int64_t element = 0;
   for (int j = 0; j < RGC_AXES; j++) {
-    const rgc_axis_view *a = &view->axis[j];
-    int64_t scaled = point[a->from] * a->mul + a->add;
-    if (scaled % a->div) return -1;
-    int64_t index = scaled / a->div;
+    const rgc_axis_view *axis = &view->axis[j];
+    int64_t index = point[axis->from] * axis->mul + axis->add;
+    if (index % axis->div) return -1;
+    index /= axis->div;
     if (index < 0 || index >= shape[j]) return -1;
     element = element * shape[j] + index;
   }
   return element;
 }
 
-/* inner((outer(i))): ((i*om + oa)/od * im + ia) / id. With od 1 that is (i*om*im + oa*im + ia) / id; with im 1, id 1:
- * (i*om + oa + ia*od) / od. */
-static bool axis_compose(const rgc_axis_view *outer, const rgc_axis_view *inner, rgc_axis_view *result) {
-  if (outer->div == 1) {
-    *result = (rgc_axis_view){outer->from, outer->mul * inner->mul, outer->add * inner->mul + inner->add, inner->div};
-    return true;
+static int64_t common_divisor(int64_t a, int64_t b) {
+  while (b) {
+    int64_t rest = a % b;
+    a = b;
+    b = rest;
   }
-  if (inner->mul != 1 || inner->div != 1) return false;
-  *result = (rgc_axis_view){outer->from, outer->mul, outer->add + inner->add * outer->div, outer->div};
+  return a < 0 ? -a : a;
+}
+
+/* The same map of integers in lowest terms; a constant axis reads from its own number. */
+static rgc_axis_view reduce_axis(rgc_axis_view axis, int own) {
+  int64_t divisor = common_divisor(common_divisor(axis.mul, axis.add), axis.div);
+  axis.mul /= divisor;
+  axis.add /= divisor;
+  axis.div /= divisor;
+  if (!axis.mul) axis.from = own;
+  return axis;
+}
+
+/* One axis: ((i*mul + add)/div of `outer`) put into `inner`. False where the outer remainder would be lost. */
+static bool compose_axis(rgc_axis_view outer, rgc_axis_view inner, rgc_axis_view *result) {
+  if (outer.div > 1 && (inner.div > 1 || common_divisor(inner.mul, outer.div) != 1)) return false;
+  *result = (rgc_axis_view){.from = outer.from,
+                            .mul = outer.mul * inner.mul,
+                            .add = outer.add * inner.mul + inner.add * outer.div,
+                            .div = outer.div * inner.div};
   return true;
 }
 
+/* The space between the two is not known here: that points outside of it stay outside (or do not occur) is for the caller
+ * to see to. */
 bool rgc_view_compose(const rgc_view *outer, const rgc_view *inner, rgc_view *result) {
+  if (!same_bits(outer->fill, inner->fill)) return false;
   rgc_view composed = {.fill = inner->fill};
-  if (!same_number(outer->fill, inner->fill)) return false;
-  for (int j = 0; j < RGC_AXES; j++)
-    if (!axis_compose(&outer->axis[inner->axis[j].from], &inner->axis[j], &composed.axis[j])) return false;
+  bool used[RGC_AXES] = {0};
+  for (int j = 0; j < RGC_AXES; j++) {
+    int between = inner->axis[j].from;
+    rgc_axis_view first = reduce_axis(outer->axis[between], between), second = reduce_axis(inner->axis[j], between);
+    if (!compose_axis(first, second, &composed.axis[j])) return false;
+    composed.axis[j] = reduce_axis(composed.axis[j], j);
+    used[between] = true;
+  }
+  for (int k = 0; k < RGC_AXES; k++)
+    if (!used[k] && reduce_axis(outer->axis[k], k).div > 1) return false;
   *result = composed;
   return true;
 }
 
-static int add_node(rgc_body *body, rgc_node node) {
-  for (int i = 0; i < body->node_count; i++) {
-    const rgc_node *n = &body->nodes[i];
-    if (n->kind == node.kind && n->index == node.index && n->axes == node.axes && same_number(n->number, node.number) &&
-        !memcmp(n->arg, node.arg, sizeof node.arg))
-      return i;
-  }
+/* Words. */
+
+static const char *const words[] = {
+#define X(id, word, args) word,
+    RGC_EXPR_NODES(X)
+#undef X
+};
+static const int arities[] = {
+#define X(id, word, args) args,
+    RGC_EXPR_NODES(X)
+#undef X
+};
+static const char *const scalar_words[] = {
+#define X(id, word) word,
+    RGC_SCALARS(X)
+#undef X
+};
+
+const char *rgc_expr_word(rgc_expr_kind kind) { return words[kind]; }
+
+rgc_expr_kind rgc_expr_kind_of(const char *word) {
+  int kind = 0;
+  while (kind < RGC_EXPR_KIND_COUNT && strcmp(words[kind], word)) kind++;
+  return (rgc_expr_kind)kind;
+}
+
+int rgc_expr_arity(rgc_expr_kind kind) { return arities[kind]; }
+
+const char *rgc_scalar_word(rgc_scalar scalar) { return scalar_words[scalar]; }
+
+/* Builders. */
+
+static bool equal_nodes(const rgc_node *a, const rgc_node *b) {
+  return a->kind == b->kind && a->arg[0] == b->arg[0] && a->arg[1] == b->arg[1] && a->arg[2] == b->arg[2] &&
+         a->index == b->index && a->axes == b->axes && same_bits(a->number, b->number);
+}
+
+static int share_node(rgc_body *body, rgc_node node) {
+  for (int i = 0; i < body->node_count; i++)
+    if (equal_nodes(&body->nodes[i], &node)) return i;
   *RGC_PUSH(body->arena, body->nodes, body->node_count, body->node_capacity) = node;
   return body->node_count - 1;
 }
 
+static rgc_node leaf(rgc_expr_kind kind) { return (rgc_node){.kind = kind, .arg = {-1, -1, -1}}; }
+
 int rgc_body_load(rgc_body *body, int value, const rgc_view *view) {
   int operand = 0;
-  for (; operand < body->operand_count; operand++)
-    if (body->operands[operand].value == value && rgc_view_equal(&body->operands[operand].view, view)) break;
+  while (operand < body->operand_count && !(body->operands[operand].value == value &&
+                                            rgc_view_equal(&body->operands[operand].view, view)))
+    operand++;
   if (operand == body->operand_count)
-    *RGC_PUSH(body->arena, body->operands, body->operand_count, body->operand_capacity) = (rgc_operand){value, *view};
+    *RGC_PUSH(body->arena, body->operands, body->operand_count, body->operand_capacity) =
+        (rgc_operand){.value = value, .view = *view};
   return rgc_body_leaf(body, RGC_EXPR_LOAD, operand);
 }
 
 int rgc_body_const(rgc_body *body, double number) {
-  return add_node(body, (rgc_node){.kind = RGC_EXPR_CONST, .arg = {-1, -1, -1}, .number = number});
+  rgc_node node = leaf(RGC_EXPR_CONST);
+  node.number = number;
+  return share_node(body, node);
 }
 
 int rgc_body_leaf(rgc_body *body, rgc_expr_kind kind, int index) {
-  return add_node(body, (rgc_node){.kind = kind, .arg = {-1, -1, -1}, .index = index});
+  rgc_node node = leaf(kind);
+  node.index = index;
+  return share_node(body, node);
 }
 
 int rgc_body_random(rgc_body *body, int stream, unsigned axes) {
-  return add_node(body, (rgc_node){.kind = RGC_EXPR_RANDOM, .arg = {-1, -1, -1}, .index = stream, .axes = axes});
+  rgc_node node = leaf(RGC_EXPR_RANDOM);
+  node.index = stream;
+  node.axes = axes;
+  return share_node(body, node);
 }
 
-static bool is_const(const rgc_body *body, int node, double *number) {
-  if (node < 0 || body->nodes[node].kind != RGC_EXPR_CONST) return false;
-  *number = body->nodes[node].number;
-  return true;
-}
-
-/* The few folds that keep derivatives short: both constants, and the neutral elements. Returns -1: nothing to fold. */
-static int fold(rgc_body *body, rgc_expr_kind kind, int a, int b) {
-  double x = 0, y = 0;
-  bool ca = is_const(body, a, &x), cb = is_const(body, b, &y);
-  if (ca && kind == RGC_EXPR_NEG) return rgc_body_const(body, -x);
-  if (ca && cb) {
-    if (kind == RGC_EXPR_ADD) return rgc_body_const(body, x + y);
-    if (kind == RGC_EXPR_SUB) return rgc_body_const(body, x - y);
-    if (kind == RGC_EXPR_MUL) return rgc_body_const(body, x * y);
-    if (kind == RGC_EXPR_DIV && y != 0) return rgc_body_const(body, x / y);
+/* The number that `kind` gives for numbers. */
+static double compute(rgc_expr_kind kind, double a, double b, double c) {
+  switch (kind) {
+    case RGC_EXPR_ADD: return a + b;
+    case RGC_EXPR_SUB: return a - b;
+    case RGC_EXPR_MUL: return a * b;
+    case RGC_EXPR_DIV: return a / b;
+    case RGC_EXPR_MIN: return a < b ? a : b;
+    case RGC_EXPR_MAX: return a > b ? a : b;
+    case RGC_EXPR_POW: return pow(a, b);
+    case RGC_EXPR_FMA: return fma(a, b, c);
+    case RGC_EXPR_NEG: return -a;
+    case RGC_EXPR_ABS: return fabs(a);
+    case RGC_EXPR_SQRT: return sqrt(a);
+    case RGC_EXPR_RECIP: return 1 / a;
+    case RGC_EXPR_EXP: return exp(a);
+    case RGC_EXPR_LOG: return log(a);
+    case RGC_EXPR_TANH: return tanh(a);
+    case RGC_EXPR_ERF: return erf(a);
+    case RGC_EXPR_SIGMOID: return 1 / (1 + exp(-a));
+    case RGC_EXPR_FLOOR: return floor(a);
+    case RGC_EXPR_LT: return a < b;
+    case RGC_EXPR_LE: return a <= b;
+    case RGC_EXPR_EQ: return a == b;
+    case RGC_EXPR_SELECT: return a != 0 ? b : c;
+    default: return NAN;
   }
-  if (cb && y == 1 && (kind == RGC_EXPR_MUL || kind == RGC_EXPR_DIV)) return a;
-  if (ca && x == 1 && kind == RGC_EXPR_MUL) return b;
-  if (cb && y == 0 && (kind == RGC_EXPR_ADD || kind == RGC_EXPR_SUB)) return a;
-  if (ca && x == 0 && kind == RGC_EXPR_ADD) return b;
+}
+
+static bool is_const(const rgc_body *body, int node) { return node >= 0 && body->nodes[node].kind == RGC_EXPR_CONST; }
+
+static bool is_number(const rgc_body *body, int node, double number) {
+  return is_const(body, node) && same_bits(body->nodes[node].number, number);
+}
+
+/* The constant that the node is, as a node; -1 if it is none. NaN is left to run time. */
+static int fold(rgc_body *body, rgc_expr_kind kind, const int arg[3]) {
+  double number[3] = {0};
+  for (int i = 0; i < arities[kind]; i++) {
+    if (!is_const(body, arg[i]) || isnan(body->nodes[arg[i]].number)) return -1;
+    number[i] = body->nodes[arg[i]].number;
+  }
+  double result = compute(kind, number[0], number[1], number[2]);
+  return isnan(result) ? -1 : rgc_body_const(body, result);
+}
+
+/* The argument that the node equals in every bit; -1 if there is none. */
+static int same_as_argument(const rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
+  if (kind == RGC_EXPR_MUL && is_number(body, a, 1)) return b;
+  if ((kind == RGC_EXPR_MUL || kind == RGC_EXPR_DIV) && is_number(body, b, 1)) return a;
+  if (kind == RGC_EXPR_SUB && is_number(body, b, 0)) return a;
+  if (kind == RGC_EXPR_NEG && body->nodes[a].kind == RGC_EXPR_NEG) return body->nodes[a].arg[0];
+  if (kind == RGC_EXPR_SELECT && b == c) return b;
+  if (kind == RGC_EXPR_SELECT && is_const(body, a)) return body->nodes[a].number != 0 ? b : c;
   return -1;
 }
 
 int rgc_body_node(rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
-  int folded = fold(body, kind, a, b);
-  if (folded >= 0) return folded;
-  return add_node(body, (rgc_node){.kind = kind, .arg = {a, b, c}});
+  int arg[3] = {a, b, c};
+  int found = arities[kind] ? fold(body, kind, arg) : -1;
+  if (found < 0) found = same_as_argument(body, kind, a, b, c);
+  if (found >= 0) return found;
+  rgc_node node = leaf(kind);
+  for (int i = 0; i < arities[kind]; i++) node.arg[i] = arg[i];
+  return share_node(body, node);
 }

@@ -1,14 +1,19 @@
-/* graph.c: making graphs; see graph.h. Tables of ops and attributes come from ops.def. */
+/* graph.c: making and copying graphs (graph.h), and the tables of ops.def.
+ *
+ * Everything here appends: ids are positions and never change. Nothing is checked; verify.c does that, on the whole graph.
+ * Texts are copied into the graph's arena, so a caller may build names in a buffer of its own. */
 #include "compiler/graph/graph.h"
 
 #include <string.h>
 
+#include "compiler/graph/kernel.h"
+
 static const rgc_op_info op_infos[] = {
+#define A(id) (1u << RGC_ATTR_##id)
 #define OP(id, word, min_in, max_in, min_out, max_out, attributes) {word, min_in, max_in, min_out, max_out, attributes},
 #include "compiler/graph/ops.def"
 #undef OP
 };
-
 static const char *const attribute_words[] = {
 #define X(id, word) word,
     RGC_ATTRIBUTES(X)
@@ -16,12 +21,13 @@ static const char *const attribute_words[] = {
 };
 
 const rgc_op_info *rgc_op_info_of(rgc_op_kind kind) { return &op_infos[kind]; }
+
 const char *rgc_attribute_word(rgc_attribute attribute) { return attribute_words[attribute]; }
 
 rgc_graph *rgc_graph_create(rgc_arena *arena, const char *name, int64_t batch) {
   rgc_graph *graph = RGC_NEW(arena, rgc_graph);
   graph->arena = arena;
-  graph->name = rgc_arena_strdup(arena, name ? name : "graph");
+  graph->name = rgc_arena_strdup(arena, name);
   graph->batch = batch;
   return graph;
 }
@@ -32,42 +38,52 @@ int rgc_graph_find(const rgc_graph *graph, const char *name) {
   return -1;
 }
 
+static const char *unique_name(const rgc_graph *graph, const char *name) {
+  const char *candidate = rgc_arena_strdup(graph->arena, name);
+  for (int suffix = 2; rgc_graph_find(graph, candidate) >= 0; suffix++)
+    candidate = rgc_arena_printf(graph->arena, "%s.%d", name, suffix);
+  return candidate;
+}
+
 int rgc_graph_value(rgc_graph *graph, const char *name, rgc_dtype dtype, rgc_role role, const int64_t shape[RGC_AXES]) {
-  const char *unique = name;
-  for (int i = 2; role == RGC_ROLE_TEMP && rgc_graph_find(graph, unique) >= 0; i++)
-    unique = rgc_arena_printf(graph->arena, "%s.%d", name, i);
   rgc_value value = {.id = graph->value_count, .dtype = dtype, .role = role, .op = -1, .updates = -1};
-  value.name = rgc_arena_strdup(graph->arena, unique);
+  value.name = role == RGC_ROLE_TEMP ? unique_name(graph, name) : rgc_arena_strdup(graph->arena, name);
   memcpy(value.shape, shape, sizeof value.shape);
   *RGC_PUSH(graph->arena, graph->values, graph->value_count, graph->value_capacity) = value;
   return value.id;
 }
 
+static void *copy_bytes(rgc_arena *arena, const void *src, size_t size_bytes) {
+  if (!size_bytes) return NULL;
+  return memcpy(rgc_arena_alloc(arena, size_bytes), src, size_bytes);
+}
+
 static int *copy_ids(rgc_arena *arena, const int *ids, int count) {
-  int *copy = RGC_NEW_ARRAY(arena, int, count ? count : 1);
-  if (count) memcpy(copy, ids, sizeof *ids * (size_t)count);
-  return copy;
+  return copy_bytes(arena, ids, sizeof *ids * (size_t)count);
 }
 
 rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int input_count, const int *outputs,
                      int output_count) {
-  rgc_op *op = RGC_PUSH(graph->arena, graph->ops, graph->op_count, graph->op_capacity);
-  *op = (rgc_op){.id = graph->op_count - 1, .kind = kind, .input_count = input_count, .output_count = output_count};
-  op->inputs = copy_ids(graph->arena, inputs, input_count);
-  op->outputs = copy_ids(graph->arena, outputs, output_count);
-  op->attr[RGC_ATTR_STRIDE] = op->attr[RGC_ATTR_DILATION] = op->attr[RGC_ATTR_GROUPS] = 1;
-  op->root = -1;
-  op->layer = op->word = "";
-  for (int i = 0; i < output_count; i++) graph->values[outputs[i]].op = op->id;
-  return op;
+  rgc_op op = {.id = graph->op_count, .kind = kind, .input_count = input_count, .output_count = output_count};
+  op.inputs = copy_ids(graph->arena, inputs, input_count);
+  op.outputs = copy_ids(graph->arena, outputs, output_count);
+  op.attr[RGC_ATTR_STRIDE] = op.attr[RGC_ATTR_DILATION] = op.attr[RGC_ATTR_GROUPS] = 1;
+  op.root = -1;
+  op.layer = "";
+  op.word = op_infos[kind].word;
+  for (int i = 0; i < output_count; i++) graph->values[outputs[i]].op = op.id;
+  rgc_op *place = RGC_PUSH(graph->arena, graph->ops, graph->op_count, graph->op_capacity);
+  *place = op;
+  return place;
 }
 
 rgc_op *rgc_graph_map(rgc_graph *graph, rgc_body *body, int root, int output) {
-  int *inputs = RGC_NEW_ARRAY(graph->arena, int, body->operand_count ? body->operand_count : 1);
-  for (int i = 0; i < body->operand_count; i++) inputs[i] = body->operands[i].value;
-  rgc_op *op = rgc_graph_op(graph, RGC_OP_MAP, inputs, body->operand_count, &output, 1);
+  rgc_op *op = rgc_graph_op(graph, RGC_OP_MAP, NULL, 0, &output, 1);
   op->body = body;
   op->root = root;
+  op->input_count = body->operand_count;
+  op->inputs = RGC_NEW_ARRAY(graph->arena, int, body->operand_count);
+  for (int i = 0; i < body->operand_count; i++) op->inputs[i] = body->operands[i].value;
   return op;
 }
 
@@ -80,40 +96,53 @@ rgc_body *rgc_body_create(rgc_arena *arena) {
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]) { return shape[0] * shape[1] * shape[2] * shape[3]; }
 
 int64_t rgc_window_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode) {
-  int64_t room = in + 2 * pad - dilation * (kernel - 1) - 1;
-  if (room < 0) return 0;
-  int64_t extent = (ceil_mode ? (room + stride - 1) / stride : room / stride) + 1;
-  if (ceil_mode && (extent - 1) * stride >= in + pad) extent--;
-  return extent;
+  int64_t span = in + 2 * pad - dilation * (kernel - 1) - 1 + (ceil_mode ? stride - 1 : 0);
+  if (span < 0) return 0;
+  int64_t out = span / stride + 1;
+  return ceil_mode && (out - 1) * stride >= in + pad ? out - 1 : out;
 }
 
-static rgc_body *clone_body(const rgc_body *body, rgc_arena *arena) {
-  rgc_body *copy = rgc_body_create(arena);
-  copy->operand_count = copy->operand_capacity = body->operand_count;
-  copy->node_count = copy->node_capacity = body->node_count;
-  copy->operands = RGC_NEW_ARRAY(arena, rgc_operand, body->operand_count + 1);
-  copy->nodes = RGC_NEW_ARRAY(arena, rgc_node, body->node_count + 1);
-  if (body->operand_count) memcpy(copy->operands, body->operands, sizeof *body->operands * (size_t)body->operand_count);
-  if (body->node_count) memcpy(copy->nodes, body->nodes, sizeof *body->nodes * (size_t)body->node_count);
-  return copy;
+/* Cloning: everything reachable from the graph is copied. */
+
+static rgc_body *clone_body(const rgc_body *src, rgc_arena *arena) {
+  if (!src) return NULL;
+  rgc_body *dst = rgc_body_create(arena);
+  dst->operand_count = dst->operand_capacity = src->operand_count;
+  dst->operands = copy_bytes(arena, src->operands, sizeof *src->operands * (size_t)src->operand_count);
+  dst->node_count = dst->node_capacity = src->node_count;
+  dst->nodes = copy_bytes(arena, src->nodes, sizeof *src->nodes * (size_t)src->node_count);
+  return dst;
 }
 
-/* Kernels are shared, not copied: no pass changes one in place once it stands in a graph that was handed on. */
+static rgc_kernel *clone_kernel(const rgc_kernel *src, rgc_arena *arena) {
+  if (!src) return NULL;
+  rgc_kernel *dst = copy_bytes(arena, src, sizeof *src);
+  dst->a = clone_body(src->a, arena);
+  dst->b = clone_body(src->b, arena);
+  dst->tap = clone_body(src->tap, arena);
+  dst->epi = clone_body(src->epi, arena);
+  dst->stores = copy_bytes(arena, src->stores, sizeof *src->stores * (size_t)src->store_count);
+  return dst;
+}
+
+static rgc_op clone_op(const rgc_op *src, rgc_arena *arena) {
+  rgc_op dst = *src;
+  dst.inputs = copy_ids(arena, src->inputs, src->input_count);
+  dst.outputs = copy_ids(arena, src->outputs, src->output_count);
+  dst.body = clone_body(src->body, arena);
+  dst.kernel = clone_kernel(src->kernel, arena);
+  dst.layer = src->layer ? rgc_arena_strdup(arena, src->layer) : NULL;
+  dst.word = src->word ? rgc_arena_strdup(arena, src->word) : NULL;
+  return dst;
+}
+
 rgc_graph *rgc_graph_clone(const rgc_graph *graph, rgc_arena *arena) {
   rgc_graph *copy = rgc_graph_create(arena, graph->name, graph->batch);
-  for (int i = 0; i < graph->value_count; i++) {
-    rgc_value value = graph->values[i];
-    value.name = rgc_arena_strdup(arena, value.name);
-    *RGC_PUSH(arena, copy->values, copy->value_count, copy->value_capacity) = value;
-  }
-  for (int i = 0; i < graph->op_count; i++) {
-    rgc_op op = graph->ops[i];
-    op.inputs = copy_ids(arena, op.inputs, op.input_count);
-    op.outputs = copy_ids(arena, op.outputs, op.output_count);
-    op.layer = rgc_arena_strdup(arena, op.layer);
-    op.word = rgc_arena_strdup(arena, op.word);
-    if (op.body) op.body = clone_body(op.body, arena);
-    *RGC_PUSH(arena, copy->ops, copy->op_count, copy->op_capacity) = op;
-  }
+  copy->value_count = copy->value_capacity = graph->value_count;
+  copy->values = copy_bytes(arena, graph->values, sizeof *graph->values * (size_t)graph->value_count);
+  for (int i = 0; i < copy->value_count; i++) copy->values[i].name = rgc_arena_strdup(arena, graph->values[i].name);
+  copy->op_count = copy->op_capacity = graph->op_count;
+  copy->ops = RGC_NEW_ARRAY(arena, rgc_op, graph->op_count);
+  for (int i = 0; i < copy->op_count; i++) copy->ops[i] = clone_op(&graph->ops[i], arena);
   return copy;
 }
