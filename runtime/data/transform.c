@@ -28,7 +28,7 @@ struct rgc_transform {
 
 static int clamp(int v, int low, int high) { return v < low ? low : v > high ? high : v; }
 
-/* PyTorch computes positions in float32; so do we, as a tap's index may depend on it. */
+/* PyTorch computes positions and weights in float32; so do we, as a tap's index may depend on it. */
 static int plain_taps(int d, float scale, int in, int *first, float *weights) {
   float x = fmaxf(((float)d + 0.5f) * scale - 0.5f, 0.0f);
   *first = clamp((int)x, 0, in - 1);
@@ -39,24 +39,26 @@ static int plain_taps(int d, float scale, int in, int *first, float *weights) {
   return *first == in - 1 ? 1 : 2;
 }
 
-static int antialias_taps(int d, double scale, int in, int *first, float *weights) {
-  double reach = scale > 1.0 ? scale : 1.0, center = scale * (d + 0.5), sum = 0.0;
-  int low = clamp((int)floor(center - reach + 0.5), 0, in - 1), high = clamp((int)floor(center + reach + 0.5), low + 1, in);
-  for (int j = low; j < high; j++) sum += fmax(0.0, 1.0 - fabs(j - center + 0.5) / reach);
-  for (int j = low; j < high; j++) weights[j - low] = (float)(fmax(0.0, 1.0 - fabs(j - center + 0.5) / reach) / sum);
+static int antialias_taps(int d, float scale, int in, int *first, float *weights) {
+  float reach = scale > 1.0f ? scale : 1.0f, inverse = 1.0f / reach, center = scale * ((float)d + 0.5f), sum = 0.0f;
+  int low = clamp((int)(center - reach + 0.5f), 0, in - 1), high = clamp((int)(center + reach + 0.5f), low + 1, in);
+  for (int j = low; j < high; j++) {
+    weights[j - low] = fmaxf(0.0f, 1.0f - fabsf(((float)j - center + 0.5f) * inverse));
+    sum += weights[j - low];
+  }
+  for (int k = 0; k < high - low; k++) weights[k] /= sum;
   *first = low;
   return high - low;
 }
 
 static axis_taps make_taps(int in, int out, bool antialias, rgc_arena *arena) {
-  double scale = (double)in / out;
-  int max_taps = antialias ? 2 * (int)ceil(scale > 1.0 ? scale : 1.0) + 1 : 2;
+  float scale = (float)in / (float)out;
+  int max_taps = antialias ? 2 * (int)ceilf(scale > 1.0f ? scale : 1.0f) + 1 : 2;
   int *first = RGC_NEW_ARRAY(arena, int, out), *count = RGC_NEW_ARRAY(arena, int, out);
   float *weights = RGC_NEW_ARRAY(arena, float, (size_t)out * (size_t)max_taps);
   for (int d = 0; d < out; d++) {
     float *w = weights + (size_t)d * (size_t)max_taps;
-    count[d] = antialias ? antialias_taps(d, scale, in, &first[d], w)
-                         : plain_taps(d, (float)in / (float)out, in, &first[d], w);
+    count[d] = antialias ? antialias_taps(d, scale, in, &first[d], w) : plain_taps(d, scale, in, &first[d], w);
   }
   return (axis_taps){.in = in, .out = out, .max_taps = max_taps, .first = first, .count = count, .weights = weights};
 }
