@@ -1,88 +1,150 @@
-/* expr_derivative.c: symbolic differentiation of a body, forward mode: one walk over the nodes up to the root computes the
- * derivative of each with respect to one operand; -1 stands for zero. Ends because arguments have smaller indices. */
+/* expr_derivative.c: symbolic derivative of one node with respect to one load operand (forward mode).
+ *
+ * The nodes up to the root are walked once; slope[i] is the node that holds the derivative of node i, or -1 where it is zero
+ * everywhere. Only nodes the root depends on get one. New nodes go to the end of the same body, so the derivative shares
+ * what it can with the value: exp, tanh, sigmoid and sqrt use their own result. Where a function has a kink the slope is that
+ * of PyTorch: |x|' = 0 at 0, and max(a,b) passes to a only where a > b (min: where a < b), else to b. */
 #include <math.h>
+#include <string.h>
 
 #include "compiler/graph/expr.h"
 
-static int unary(rgc_body *b, rgc_expr_kind kind, int a) { return rgc_body_node(b, kind, a, -1, -1); }
-static int binary(rgc_body *b, rgc_expr_kind kind, int x, int y) { return rgc_body_node(b, kind, x, y, -1); }
-static int constant(rgc_body *b, double number) { return rgc_body_const(b, number); }
+typedef struct rule {
+  rgc_body *body;
+  int self, a, b, c;    /* the node and its arguments */
+  int da, db, dc;       /* slopes of the arguments, -1: zero */
+} rule;
 
-static int product(rgc_body *b, int x, int y) { return x < 0 || y < 0 ? -1 : binary(b, RGC_EXPR_MUL, x, y); }
+static int node1(rule *r, rgc_expr_kind kind, int a) { return rgc_body_node(r->body, kind, a, -1, -1); }
 
-static int sum(rgc_body *b, int x, int y) {
-  if (x < 0) return y;
-  return y < 0 ? x : binary(b, RGC_EXPR_ADD, x, y);
+static int node2(rule *r, rgc_expr_kind kind, int a, int b) { return rgc_body_node(r->body, kind, a, b, -1); }
+
+static int number(rule *r, double value) { return rgc_body_const(r->body, value); }
+
+/* -1 stands for zero in these. */
+static int plus(rule *r, int a, int b) { return a < 0 ? b : b < 0 ? a : node2(r, RGC_EXPR_ADD, a, b); }
+
+static int times(rule *r, int slope, int factor) { return slope < 0 ? -1 : node2(r, RGC_EXPR_MUL, slope, factor); }
+
+static int minus(rule *r, int a) { return a < 0 ? -1 : node1(r, RGC_EXPR_NEG, a); }
+
+static int choose(rule *r, int condition, int yes, int no) {
+  if (yes < 0 && no < 0) return -1;
+  return rgc_body_node(r->body, RGC_EXPR_SELECT, condition, yes < 0 ? number(r, 0) : yes, no < 0 ? number(r, 0) : no);
 }
 
-static int difference(rgc_body *b, int x, int y) {
-  if (y < 0) return x;
-  return x < 0 ? unary(b, RGC_EXPR_NEG, y) : binary(b, RGC_EXPR_SUB, x, y);
+static int slope_div(rule *r) {
+  int from_a = r->da < 0 ? -1 : node2(r, RGC_EXPR_DIV, r->da, r->b);
+  if (r->db < 0) return from_a;
+  int quotient = node2(r, RGC_EXPR_DIV, r->self, r->b); /* a/b^2 */
+  return plus(r, from_a, minus(r, times(r, r->db, quotient)));
 }
 
-/* condition != 0 ? x : y, where x or y may be zero. */
-static int choice(rgc_body *b, int condition, int x, int y) {
-  if (x < 0 && y < 0) return -1;
-  return rgc_body_node(b, RGC_EXPR_SELECT, condition, x < 0 ? constant(b, 0) : x, y < 0 ? constant(b, 0) : y);
+/* (a^b)' = b a^(b-1) a' + a^b log(a) b' */
+static int slope_pow(rule *r) {
+  int from_a = -1, from_b = -1;
+  if (r->da >= 0) {
+    int lower = node2(r, RGC_EXPR_SUB, r->b, number(r, 1));
+    int power = lower == number(r, 1) ? r->a : node2(r, RGC_EXPR_POW, r->a, lower);
+    from_a = times(r, r->da, node2(r, RGC_EXPR_MUL, r->b, power));
+  }
+  if (r->db >= 0) from_b = times(r, r->db, node2(r, RGC_EXPR_MUL, r->self, node1(r, RGC_EXPR_LOG, r->a)));
+  return plus(r, from_a, from_b);
 }
 
-/* f'(x) of node f = kind(x), in terms of x and of f itself. */
-static int unary_slope(rgc_body *b, rgc_expr_kind kind, int x, int f) {
+static int slope_product(rule *r) { return plus(r, times(r, r->da, r->b), times(r, r->db, r->a)); }
+
+static int slope_abs(rule *r) {
+  int zero = number(r, 0);
+  int right = choose(r, node2(r, RGC_EXPR_LT, zero, r->a), r->da, -1);
+  return choose(r, node2(r, RGC_EXPR_LT, r->a, zero), minus(r, r->da), right);
+}
+
+/* erf'(a) = 2/sqrt(pi) exp(-a^2) */
+static int slope_erf(rule *r) {
+  int bell = node1(r, RGC_EXPR_EXP, node1(r, RGC_EXPR_NEG, node2(r, RGC_EXPR_MUL, r->a, r->a)));
+  return times(r, r->da, node2(r, RGC_EXPR_MUL, number(r, M_2_SQRTPI), bell));
+}
+
+static int slope_sigmoid(rule *r) {
+  int rest = node2(r, RGC_EXPR_SUB, number(r, 1), r->self);
+  return times(r, r->da, node2(r, RGC_EXPR_MUL, r->self, rest));
+}
+
+static int slope_tanh(rule *r) {
+  int square = node2(r, RGC_EXPR_MUL, r->self, r->self);
+  return times(r, r->da, node2(r, RGC_EXPR_SUB, number(r, 1), square));
+}
+
+static int slope_recip(rule *r) {
+  return minus(r, times(r, r->da, node2(r, RGC_EXPR_MUL, r->self, r->self)));
+}
+
+/* Functions of one argument, whose slope is known not to be zero. */
+static int slope_of_function(rule *r, rgc_expr_kind kind) {
   switch (kind) {
-    case RGC_EXPR_NEG: return constant(b, -1);
-    case RGC_EXPR_ABS:
-      return binary(b, RGC_EXPR_SUB, binary(b, RGC_EXPR_LT, constant(b, 0), x), binary(b, RGC_EXPR_LT, x, constant(b, 0)));
-    case RGC_EXPR_SQRT: return binary(b, RGC_EXPR_DIV, constant(b, 0.5), f);
-    case RGC_EXPR_RECIP: return unary(b, RGC_EXPR_NEG, binary(b, RGC_EXPR_MUL, f, f));
-    case RGC_EXPR_EXP: return f;
-    case RGC_EXPR_LOG: return unary(b, RGC_EXPR_RECIP, x);
-    case RGC_EXPR_TANH: return binary(b, RGC_EXPR_SUB, constant(b, 1), binary(b, RGC_EXPR_MUL, f, f));
-    case RGC_EXPR_SIGMOID: return binary(b, RGC_EXPR_MUL, f, binary(b, RGC_EXPR_SUB, constant(b, 1), f));
-    case RGC_EXPR_ERF: /* 2/sqrt(pi) exp(-x^2) */
-      return binary(b, RGC_EXPR_MUL, constant(b, 2 / sqrt(acos(-1))),
-                    unary(b, RGC_EXPR_EXP, unary(b, RGC_EXPR_NEG, binary(b, RGC_EXPR_MUL, x, x))));
-    default: return -1; /* floor, comparisons: zero almost everywhere */
+    case RGC_EXPR_NEG: return minus(r, r->da);
+    case RGC_EXPR_ABS: return slope_abs(r);
+    case RGC_EXPR_SQRT: return times(r, r->da, node2(r, RGC_EXPR_DIV, number(r, 0.5), r->self));
+    case RGC_EXPR_RECIP: return slope_recip(r);
+    case RGC_EXPR_EXP: return times(r, r->da, r->self);
+    case RGC_EXPR_LOG: return node2(r, RGC_EXPR_DIV, r->da, r->a);
+    case RGC_EXPR_TANH: return slope_tanh(r);
+    case RGC_EXPR_ERF: return slope_erf(r);
+    case RGC_EXPR_SIGMOID: return slope_sigmoid(r);
+    default: return -1; /* floor */
   }
 }
 
-/* d(x^y) = x^y (y' log x + y x' / x), written so that a constant exponent works for x <= 0. */
-static int power_derivative(rgc_body *b, const rgc_node *n, int f, int dx, int dy) {
-  int exponent_less_one = binary(b, RGC_EXPR_SUB, n->arg[1], constant(b, 1));
-  int slope = binary(b, RGC_EXPR_MUL, n->arg[1], binary(b, RGC_EXPR_POW, n->arg[0], exponent_less_one));
-  int by_base = product(b, dx, slope);
-  if (dy < 0) return by_base;
-  return sum(b, by_base, product(b, dy, binary(b, RGC_EXPR_MUL, f, unary(b, RGC_EXPR_LOG, n->arg[0]))));
-}
-
-/* d(x/y) = (x' - f y') / y */
-static int quotient_derivative(rgc_body *b, const rgc_node *n, int f, int dx, int dy) {
-  int above = difference(b, dx, product(b, f, dy));
-  return above < 0 ? -1 : binary(b, RGC_EXPR_DIV, above, n->arg[1]);
-}
-
-static int node_derivative(rgc_body *b, int f, const int *d, int operand) {
-  rgc_node n = b->nodes[f]; /* a copy: the array may move as nodes are added */
-  int dx = n.arg[0] < 0 ? -1 : d[n.arg[0]], dy = n.arg[1] < 0 ? -1 : d[n.arg[1]], dz = n.arg[2] < 0 ? -1 : d[n.arg[2]];
-  switch (n.kind) {
-    case RGC_EXPR_LOAD: return n.index == operand ? constant(b, 1) : -1;
-    case RGC_EXPR_ADD: return sum(b, dx, dy);
-    case RGC_EXPR_SUB: return difference(b, dx, dy);
-    case RGC_EXPR_MUL: return sum(b, product(b, dx, n.arg[1]), product(b, n.arg[0], dy));
-    case RGC_EXPR_FMA: return sum(b, sum(b, product(b, dx, n.arg[1]), product(b, n.arg[0], dy)), dz);
-    case RGC_EXPR_DIV: return quotient_derivative(b, &n, f, dx, dy);
-    case RGC_EXPR_POW: return power_derivative(b, &n, f, dx, dy);
-    case RGC_EXPR_MAX: return dx < 0 && dy < 0 ? -1 : choice(b, binary(b, RGC_EXPR_LT, n.arg[1], n.arg[0]), dx, dy);
-    case RGC_EXPR_MIN: return dx < 0 && dy < 0 ? -1 : choice(b, binary(b, RGC_EXPR_LT, n.arg[0], n.arg[1]), dx, dy);
-    case RGC_EXPR_SELECT: return choice(b, n.arg[0], dy, dz);
-    default: return dx < 0 ? -1 : product(b, dx, unary_slope(b, n.kind, n.arg[0], f));
+static int slope_of_node(rule *r, rgc_expr_kind kind) {
+  if (r->da < 0 && r->db < 0 && r->dc < 0) return -1;
+  switch (kind) {
+    case RGC_EXPR_ADD: return plus(r, r->da, r->db);
+    case RGC_EXPR_SUB:
+      return r->da < 0 || r->db < 0 ? plus(r, r->da, minus(r, r->db)) : node2(r, RGC_EXPR_SUB, r->da, r->db);
+    case RGC_EXPR_MUL: return slope_product(r);
+    case RGC_EXPR_DIV: return slope_div(r);
+    case RGC_EXPR_MIN: return choose(r, node2(r, RGC_EXPR_LT, r->a, r->b), r->da, r->db);
+    case RGC_EXPR_MAX: return choose(r, node2(r, RGC_EXPR_LT, r->b, r->a), r->da, r->db);
+    case RGC_EXPR_POW: return slope_pow(r);
+    case RGC_EXPR_FMA: return plus(r, slope_product(r), r->dc);
+    case RGC_EXPR_SELECT: return choose(r, r->a, r->db, r->dc);
+    case RGC_EXPR_LT:
+    case RGC_EXPR_LE:
+    case RGC_EXPR_EQ: return -1;
+    default: return slope_of_function(r, kind);
   }
+}
+
+static void mark_needed(const rgc_body *body, int root, bool *needed) {
+  needed[root] = true;
+  for (int i = root; i >= 0; i--)
+    for (int k = 0; needed[i] && k < rgc_expr_arity(body->nodes[i].kind); k++) needed[body->nodes[i].arg[k]] = true;
+}
+
+static bool is_zero(const rgc_body *body, int node) {
+  return node >= 0 && body->nodes[node].kind == RGC_EXPR_CONST && body->nodes[node].number == 0;
+}
+
+static int slope_at(rgc_body *body, int i, int operand, const int *slope) {
+  rgc_node node = body->nodes[i]; /* a copy: the array moves as it grows */
+  if (node.kind == RGC_EXPR_LOAD) return node.index == operand ? rgc_body_const(body, 1) : -1;
+  int args = rgc_expr_arity(node.kind);
+  rule r = {.body = body, .self = i, .a = node.arg[0], .b = node.arg[1], .c = node.arg[2]};
+  r.da = args > 0 ? slope[r.a] : -1;
+  r.db = args > 1 ? slope[r.b] : -1;
+  r.dc = args > 2 ? slope[r.c] : -1;
+  int result = slope_of_node(&r, node.kind);
+  return is_zero(body, result) ? -1 : result;
 }
 
 int rgc_body_derivative(rgc_body *body, int root, int operand) {
   rgc_arena *scratch = rgc_arena_create();
-  int *derivatives = RGC_NEW_ARRAY(scratch, int, root + 1);
-  for (int f = 0; f <= root; f++) derivatives[f] = node_derivative(body, f, derivatives, operand);
-  int result = derivatives[root];
+  bool *needed = RGC_NEW_ARRAY(scratch, bool, root + 1);
+  int *slope = RGC_NEW_ARRAY(scratch, int, root + 1);
+  mark_needed(body, root, needed);
+  for (int i = 0; i <= root; i++) slope[i] = needed[i] ? slope_at(body, i, operand, slope) : -1;
+  int result = slope[root];
   rgc_arena_destroy(scratch);
   return result;
 }

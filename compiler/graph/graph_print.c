@@ -1,0 +1,179 @@
+/* graph_print.c: the canonical text of a graph; graph_parse.c reads it back to a graph that prints the same.
+ *
+ *   graph "resnet18" batch 32
+ *   value %x f32 input [32,224,224,3]
+ *   value %w f32 param [64,7,7,3] torch_rank=4 init=normal(0.05)
+ *   value %y f32 temp [32,112,112,64]
+ *   value %z f32 temp [32,112,112,64]
+ *   %y = conv(%x, %w) stride=2 pad=3 layer="conv1" line=4
+ *   %z = map layer="relu" word="relu" {
+ *     operand %y
+ *     operand %w [n*0,h*0,w*2-1,c/2] fill=-inf
+ *     n0 = load 0
+ *     n1 = const 0.5
+ *     n2 = max n0 n1
+ *     return n2
+ *   }
+ *
+ * Values stand first, in the order of their ids; ops follow in theirs. What has its default value is left out. Numbers have
+ * the fewest digits that read back to the same bits. Kernel ops have no text form yet: they print as a line that the parser
+ * refuses. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/graph/graph.h"
+#include "compiler/graph/graph_text.h"
+
+static void print_number(rgc_text *out, double number) {
+  char chars[40];
+  for (int digits = 1; digits <= 17; digits++) {
+    snprintf(chars, sizeof chars, "%.*g", digits, number);
+    double back = strtod(chars, NULL);
+    if (!memcmp(&back, &number, sizeof back)) break;
+  }
+  rgc_text_add(out, chars);
+}
+
+static void print_string(rgc_text *out, const char *chars) {
+  rgc_text_add(out, "\"");
+  for (; *chars; chars++) {
+    if (*chars == '"' || *chars == '\\') rgc_text_add(out, "\\");
+    if (*chars == '\n')
+      rgc_text_add(out, "\\n");
+    else
+      rgc_text_add_bytes(out, chars, 1);
+  }
+  rgc_text_add(out, "\"");
+}
+
+/* A graph that is being debugged may hold ids that name nothing. */
+static void print_name(const rgc_graph *graph, int value, rgc_text *out) {
+  if (value >= 0 && value < graph->value_count)
+    rgc_text_printf(out, "%%%s", graph->values[value].name);
+  else
+    rgc_text_printf(out, "%%?%d", value);
+}
+
+static void print_init(const rgc_value *value, rgc_text *out) {
+  static const double zero = 0;
+  bool is_zero = value->init.kind == RGC_INIT_CONST && !memcmp(&value->init.number, &zero, sizeof zero);
+  if (is_zero) return;
+  rgc_text_printf(out, " init=%s(", rgc_init_words[value->init.kind]);
+  print_number(out, value->init.number);
+  rgc_text_add(out, ")");
+}
+
+static void print_value(const rgc_graph *graph, const rgc_value *value, rgc_text *out) {
+  const int64_t *shape = value->shape;
+  const rgc_layout *layout = &value->layout;
+  rgc_text_printf(out, "value %%%s %s %s [%lld,%lld,%lld,%lld]", value->name, rgc_dtype_words[value->dtype],
+                  rgc_role_words[value->role], (long long)shape[0], (long long)shape[1], (long long)shape[2],
+                  (long long)shape[3]);
+  if (layout->kind == RGC_LAYOUT_PANEL)
+    rgc_text_printf(out, " layout=panel(%d,%d,%d)", layout->groups, layout->lanes, layout->block);
+  if (value->torch_rank) rgc_text_printf(out, " torch_rank=%d", value->torch_rank);
+  print_init(value, out);
+  if (value->updates >= 0) {
+    rgc_text_add(out, " updates=");
+    print_name(graph, value->updates, out);
+  }
+  rgc_text_add(out, "\n");
+}
+
+static void print_axis(const rgc_axis_view *axis, rgc_text *out) {
+  rgc_text_printf(out, "%c", rgc_axis_letters[axis->from]);
+  if (axis->mul != 1) rgc_text_printf(out, "*%lld", (long long)axis->mul);
+  if (axis->add) rgc_text_printf(out, "%+lld", (long long)axis->add);
+  if (axis->div != 1) rgc_text_printf(out, "/%lld", (long long)axis->div);
+}
+
+static void print_operand(const rgc_graph *graph, const rgc_operand *operand, rgc_text *out) {
+  rgc_text_add(out, "  operand ");
+  print_name(graph, operand->value, out);
+  if (!rgc_view_is_identity(&operand->view))
+    for (int j = 0; j < RGC_AXES; j++) {
+      rgc_text_add(out, j ? "," : " [");
+      print_axis(&operand->view.axis[j], out);
+      if (j == RGC_AXES - 1) rgc_text_add(out, "]");
+    }
+  static const double zero = 0;
+  if (memcmp(&operand->view.fill, &zero, sizeof zero)) {
+    rgc_text_add(out, " fill=");
+    print_number(out, operand->view.fill);
+  }
+  rgc_text_add(out, "\n");
+}
+
+static void print_node(const rgc_node *node, int number, rgc_text *out) {
+  rgc_text_printf(out, "  n%d = %s", number, rgc_expr_word(node->kind));
+  for (int i = 0; i < rgc_expr_arity(node->kind); i++) rgc_text_printf(out, " n%d", node->arg[i]);
+  if (node->kind == RGC_EXPR_CONST) {
+    rgc_text_add(out, " ");
+    print_number(out, node->number);
+  } else if (node->kind == RGC_EXPR_SCALAR) {
+    rgc_text_printf(out, " %s", rgc_scalar_word((rgc_scalar)node->index));
+  } else if (rgc_expr_has_index(node->kind)) {
+    rgc_text_printf(out, " %d", node->index);
+  }
+  if (node->kind == RGC_EXPR_RANDOM) rgc_text_printf(out, " axes=%u", node->axes);
+  rgc_text_add(out, "\n");
+}
+
+static void print_body(const rgc_graph *graph, const rgc_body *body, int root, rgc_text *out) {
+  rgc_text_add(out, " {\n");
+  for (int i = 0; i < body->operand_count; i++) print_operand(graph, &body->operands[i], out);
+  for (int i = 0; i < body->node_count; i++) print_node(&body->nodes[i], i, out);
+  rgc_text_printf(out, "  return n%d\n}", root);
+}
+
+static void print_names(const rgc_graph *graph, const int *values, int count, rgc_text *out) {
+  for (int i = 0; i < count; i++) {
+    if (i) rgc_text_add(out, ", ");
+    print_name(graph, values[i], out);
+  }
+}
+
+static void print_attributes(const rgc_op *op, rgc_text *out) {
+  for (int i = 0; i < RGC_ATTR_COUNT; i++) {
+    double value = op->attr[i], usual = rgc_attribute_default((rgc_attribute)i);
+    if (!memcmp(&value, &usual, sizeof value)) continue;
+    rgc_text_printf(out, " %s=", rgc_attribute_word((rgc_attribute)i));
+    print_number(out, value);
+  }
+}
+
+static void print_origin(const rgc_op *op, rgc_text *out) {
+  if (op->layer && *op->layer) {
+    rgc_text_add(out, " layer=");
+    print_string(out, op->layer);
+  }
+  if (op->word && strcmp(op->word, rgc_op_info_of(op->kind)->word)) {
+    rgc_text_add(out, " word=");
+    print_string(out, op->word);
+  }
+  if (op->line) rgc_text_printf(out, " line=%d", op->line);
+  if (op->backward) rgc_text_add(out, " backward");
+}
+
+static void print_op(const rgc_graph *graph, const rgc_op *op, rgc_text *out) {
+  print_names(graph, op->outputs, op->output_count, out);
+  rgc_text_printf(out, " = %s", rgc_op_info_of(op->kind)->word);
+  if (op->kind != RGC_OP_MAP) {
+    rgc_text_add(out, "(");
+    print_names(graph, op->inputs, op->input_count, out);
+    rgc_text_add(out, ")");
+  }
+  print_attributes(op, out);
+  print_origin(op, out);
+  if (op->kind == RGC_OP_MAP && op->body) print_body(graph, op->body, op->root, out);
+  rgc_text_add(out, "\n");
+}
+
+void rgc_graph_print(const rgc_graph *graph, rgc_text *out) {
+  rgc_text_add(out, "graph ");
+  print_string(out, graph->name);
+  rgc_text_printf(out, " batch %lld\n", (long long)graph->batch);
+  for (int i = 0; i < graph->value_count; i++) print_value(graph, &graph->values[i], out);
+  for (int i = 0; i < graph->op_count; i++) print_op(graph, &graph->ops[i], out);
+}

@@ -1,0 +1,16 @@
+/* graph_text.c: the word tables of graph_text.h. */
+#include "compiler/graph/graph_text.h"
+
+const char *const rgc_dtype_words[RGC_DTYPE_COUNT] = {"f32", "i32", "u8"};
+const char *const rgc_role_words[RGC_ROLE_COUNT] = {"input", "label", "param", "buffer", "state", "temp", "output"};
+const char *const rgc_init_words[RGC_INIT_KINDS] = {"const", "normal", "uniform"};
+const char rgc_axis_letters[RGC_AXES] = {'n', 'h', 'w', 'c'};
+
+bool rgc_expr_has_index(rgc_expr_kind kind) {
+  return kind == RGC_EXPR_LOAD || kind == RGC_EXPR_ACC || kind == RGC_EXPR_GATHER || kind == RGC_EXPR_COORD ||
+         kind == RGC_EXPR_TAP_COORD || kind == RGC_EXPR_SCALAR || kind == RGC_EXPR_RANDOM;
+}
+
+double rgc_attribute_default(rgc_attribute attribute) {
+  return attribute == RGC_ATTR_STRIDE || attribute == RGC_ATTR_DILATION || attribute == RGC_ATTR_GROUPS;
+}

@@ -1,0 +1,18 @@
+/* graph_text.h: what the printer and the parser of the graph's text share, and nobody else needs. */
+#ifndef RGC_GRAPH_GRAPH_TEXT_H
+#define RGC_GRAPH_GRAPH_TEXT_H
+#include <stdbool.h>
+
+#include "compiler/graph/graph.h"
+
+extern const char *const rgc_dtype_words[RGC_DTYPE_COUNT];
+extern const char *const rgc_role_words[RGC_ROLE_COUNT];
+enum { RGC_INIT_KINDS = RGC_INIT_UNIFORM + 1 };
+extern const char *const rgc_init_words[RGC_INIT_KINDS];
+extern const char rgc_axis_letters[RGC_AXES]; /* n h w c */
+
+/* Whether .index of such a node means something (SCALAR too, which is written as a word). */
+bool rgc_expr_has_index(rgc_expr_kind kind);
+/* What rgc_graph_op sets. */
+double rgc_attribute_default(rgc_attribute attribute);
+#endif
