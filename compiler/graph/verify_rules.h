@@ -1,0 +1,19 @@
+/* verify_rules.h: the parts of rgc_graph_verify, which verify.c calls for each op. A rule that is broken is added to the
+ * diagnostics as IR_INVALID, with the op's layer and line; the parts return nothing, the caller counts. */
+#ifndef RGC_GRAPH_VERIFY_RULES_H
+#define RGC_GRAPH_VERIFY_RULES_H
+#include "compiler/graph/graph.h"
+
+typedef struct rgc_verifier {
+  const rgc_graph *graph;
+  const rgc_op *op; /* at work; NULL for values */
+  rgc_diagnostics *diags;
+} rgc_verifier;
+
+/* Reports if `holds` is false; returns `holds`. */
+bool rgc_verify_rule(rgc_verifier *v, bool holds, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Shapes, types and attributes' ranges of a composite op; its ids and counts are right already. */
+void rgc_verify_shapes(rgc_verifier *v);
+/* The body of a MAP, or the stages, roots and stores of a KERNEL. */
+void rgc_verify_expressions(rgc_verifier *v);
+#endif
