@@ -1,0 +1,78 @@
+/* main.c: the table of subcommands, and what is common to all: help, diagnostics, exit code. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+
+const command rgc_commands[] = {
+    {"check", "check GRAPH.yaml", "Reads a graph file, reports every error in it, and compares it with its expect:.", check_options, 1, 1,
+     run_check},
+    {"summary", "summary GRAPH.yaml", "Prints a table of layers: output shape, parameters, MACs.", summary_options, 1, 1, run_summary},
+    {"graph", "graph GRAPH.yaml", "Prints the composite graph in its canonical text.", graph_options, 1, 1, run_graph},
+    {"train", "train GRAPH.yaml --data SPEC",
+     "Trains with the double-precision reference evaluator (slow; small networks), validates, saves checkpoints.", train_options,
+     1, 1, run_train},
+    {"show", "show --data SPEC", "Writes a contact sheet of a data set's samples, one class a row.", show_options, 0, 0, run_show},
+    {0},
+};
+
+static void print_help(void) {
+  puts("rgc: a compiler from residual networks, described in YAML, to programs that train and infer\n\nusage: rgc COMMAND ...\n");
+  for (const command *c = rgc_commands; c->name; c++) printf("  %-10s %s\n", c->name, c->about);
+  puts("\nrgc COMMAND --help tells more. Exit codes:");
+#define X(id, number, about) printf("  %d  %s\n", number, about);
+  RGC_EXIT_CODES(X)
+#undef X
+}
+
+static const command *find_command(const char *name) {
+  for (const command *c = rgc_commands; c->name; c++)
+    if (!strcmp(c->name, name)) return c;
+  return NULL;
+}
+
+static int unknown_command(const char *name, rgc_diagnostics *diags) {
+  const char *names[sizeof rgc_commands / sizeof *rgc_commands];
+  int count = 0;
+  for (const command *c = rgc_commands; c->name; c++) names[count++] = c->name;
+  const char *near = rgc_suggest(name, names, count);
+  rgc_diag_fail(diags, RGC_CODE_USAGE, NULL,
+                near ? rgc_arena_printf(diags->arena, "did you mean 'rgc %s'?", near) : "rgc --help lists the commands",
+                "'%s' is no command of rgc", name);
+  return RGC_EXIT_USAGE;
+}
+
+static int run_command(const command *row, int argc, char **argv, rgc_arena *arena, rgc_diagnostics *diags) {
+  for (int i = 2; i < argc; i++)
+    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+      rgc_text help = {0};
+      command_help(row, &help);
+      fputs(rgc_text_chars(&help), stdout);
+      rgc_text_free(&help);
+      return RGC_EXIT_OK;
+    }
+  command_line *line = RGC_NEW(arena, command_line);
+  line->arena = arena;
+  line->diags = diags;
+  return command_parse(row, argc, argv, line) ? row->run(line) : RGC_EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    print_help();
+    return argc < 2 ? RGC_EXIT_USAGE : RGC_EXIT_OK;
+  }
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  const command *row = find_command(argv[1]);
+  int code = row ? run_command(row, argc, argv, arena, &diags) : unknown_command(argv[1], &diags);
+  rgc_text text = {0};
+  rgc_diag_render(&diags, isatty(STDERR_FILENO) && !getenv("NO_COLOR"), &text);
+  fputs(rgc_text_chars(&text), stderr);
+  rgc_text_free(&text);
+  rgc_arena_destroy(arena);
+  return code;
+}
