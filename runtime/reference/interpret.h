@@ -1,0 +1,26 @@
+/* interpret.h: a decomposed graph run slowly, plainly and in double: what every code generator must agree with. */
+#ifndef RGC_REFERENCE_INTERPRET_H
+#define RGC_REFERENCE_INTERPRET_H
+#include "compiler/graph/kernel.h"
+
+/* A uniform number in [0,1) for an element of a stream (expr.h, RANDOM). */
+typedef double rgc_random_source(void *context, int stream, int64_t element);
+
+typedef struct rgc_interpreter {
+  const rgc_graph *graph;
+  double **data;          /* one array a value id: its elements, row-major NHWC whatever its layout */
+  const bool *samples;    /* one flag a value id: axis N counts samples (decompose_samples.h) */
+  double scalars[RGC_SCALAR_COUNT];
+  rgc_random_source *random; /* NULL: a graph without random numbers */
+  void *random_context;
+} rgc_interpreter;
+
+/* An interpreter of `graph` with all values zero, in `arena`, and n_valid the whole batch. The caller fills data[] of every
+ * value that no op defines. A value that updates another has an array of its own. */
+rgc_interpreter *rgc_interpreter_create(const rgc_graph *graph, rgc_arena *arena);
+/* Sets the scalars n_valid and inv_n. */
+void rgc_interpreter_set_valid(rgc_interpreter *interpreter, int64_t n_valid);
+/* Runs one kernel, or all ops. Samples past n_valid keep what data[] held. Aborts on an op that is no kernel. */
+void rgc_interpret_kernel(const rgc_interpreter *interpreter, const rgc_kernel *kernel);
+void rgc_interpret(const rgc_interpreter *interpreter);
+#endif

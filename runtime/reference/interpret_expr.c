@@ -1,0 +1,90 @@
+/* interpret_expr.c: one walk over the nodes (interpret_expr.h). Leaves read the place; the rest is arithmetic. */
+#include "runtime/reference/interpret_expr.h"
+
+#include <math.h>
+#include <string.h>
+
+static double load(const rgc_body *body, int number, const rgc_expr_place *place) {
+  const rgc_operand *operand = &body->operands[number];
+  const rgc_value *value = &place->interpreter->graph->values[operand->value];
+  int64_t point[RGC_AXES];
+  memcpy(point, place->point, sizeof point);
+  if (place->gather && place->tap_operand >> number & 1) {
+    point[RGC_H] = place->tap_row;
+    point[RGC_W] = place->tap_column;
+  }
+  int64_t element = rgc_view_element(&operand->view, value->shape, point);
+  return element < 0 ? operand->view.fill : place->interpreter->data[operand->value][element];
+}
+
+static double random_number(const rgc_node *node, const rgc_expr_place *place) {
+  int64_t element = 0;
+  for (int j = 0; j < RGC_AXES; j++)
+    if (node->axes >> j & 1) element = element * place->extent[j] + place->point[j];
+  if (!place->interpreter->random) rgc_internal_error("interpret", "no source of random numbers");
+  return place->interpreter->random(place->interpreter->random_context, node->index, element);
+}
+
+static double leaf(const rgc_body *body, const rgc_node *node, const rgc_expr_place *place) {
+  switch (node->kind) {
+    case RGC_EXPR_CONST: return node->number;
+    case RGC_EXPR_LOAD: return load(body, node->index, place);
+    case RGC_EXPR_ACC: return place->acc[node->index];
+    case RGC_EXPR_GATHER: return place->gather[node->index];
+    case RGC_EXPR_TAP: return (double)place->tap_number;
+    case RGC_EXPR_COORD: return (double)place->point[node->index];
+    case RGC_EXPR_TAP_COORD: return (double)place->tap_point[node->index];
+    case RGC_EXPR_SCALAR: return place->interpreter->scalars[node->index];
+    case RGC_EXPR_RANDOM: return random_number(node, place);
+    default: rgc_internal_error("interpret", "unknown leaf %d", (int)node->kind);
+  }
+}
+
+static double unary(rgc_expr_kind kind, double a) {
+  switch (kind) {
+    case RGC_EXPR_NEG: return -a;
+    case RGC_EXPR_ABS: return fabs(a);
+    case RGC_EXPR_SQRT: return sqrt(a);
+    case RGC_EXPR_RECIP: return 1 / a;
+    case RGC_EXPR_EXP: return exp(a);
+    case RGC_EXPR_LOG: return log(a);
+    case RGC_EXPR_TANH: return tanh(a);
+    case RGC_EXPR_ERF: return erf(a);
+    case RGC_EXPR_SIGMOID: return 1 / (1 + exp(-a));
+    case RGC_EXPR_FLOOR: return floor(a);
+    default: rgc_internal_error("interpret", "unknown node %d", (int)kind);
+  }
+}
+
+static double binary(rgc_expr_kind kind, double a, double b) {
+  switch (kind) {
+    case RGC_EXPR_ADD: return a + b;
+    case RGC_EXPR_SUB: return a - b;
+    case RGC_EXPR_MUL: return a * b;
+    case RGC_EXPR_DIV: return a / b;
+    case RGC_EXPR_MIN: return a < b ? a : b;
+    case RGC_EXPR_MAX: return a > b ? a : b;
+    case RGC_EXPR_POW: return pow(a, b);
+    case RGC_EXPR_LT: return a < b;
+    case RGC_EXPR_LE: return a <= b;
+    case RGC_EXPR_EQ: return a == b;
+    default: rgc_internal_error("interpret", "unknown node %d", (int)kind);
+  }
+}
+
+static double ternary(rgc_expr_kind kind, double a, double b, double c) {
+  return kind == RGC_EXPR_FMA ? fma(a, b, c) : a != 0 ? b : c;
+}
+
+void rgc_interpret_body(const rgc_body *body, const rgc_expr_place *place, double *nodes) {
+  for (int i = 0; i < body->node_count; i++) {
+    const rgc_node *node = &body->nodes[i];
+    const int *arg = node->arg;
+    switch (rgc_expr_arity(node->kind)) {
+      case 0: nodes[i] = leaf(body, node, place); break;
+      case 1: nodes[i] = unary(node->kind, nodes[arg[0]]); break;
+      case 2: nodes[i] = binary(node->kind, nodes[arg[0]], nodes[arg[1]]); break;
+      default: nodes[i] = ternary(node->kind, nodes[arg[0]], nodes[arg[1]], nodes[arg[2]]);
+    }
+  }
+}
