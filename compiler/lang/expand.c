@@ -1,0 +1,425 @@
+/* expand.c: from the tree of a network to its graph: lists of layers, scopes, blocks, stages; names as torchvision has them.
+ *
+ * In a scope layers are numbered by kind (conv1, bn1, conv2); in a shortcut, and where number: position, by position, counting
+ * each layer, those that `when` drops too. Stem and head share the root. See expand.h for what an emit function is. */
+#include "compiler/lang/expand.h"
+
+#include <string.h>
+
+enum { MAX_DEPTH = 32, MAX_REPEAT = 4096 };
+
+static int emit_use(rgc_cell *cell);
+static int emit_scope(rgc_cell *cell);
+
+static const rgc_layer_kind kinds[] = {{"conv", NULL, "conv", rgc_emit_conv},
+                                       {"bn", NULL, "bn", rgc_emit_bn},
+                                       {"relu", NULL, "relu", rgc_emit_activation},
+                                       {"sigmoid", NULL, "sigmoid", rgc_emit_activation},
+                                       {"tanh", NULL, "tanh", rgc_emit_activation},
+                                       {"silu", NULL, "silu", rgc_emit_activation},
+                                       {"gelu", NULL, "gelu", rgc_emit_activation},
+                                       {"leaky_relu", "slope", "leaky_relu", rgc_emit_activation},
+                                       {"relu6", NULL, "relu6", rgc_emit_activation},
+                                       {"hardsigmoid", NULL, "hardsigmoid", rgc_emit_activation},
+                                       {"hardswish", NULL, "hardswish", rgc_emit_activation},
+                                       {"maxpool", "kernel", "maxpool", rgc_emit_maxpool},
+                                       {"avgpool", "kernel", "avgpool", rgc_emit_avgpool},
+                                       {"linear", "out", "fc", rgc_emit_linear},
+                                       {"dropout", "rate", "dropout", rgc_emit_dropout},
+                                       {"drop_path", "rate", "drop_path", rgc_emit_drop_path},
+                                       {"add", "of", "add", rgc_emit_join},
+                                       {"mul", "of", "mul", rgc_emit_join},
+                                       {"concat", "of", "concat", rgc_emit_concat},
+                                       {"split", "parts", "split", rgc_emit_split},
+                                       {"subsample", "stride", "subsample", rgc_emit_subsample},
+                                       {"pad_channels", "to", "pad_channels", rgc_emit_pad_channels},
+                                       {"map", "of", "map", rgc_emit_map},
+                                       {"reduce", "over", "reduce", rgc_emit_reduce},
+                                       {"param", "shape", "param", rgc_emit_param},
+                                       {"use", "layers", "use", emit_use},
+                                       {"scope", NULL, "scope", emit_scope}};
+enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+
+const rgc_layer_kind *rgc_layer_kind_find(const char *word) {
+  for (int i = 0; i < KIND_COUNT; i++)
+    if (strcmp(kinds[i].word, word) == 0) return &kinds[i];
+  return NULL;
+}
+
+int rgc_layer_kind_words(const char **words, int limit) {
+  int count = 0;
+  for (; count < KIND_COUNT && count < limit; count++) words[count] = kinds[count].word;
+  return count;
+}
+
+/* ---- names ---- */
+
+static int count_kind(rgc_expander *x, rgc_place *place, const char *word) {
+  for (int i = 0; i < place->counter_count; i++)
+    if (strcmp(place->counters[i].word, word) == 0) return ++place->counters[i].count;
+  *RGC_PUSH(x->arena, place->counters, place->counter_count, place->counter_capacity) = (rgc_counter){word, 1};
+  return 1;
+}
+
+static const char *name_layer(rgc_cell *cell, int position) {
+  rgc_place *place = cell->place;
+  const rgc_yaml *given = rgc_cell_attr(cell, "name");
+  if (given && given->text) return rgc_arena_printf(cell->x->arena, "%s%s", place->prefix, given->text);
+  if (place->by_position) return rgc_arena_printf(cell->x->arena, "%s%d", place->prefix, position);
+  const rgc_layer_kind *kind = rgc_layer_kind_find(cell->layer->word);
+  const char *stem = kind ? kind->stem : cell->layer->word;
+  int number = count_kind(cell->x, place, stem);
+  if (place->root && cell->x->lone_linear && strcmp(stem, "fc") == 0) return "fc";
+  return rgc_arena_printf(cell->x->arena, "%s%s%d", place->prefix, stem, number);
+}
+
+static void name_value(rgc_expander *x, rgc_place *place, const char *name, int value) {
+  rgc_value_names *v = place->values;
+  *RGC_PUSH(x->arena, v->items, v->count, v->capacity) = (rgc_named_value){name, value};
+}
+
+static bool mark_output(rgc_cell *cell, int value) {
+  const rgc_yaml *output = rgc_cell_attr(cell, "output");
+  if (!output) return true;
+  rgc_expander *x = cell->x;
+  if (x->output_count == RGC_MAX_OUTPUTS || rgc_graph_find(x->graph, output->text) >= 0) {
+    rgc_cell_error(cell, output, RGC_CODE_NAME_CLASH, "output '%s' cannot be added", output->text);
+    return false;
+  }
+  x->graph->values[value].name = output->text;
+  x->outputs[x->output_count++] = value;
+  return true;
+}
+
+/* ---- lists ---- */
+
+static int emit_block(rgc_cell *cell, const rgc_block *block);
+
+/* What `from:` names, or the layer before. */
+static bool find_input(rgc_cell *cell) {
+  const rgc_yaml *from = rgc_cell_attr(cell, "from");
+  if (from) cell->in = rgc_cell_named(cell, from);
+  return cell->in >= 0;
+}
+
+static int emit(rgc_cell *cell) {
+  const rgc_layer_kind *kind = rgc_layer_kind_find(cell->layer->word);
+  const rgc_block *block = kind ? NULL : rgc_block_find(cell->x->network, cell->layer->word);
+  if (!kind && !block) {
+    rgc_cell_error(cell, NULL, RGC_CODE_UNKNOWN_LAYER, "'%s' is neither a layer nor a block", cell->layer->word);
+    return -1;
+  }
+  return kind ? kind->emit(cell) : emit_block(cell, block);
+}
+
+/* One layer; `in` is what the layer before gave. */
+static int run_layer(rgc_expander *x, rgc_place *place, const rgc_layer *layer, int in) {
+  rgc_cell cell = {x, place, layer, in, NULL};
+  bool is_use = strcmp(layer->word, "use") == 0, taken;
+  int position = is_use ? place->position : place->position++;
+  if (!rgc_cell_flag(&cell, "when", true, &taken)) return -1;
+  if (!taken) return in;
+  cell.name = is_use ? place->prefix : name_layer(&cell, position);
+  if (!find_input(&cell)) return -1;
+  int out = emit(&cell);
+  if (out < 0) return -1;
+  const rgc_yaml *as = rgc_cell_attr(&cell, "as");
+  if (as && as->text) name_value(x, place, as->text, out);
+  if (!mark_output(&cell, out)) return -1;
+  return strcmp(layer->word, "param") == 0 ? in : out;
+}
+
+int rgc_expand_list(rgc_expander *x, rgc_place *place, const rgc_yaml *list, int in) {
+  for (int i = 0; list && i < list->count && in >= 0; i++) {
+    rgc_layer layer;
+    in = rgc_layer_read(x->arena, list->items[i], x->diags, &layer) ? run_layer(x, place, &layer, in) : -1;
+  }
+  return in;
+}
+
+static bool enter(rgc_cell *cell) {
+  if (++cell->x->depth <= MAX_DEPTH) return true;
+  rgc_cell_error(cell, NULL, RGC_CODE_BLOCK_CYCLE, "'%s' contains itself, or more than %d levels", cell->layer->word, MAX_DEPTH);
+  return false;
+}
+
+static int emit_use(rgc_cell *cell) {
+  const rgc_yaml *word = rgc_cell_attr(cell, "layers");
+  const rgc_binding *b = word && word->text ? rgc_env_find(cell->place->env, word->text) : NULL;
+  if (!b || !b->list) {
+    rgc_cell_error(cell, word, RGC_CODE_EXPR_NAME, "no list parameter is called so")->expected =
+        "a parameter of the block whose default is a list of layers";
+    return -1;
+  }
+  int out = enter(cell) ? rgc_expand_list(cell->x, cell->place, b->list, cell->in) : -1;
+  cell->x->depth--;
+  return out;
+}
+
+static int emit_scope(rgc_cell *cell) {
+  static const char *const numbers[] = {"kind", "position"};
+  int number = rgc_cell_word(cell, "number", 0, numbers, 2);
+  if (number < 0) return -1;
+  rgc_place place = {.prefix = rgc_arena_printf(cell->x->arena, "%s.", cell->name), .path = cell->name, .other = -1};
+  place.by_position = number == 1;
+  place.env = cell->place->env;
+  place.values = cell->place->values;
+  int out = enter(cell) ? rgc_expand_list(cell->x, &place, rgc_cell_attr(cell, "body"), cell->in) : -1;
+  cell->x->depth--;
+  return out;
+}
+
+/* ---- blocks ---- */
+
+/* A block being run: its arguments, evaluated by the giver's names, and the parts that may be replaced. */
+typedef struct call {
+  const rgc_block *block;
+  const rgc_yaml *args;  /* MAP */
+  const rgc_env *outer;
+  int64_t stride;        /* of the stage for this block; 0: as the arguments say */
+} call;
+
+static const rgc_yaml *part(const call *c, const char *word) {
+  const rgc_yaml *given = rgc_yaml_get(c->args, word);
+  return given ? given : rgc_yaml_get(c->block->map, word);
+}
+
+static void inherit(rgc_expander *x, rgc_env *env, const rgc_env *outer) {
+  static const char *const fixed[] = {"classes", "stage", "index", "block", "blocks", "first"};
+  for (int i = 0; i < outer->count; i++)
+    for (size_t j = 0; j < sizeof fixed / sizeof *fixed; j++)
+      if (strncmp(outer->items[i].name, fixed[j], strlen(fixed[j])) == 0 && !outer->items[i].list)
+        rgc_env_set(x, env, outer->items[i].name, outer->items[i].number, NULL);
+}
+
+static bool bind_parameter(rgc_cell *cell, const call *c, rgc_env *env, const char *name, const rgc_yaml *missing) {
+  const rgc_yaml *given = rgc_yaml_get(c->args, name), *node = given ? given : missing;
+  double number = (double)c->stride;
+  if (!given && missing->text && strcmp(missing->text, "required") == 0) {
+    rgc_cell_error(cell, NULL, RGC_CODE_MISSING_KEY, "block %s needs '%s'", c->block->name, name);
+    return false;
+  }
+  if (node->kind == RGC_YAML_MAP || (node->kind == RGC_YAML_LIST) != (missing->kind == RGC_YAML_LIST)) {
+    rgc_cell_error(cell, node, RGC_CODE_WRONG_TYPE, "'%s' of block %s must be %s", name, c->block->name,
+                   missing->kind == RGC_YAML_LIST ? "a list of layers" : "a number");
+    return false;
+  }
+  bool is_list = node->kind == RGC_YAML_LIST, by_stage = c->stride > 0 && strcmp(name, "stride") == 0;
+  if (!is_list && !by_stage && !rgc_expand_eval(cell->x, given ? c->outer : env, node, &number)) return false;
+  rgc_env_set(cell->x, env, name, number, is_list ? node : NULL);
+  return true;
+}
+
+static bool bind_parameters(rgc_cell *cell, const call *c, rgc_env *env) {
+  inherit(cell->x, env, c->outer);
+  rgc_env_set(cell->x, env, "in", (double)rgc_cell_shape(cell)[RGC_C], NULL);
+  const rgc_yaml *parameters = rgc_yaml_get(c->block->map, "parameters");
+  bool good = true;
+  for (int i = 0; parameters && i < parameters->count; i++)
+    good &= bind_parameter(cell, c, env, parameters->keys[i]->text, parameters->items[i]);
+  return good;
+}
+
+static bool joins_two(const rgc_yaml *join) {
+  for (int i = 0; join && i < join->count; i++) {
+    const char *word = join->items[i]->text;
+    if (word && (!strcmp(word, "add") || !strcmp(word, "mul") || !strcmp(word, "concat"))) return true;
+  }
+  return false;
+}
+
+static bool needs_shortcut(const rgc_cell *cell, const rgc_env *env, int body) {
+  const rgc_binding *stride = rgc_env_find(env, "stride");
+  return (stride && stride->number != 1) || cell->x->graph->values[body].shape[RGC_C] != rgc_cell_shape(cell)[RGC_C];
+}
+
+/* The shortcut's value; the block's input where it is the identity. */
+static int run_shortcut(rgc_cell *cell, const call *c, const rgc_place *body_place, int body) {
+  const rgc_yaml *list = part(c, "shortcut");
+  if (!list || !needs_shortcut(cell, body_place->env, body)) return cell->in;
+  rgc_place place = {.prefix = rgc_arena_printf(cell->x->arena, "%sdownsample.", body_place->prefix), .other = -1};
+  place.path = rgc_arena_printf(cell->x->arena, "%s, its shortcut", body_place->path);
+  place.by_position = true;
+  place.env = body_place->env;
+  place.values = body_place->values;
+  return rgc_expand_list(cell->x, &place, list, cell->in);
+}
+
+static int run_block(rgc_cell *cell, const call *c, const char *prefix) {
+  rgc_expander *x = cell->x;
+  rgc_env env = {0};
+  rgc_value_names values = {0};
+  rgc_place place = {.prefix = prefix, .env = &env, .values = &values, .other = -1};
+  int length = (int)strlen(prefix);
+  place.path = rgc_arena_printf(x->arena, "%.*s (block %s)", length ? length - 1 : 0, prefix, c->block->name);
+  rgc_place outer = *cell->place;
+  outer.path = place.path;
+  cell->place = &outer;
+  if (!bind_parameters(cell, c, &env)) return -1;
+  name_value(x, &place, "in", cell->in);
+  int out = rgc_expand_list(x, &place, part(c, "body"), cell->in);
+  const rgc_yaml *join = part(c, "join");
+  if (out >= 0 && joins_two(join)) {
+    place.other = run_shortcut(cell, c, &place, out);
+    if (place.other < 0) return -1;
+  }
+  return out < 0 ? -1 : rgc_expand_list(x, &place, join, out);
+}
+
+static int emit_block(rgc_cell *cell, const rgc_block *block) {
+  call c = {block, cell->layer->attrs, cell->place->env, 0};
+  int out = enter(cell) ? run_block(cell, &c, rgc_arena_printf(cell->x->arena, "%s.", cell->name)) : -1;
+  cell->x->depth--;
+  return out;
+}
+
+/* ---- stages ---- */
+
+typedef struct stage_list {
+  const rgc_yaml *list;
+  int64_t *repeats;
+  int64_t blocks; /* of all stages */
+} stage_list;
+
+static bool count_blocks(rgc_expander *x, const rgc_env *env, stage_list *stages) {
+  int count = stages->list ? stages->list->count : 0;
+  stages->repeats = RGC_NEW_ARRAY(x->arena, int64_t, count + 1);
+  bool good = true;
+  for (int i = 0; i < count; i++) {
+    const rgc_yaml *node = rgc_yaml_get(stages->list->items[i], "repeat");
+    double repeat = 0;
+    if (!rgc_expand_eval(x, env, node, &repeat)) {
+      good = false;
+    } else if (repeat < 1 || repeat > MAX_REPEAT || repeat != (double)(int64_t)repeat) {
+      rgc_yaml_error(x->diags, node, RGC_CODE_BAD_VALUE, "repeat cannot be %s", node->text)->expected = "an integer from 1 to 4096";
+      good = false;
+    }
+    stages->repeats[i] = (int64_t)repeat;
+    stages->blocks += stages->repeats[i];
+  }
+  return good;
+}
+
+static rgc_env *stage_env(rgc_expander *x, const rgc_env *root, const stage_list *stages, int stage, int64_t index,
+                          int64_t block) {
+  rgc_env *env = RGC_NEW(x->arena, rgc_env);
+  for (int i = 0; i < root->count; i++) rgc_env_set(x, env, root->items[i].name, root->items[i].number, NULL);
+  rgc_env_set(x, env, "stage", stage, NULL);
+  rgc_env_set(x, env, "index", (double)index, NULL);
+  rgc_env_set(x, env, "block", (double)block, NULL);
+  rgc_env_set(x, env, "blocks", (double)stages->blocks, NULL);
+  rgc_env_set(x, env, "first", index == 0, NULL);
+  return env;
+}
+
+static int run_stage(rgc_expander *x, rgc_place *root, const stage_list *stages, int stage, int64_t block, int in) {
+  const rgc_yaml *map = stages->list->items[stage], *name = rgc_yaml_get(map, "block");
+  rgc_yaml *args = rgc_yaml_copy(x->arena, map);
+  rgc_yaml_remove(args, "block");
+  rgc_yaml_remove(args, "repeat");
+  for (int64_t i = 0; i < stages->repeats[stage] && in >= 0; i++) {
+    rgc_layer layer = {name->text, name, args};
+    rgc_place place = *root;
+    place.env = stage_env(x, root->env, stages, stage, i, block + i);
+    const char *path = rgc_arena_printf(x->arena, "layer%d.%d", stage + 1, (int)i);
+    rgc_cell cell = {x, &place, &layer, in, path};
+    call c = {rgc_block_find(x->network, name->text), args, place.env, i == 0 ? 0 : 1};
+    in = run_block(&cell, &c, rgc_arena_printf(x->arena, "%s.", path));
+  }
+  return in;
+}
+
+static int run_stages(rgc_expander *x, rgc_place *root, int in) {
+  stage_list stages = {.list = rgc_yaml_get(x->network->root, "stages")};
+  if (!count_blocks(x, root->env, &stages)) return -1;
+  int64_t block = 0;
+  for (int i = 0; stages.list && i < stages.list->count && in >= 0; i++) {
+    in = run_stage(x, root, &stages, i, block, in);
+    block += stages.repeats[i];
+  }
+  return in;
+}
+
+/* ---- the network ---- */
+
+static int count_unnamed_linear(rgc_expander *x, const rgc_yaml *list) {
+  int count = 0;
+  for (int i = 0; list && i < list->count; i++) {
+    rgc_layer layer;
+    if (rgc_layer_read(x->arena, list->items[i], x->diags, &layer) && strcmp(layer.word, "linear") == 0)
+      count += rgc_yaml_get(layer.attrs, "name") == NULL;
+  }
+  return count;
+}
+
+static void bind_classes(rgc_expander *x, rgc_env *env) {
+  const rgc_network *n = x->network;
+  for (int i = 0; i < n->class_set_count; i++) {
+    const rgc_class_set *set = &n->classes[i];
+    const char *name = *set->output ? rgc_arena_printf(x->arena, "classes.%s", set->output) : "classes";
+    rgc_env_set(x, env, name, (double)set->count, NULL);
+  }
+}
+
+/* The network from the input to what its last layer gives; -1 after an error. */
+static int run_network(rgc_expander *x) {
+  const rgc_network *n = x->network;
+  rgc_env env = {0};
+  rgc_value_names values = {0};
+  rgc_place root = {.prefix = "", .root = true, .env = &env, .values = &values, .other = -1};
+  bind_classes(x, &env);
+  const rgc_yaml *stem = rgc_yaml_get(n->root, "stem"), *head = rgc_yaml_get(n->root, "head");
+  x->lone_linear = count_unnamed_linear(x, stem) + count_unnamed_linear(x, head) == 1;
+  int64_t shape[RGC_AXES] = {x->graph->batch, n->height, n->width, n->channels};
+  int value = rgc_graph_value(x->graph, "input", RGC_F32, RGC_ROLE_INPUT, shape);
+  value = rgc_expand_list(x, &root, stem, value);
+  if (value >= 0) value = run_stages(x, &root, value);
+  return value >= 0 ? rgc_expand_list(x, &root, head, value) : -1;
+}
+
+static bool check_logits(const rgc_expander *x, int value) {
+  const rgc_network *n = x->network;
+  const int64_t *shape = x->graph->values[value].shape;
+  const rgc_yaml *head = rgc_yaml_get(n->root, "head");
+  if (shape[RGC_H] == 1 && shape[RGC_W] == 1 && (n->class_set_count != 1 || shape[RGC_C] == n->classes[0].count)) return true;
+  rgc_yaml_error(x->diags, head, RGC_CODE_SHAPE, "the network gives %dx%dx%d (height, width, channels) for %d classes",
+                 (int)shape[RGC_H], (int)shape[RGC_W], (int)shape[RGC_C], (int)n->classes[0].count)->expected =
+      "linear: {out: classes} at the end of the head";
+  return false;
+}
+
+static bool add_loss(rgc_expander *x, int logits) {
+  rgc_graph *graph = x->graph;
+  if (x->network->class_set_count > 1) {
+    rgc_yaml_error(x->diags, rgc_yaml_get(x->network->root, "classes"), RGC_CODE_BAD_VALUE,
+                   "a network of several outputs cannot be trained yet");
+    return false;
+  }
+  const int64_t one[RGC_AXES] = {1, 1, 1, 1}, labels[RGC_AXES] = {graph->batch, 1, 1, 1};
+  int inputs[] = {logits, rgc_graph_value(graph, "label", RGC_I32, RGC_ROLE_LABEL, labels)};
+  int outputs[] = {rgc_graph_value(graph, "loss", RGC_F32, RGC_ROLE_OUTPUT, one),
+                   rgc_graph_value(graph, "correct", RGC_F32, RGC_ROLE_OUTPUT, one),
+                   rgc_graph_value(graph, "probs", RGC_F32, RGC_ROLE_TEMP, graph->values[logits].shape)};
+  rgc_graph_op(graph, RGC_OP_XENT, inputs, 2, outputs, 3)->attr[RGC_ATTR_SMOOTHING] = x->network->train.smoothing;
+  return true;
+}
+
+/* The last value becomes the output "logits", unless outputs were named. */
+static bool set_outputs(rgc_expander *x, int last) {
+  if (x->output_count == 0) {
+    if (!check_logits(x, last)) return false;
+    x->graph->values[last].name = "logits";
+    x->outputs[x->output_count++] = last;
+  }
+  for (int i = 0; i < x->output_count; i++) x->graph->values[x->outputs[i]].role = RGC_ROLE_OUTPUT;
+  return true;
+}
+
+rgc_graph *rgc_expand(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags) {
+  rgc_expander x = {.network = network, .arena = network->arena, .diags = diags, .training = training};
+  x.graph = rgc_graph_create(network->arena, network->name, batch);
+  network->params = network->macs = 0;
+  int errors = diags->error_count, last = run_network(&x);
+  if (last < 0 || !set_outputs(&x, last) || (training && !add_loss(&x, x.outputs[0]))) return NULL;
+  return diags->error_count == errors ? x.graph : NULL;
+}

@@ -1,0 +1,138 @@
+/* expand_attr.c: attributes, names and errors of the layer being emitted; see expand.h. */
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "compiler/lang/expand.h"
+#include "compiler/lang/formula.h"
+#include "compiler/lang/keys.h"
+
+enum { MAX_WORDS = 64 };
+
+const rgc_binding *rgc_env_find(const rgc_env *env, const char *name) {
+  for (int i = env->count - 1; i >= 0; i--)
+    if (strcmp(env->items[i].name, name) == 0) return &env->items[i];
+  return NULL;
+}
+
+void rgc_env_set(rgc_expander *x, rgc_env *env, const char *name, double number, const rgc_yaml *list) {
+  *RGC_PUSH(x->arena, env->items, env->count, env->capacity) = (rgc_binding){name, list, number};
+}
+
+static bool find_name(const void *context, const char *name, double *value) {
+  const rgc_binding *b = rgc_env_find(context, name);
+  if (!b || b->list) return false;
+  *value = b->number;
+  return true;
+}
+
+static int list_names(const void *context, const char **words, int limit) {
+  const rgc_env *env = context;
+  int count = 0;
+  for (int i = 0; i < env->count && count < limit; i++)
+    if (!env->items[i].list) words[count++] = env->items[i].name;
+  return count;
+}
+
+bool rgc_expand_eval(rgc_expander *x, const rgc_env *env, const rgc_yaml *node, double *value) {
+  const rgc_formula_names names = {find_name, list_names, env};
+  rgc_formula *formula = rgc_formula_parse(x->arena, node, x->diags);
+  return formula && rgc_formula_eval(formula, node, &names, x->diags, value);
+}
+
+rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code code, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const char *message = rgc_arena_vprintf(cell->x->arena, format, args);
+  va_end(args);
+  rgc_diagnostic *d = rgc_yaml_error(cell->x->diags, node ? node : cell->layer->at, code, "%s", message);
+  d->path = cell->place->path;
+  return d;
+}
+
+const rgc_yaml *rgc_cell_attr(const rgc_cell *cell, const char *key) { return rgc_yaml_get(cell->layer->attrs, key); }
+
+bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min, double max, double *value) {
+  const rgc_yaml *node = rgc_cell_attr(cell, key);
+  *value = missing;
+  if (!node) return true;
+  int first = cell->x->diags->count;
+  if (!rgc_expand_eval(cell->x, cell->place->env, node, value)) {
+    if (cell->x->diags->count > first) cell->x->diags->items[first].path = cell->place->path;
+    return false;
+  }
+  if (*value >= min && *value <= max) return true;
+  rgc_cell_error(cell, node, RGC_CODE_BAD_VALUE, "%s of %s cannot be %.9g", key, cell->layer->word, *value)->expected =
+      rgc_arena_printf(cell->x->arena, "from %.9g to %.9g", min, max);
+  return false;
+}
+
+bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min, int64_t *value) {
+  enum { LARGEST = 1 << 24 };
+  double number;
+  if (!rgc_cell_number(cell, key, (double)missing, (double)min, LARGEST, &number)) return false;
+  *value = (int64_t)number;
+  if (number == floor(number)) return true;
+  rgc_cell_error(cell, rgc_cell_attr(cell, key), RGC_CODE_EXPR_VALUE, "%s of %s must be an integer, not %.9g", key,
+                 cell->layer->word, number)->help = "use // for an integer division";
+  return false;
+}
+
+bool rgc_cell_flag(rgc_cell *cell, const char *key, bool missing, bool *value) {
+  double number;
+  if (!rgc_cell_number(cell, key, missing, -INFINITY, INFINITY, &number)) return false;
+  *value = number != 0;
+  return true;
+}
+
+int rgc_cell_word(rgc_cell *cell, const char *key, int missing, const char *const *words, int count) {
+  const rgc_yaml *node = rgc_cell_attr(cell, key);
+  if (!node) return missing;
+  for (int i = 0; i < count; i++)
+    if (node->text && strcmp(node->text, words[i]) == 0) return i;
+  const char *message = rgc_arena_printf(cell->x->arena, "%s of %s cannot be '%s'", key, cell->layer->word, node->text);
+  rgc_report_word(cell->x->diags, node, RGC_CODE_BAD_VALUE, message, node->text, words, count);
+  return -1;
+}
+
+int rgc_cell_named(rgc_cell *cell, const rgc_yaml *node) {
+  const rgc_value_names *values = cell->place->values;
+  const char *words[MAX_WORDS];
+  int count = 0;
+  const char *name = node->text ? node->text : "";
+  for (int i = values->count - 1; i >= 0; i--) {
+    if (strcmp(values->items[i].name, name) == 0) return values->items[i].value;
+    if (count < MAX_WORDS) words[count++] = values->items[i].name;
+  }
+  const char *message = rgc_arena_printf(cell->x->arena, "no value is named '%s' here", name);
+  rgc_report_word(cell->x->diags, node, RGC_CODE_UNKNOWN_NAME, message, name, words, count);
+  return -1;
+}
+
+const int64_t *rgc_cell_shape(const rgc_cell *cell) { return cell->x->graph->values[cell->in].shape; }
+
+int rgc_cell_temp(rgc_cell *cell, const int64_t shape[RGC_AXES]) {
+  return rgc_graph_value(cell->x->graph, cell->name, RGC_F32, RGC_ROLE_TEMP, shape);
+}
+
+rgc_op *rgc_cell_finish(rgc_cell *cell, rgc_op *op) {
+  op->layer = cell->name;
+  op->word = cell->layer->word;
+  op->line = cell->layer->at->line;
+  return op;
+}
+
+int rgc_cell_param(rgc_cell *cell, const char *suffix, rgc_role role, const int64_t shape[RGC_AXES], int torch_rank,
+                   rgc_init init) {
+  rgc_graph *graph = cell->x->graph;
+  const char *name = *suffix ? rgc_arena_printf(graph->arena, "%s.%s", cell->name, suffix) : cell->name;
+  if (rgc_graph_find(graph, name) >= 0) {
+    rgc_cell_error(cell, NULL, RGC_CODE_NAME_CLASH, "two parameters are called '%s'", name)->help = "give the layer a name:";
+    return -1;
+  }
+  int id = rgc_graph_value(graph, name, RGC_F32, role, shape);
+  graph->values[id].torch_rank = torch_rank;
+  graph->values[id].init = init;
+  if (role == RGC_ROLE_PARAM) cell->x->network->params += rgc_shape_elems(shape);
+  return id;
+}

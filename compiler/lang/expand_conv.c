@@ -1,0 +1,202 @@
+/* expand_conv.c: conv, linear, bn and the pools: layers with weights or windows; see expand.h. */
+#include <math.h>
+
+#include "compiler/lang/expand.h"
+
+/* Geometry of a square window. */
+typedef struct window {
+  int64_t kernel, stride, pad, dilation;
+  bool ceil_mode;
+} window;
+
+/* Weight and bias begin as torchvision has them (conv: kaiming normal, fan_out, relu), or as PyTorch's layers do: uniform with
+ * bound 1/sqrt(fan_in), which kaiming_uniform_(a=sqrt(5)) comes to. */
+static rgc_init uniform(double fan_in) { return (rgc_init){RGC_INIT_UNIFORM, 1 / sqrt(fan_in)}; }
+
+static bool check_extent(rgc_cell *cell, const int64_t shape[RGC_AXES]) {
+  if (shape[RGC_H] > 0 && shape[RGC_W] > 0) return true;
+  const int64_t *in = rgc_cell_shape(cell);
+  rgc_cell_error(cell, NULL, RGC_CODE_SHAPE, "the window of %s is larger than its input of %dx%d", cell->layer->word,
+                 (int)in[RGC_H], (int)in[RGC_W]);
+  return false;
+}
+
+static void window_shape(const rgc_cell *cell, const window *w, int64_t channels, int64_t shape[RGC_AXES]) {
+  const int64_t *in = rgc_cell_shape(cell);
+  shape[RGC_N] = in[RGC_N];
+  shape[RGC_H] = rgc_window_extent(in[RGC_H], w->kernel, w->stride, w->pad, w->dilation, w->ceil_mode);
+  shape[RGC_W] = rgc_window_extent(in[RGC_W], w->kernel, w->stride, w->pad, w->dilation, w->ceil_mode);
+  shape[RGC_C] = channels;
+}
+
+static void set_window(rgc_op *op, const window *w) {
+  op->attr[RGC_ATTR_STRIDE] = (double)w->stride;
+  op->attr[RGC_ATTR_PAD] = (double)w->pad;
+}
+
+/* The conv op over weight (and bias); counts its MACs. */
+static int add_conv(rgc_cell *cell, const window *w, int64_t groups, int weight, int bias) {
+  const int64_t *shape = cell->x->graph->values[weight].shape;
+  int64_t out[RGC_AXES];
+  window_shape(cell, w, shape[0], out);
+  if (shape[1] == shape[2] && !check_extent(cell, out)) return -1;
+  if (shape[1] != shape[2]) out[RGC_H] = out[RGC_W] = 1; /* linear over an oblong image */
+  cell->x->network->macs += rgc_shape_elems(shape) * out[RGC_H] * out[RGC_W];
+  int y = rgc_cell_temp(cell, out), inputs[] = {cell->in, weight, bias};
+  rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_CONV, inputs, bias >= 0 ? 3 : 2, &y, 1));
+  set_window(op, w);
+  op->attr[RGC_ATTR_DILATION] = (double)w->dilation;
+  op->attr[RGC_ATTR_GROUPS] = (double)groups;
+  return y;
+}
+
+static bool check_groups(rgc_cell *cell, int64_t in, int64_t out, int64_t groups) {
+  if (in % groups == 0 && out % groups == 0) return true;
+  rgc_cell_error(cell, rgc_cell_attr(cell, "groups"), RGC_CODE_SHAPE, "%d groups do not divide %d input and %d output channels",
+                 (int)groups, (int)in, (int)out);
+  return false;
+}
+
+int rgc_emit_conv(rgc_cell *cell) {
+  window w = {0};
+  int64_t out, groups, in = rgc_cell_shape(cell)[RGC_C];
+  bool has_bias;
+  if (!rgc_cell_int(cell, "out", 0, 1, &out) || !rgc_cell_int(cell, "kernel", 0, 1, &w.kernel) ||
+      !rgc_cell_int(cell, "stride", 1, 1, &w.stride) || !rgc_cell_int(cell, "dilation", 1, 1, &w.dilation) ||
+      !rgc_cell_int(cell, "groups", 1, 1, &groups) || !rgc_cell_flag(cell, "bias", false, &has_bias) ||
+      !rgc_cell_int(cell, "pad", w.dilation * (w.kernel - 1) / 2, 0, &w.pad) || !check_groups(cell, in, out, groups))
+    return -1;
+  double area = (double)(w.kernel * w.kernel), fan_in = (double)(in / groups) * area;
+  rgc_init init = {RGC_INIT_NORMAL, sqrt(2 / ((double)out * area))};
+  if (cell->x->network->init_torch) init = uniform(fan_in);
+  int weight = rgc_cell_param(cell, "weight", RGC_ROLE_PARAM, (int64_t[]){out, w.kernel, w.kernel, in / groups}, 4, init);
+  int bias = -1;
+  if (has_bias && weight >= 0)
+    bias = rgc_cell_param(cell, "bias", RGC_ROLE_PARAM, (int64_t[]){1, 1, 1, out}, 1, uniform(fan_in));
+  if (weight < 0 || (has_bias && bias < 0)) return -1;
+  return add_conv(cell, &w, groups, weight, bias);
+}
+
+int rgc_emit_linear(rgc_cell *cell) {
+  const int64_t *in = rgc_cell_shape(cell);
+  int64_t out, shape[RGC_AXES] = {0, in[RGC_H], in[RGC_W], in[RGC_C]};
+  bool has_bias;
+  if (!rgc_cell_int(cell, "out", 0, 1, &out) || !rgc_cell_flag(cell, "bias", true, &has_bias)) return -1;
+  shape[0] = out;
+  rgc_init init = uniform((double)(in[RGC_H] * in[RGC_W] * in[RGC_C]));
+  int weight = rgc_cell_param(cell, "weight", RGC_ROLE_PARAM, shape, 2, init), bias = -1;
+  if (has_bias && weight >= 0) bias = rgc_cell_param(cell, "bias", RGC_ROLE_PARAM, (int64_t[]){1, 1, 1, out}, 1, init);
+  if (weight < 0 || (has_bias && bias < 0)) return -1;
+  window w = {.kernel = shape[1], .stride = 1, .dilation = 1};
+  return add_conv(cell, &w, 1, weight, bias);
+}
+
+static bool is_frozen_bn(const rgc_cell *cell) {
+  const rgc_network *n = cell->x->network;
+  return n->train.bn == RGC_BN_RUNNING || (n->freeze_bn && rgc_network_is_frozen(n, cell->name));
+}
+
+/* Outputs 1..4 of a bn that trains: mean, rstd, and the running statistics' next values. */
+static void add_statistics(rgc_cell *cell, const int *inputs, int *outputs) {
+  static const char *const suffixes[] = {"mean", "rstd", "running_mean.next", "running_var.next"};
+  rgc_graph *graph = cell->x->graph;
+  int64_t shape[RGC_AXES] = {1, 1, 1, rgc_cell_shape(cell)[RGC_C]};
+  for (int i = 0; i < 4; i++) {
+    const char *name = rgc_arena_printf(graph->arena, "%s.%s", cell->name, suffixes[i]);
+    outputs[1 + i] = rgc_graph_value(graph, name, RGC_F32, RGC_ROLE_TEMP, shape);
+    if (i >= 2) graph->values[outputs[1 + i]].updates = inputs[1 + i];
+  }
+}
+
+int rgc_emit_bn(rgc_cell *cell) {
+  double eps, momentum, gamma;
+  if (!rgc_cell_number(cell, "eps", 1e-5, 0, 1, &eps) || !rgc_cell_number(cell, "momentum", 0.1, 0, 1, &momentum) ||
+      !rgc_cell_number(cell, "gamma", 1, -1e9, 1e9, &gamma))
+    return -1;
+  static const char *const suffixes[] = {"weight", "bias", "running_mean", "running_var"};
+  const double numbers[] = {gamma, 0, 0, 1};
+  int64_t shape[RGC_AXES] = {1, 1, 1, rgc_cell_shape(cell)[RGC_C]};
+  int inputs[5] = {cell->in}, outputs[5];
+  for (int i = 0; i < 4; i++) {
+    rgc_role role = i < 2 ? RGC_ROLE_PARAM : RGC_ROLE_BUFFER;
+    inputs[1 + i] = rgc_cell_param(cell, suffixes[i], role, shape, 1, (rgc_init){RGC_INIT_CONST, numbers[i]});
+    if (inputs[1 + i] < 0) return -1;
+  }
+  bool running = !cell->x->training || is_frozen_bn(cell);
+  outputs[0] = rgc_cell_temp(cell, rgc_cell_shape(cell));
+  if (!running) add_statistics(cell, inputs, outputs);
+  rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_BN, inputs, 5, outputs, running ? 1 : 5));
+  op->attr[RGC_ATTR_EPS] = eps;
+  op->attr[RGC_ATTR_MOMENTUM] = momentum;
+  op->attr[RGC_ATTR_RUNNING] = running;
+  return outputs[0];
+}
+
+static bool read_pool(rgc_cell *cell, bool same_pad, window *w) {
+  *w = (window){.dilation = 1};
+  if (!rgc_cell_int(cell, "kernel", 0, 1, &w->kernel) || !rgc_cell_int(cell, "stride", w->kernel, 1, &w->stride) ||
+      !rgc_cell_int(cell, "pad", same_pad ? (w->kernel - 1) / 2 : 0, 0, &w->pad) ||
+      !rgc_cell_flag(cell, "ceil", false, &w->ceil_mode))
+    return false;
+  if (w->pad * 2 <= w->kernel) return true;
+  rgc_cell_error(cell, rgc_cell_attr(cell, "pad"), RGC_CODE_BAD_VALUE, "the padding of a pool is at most half of its window");
+  return false;
+}
+
+static void set_pool(rgc_op *op, const window *w) {
+  set_window(op, w);
+  op->attr[RGC_ATTR_KERNEL] = (double)w->kernel;
+  op->attr[RGC_ATTR_CEIL] = w->ceil_mode;
+}
+
+int rgc_emit_maxpool(rgc_cell *cell) {
+  window w;
+  int64_t shape[RGC_AXES];
+  if (!read_pool(cell, true, &w)) return -1;
+  window_shape(cell, &w, rgc_cell_shape(cell)[RGC_C], shape);
+  if (!check_extent(cell, shape)) return -1;
+  enum { LARGEST_U8_KERNEL = 16 }; /* 256 taps */
+  const char *tap = rgc_arena_printf(cell->x->arena, "%s.tap", cell->name);
+  rgc_dtype dtype = w.kernel <= LARGEST_U8_KERNEL ? RGC_U8 : RGC_I32;
+  int outputs[] = {rgc_cell_temp(cell, shape), rgc_graph_value(cell->x->graph, tap, dtype, RGC_ROLE_TEMP, shape)};
+  set_pool(rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_MAXPOOL, &cell->in, 1, outputs, 2)), &w);
+  return outputs[0];
+}
+
+static int add_reduce(rgc_cell *cell, unsigned axes, int by) {
+  int64_t shape[RGC_AXES];
+  for (int i = 0; i < RGC_AXES; i++) shape[i] = axes >> i & 1 ? 1 : rgc_cell_shape(cell)[i];
+  int y = rgc_cell_temp(cell, shape);
+  rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_REDUCE, &cell->in, 1, &y, 1));
+  op->attr[RGC_ATTR_AXES] = axes;
+  op->attr[RGC_ATTR_BY] = by;
+  return y;
+}
+
+int rgc_emit_reduce(rgc_cell *cell) {
+  static const char *const overs[] = {"space", "channels"}, *const bys[] = {"sum", "mean", "max"}; /* as RGC_BY_* */
+  int over = rgc_cell_word(cell, "over", -1, overs, 2), by = rgc_cell_word(cell, "by", -1, bys, 3);
+  if (over < 0 || by < 0) return -1;
+  return add_reduce(cell, over == 0 ? 1u << RGC_H | 1u << RGC_W : 1u << RGC_C, by);
+}
+
+int rgc_emit_avgpool(rgc_cell *cell) {
+  static const char *const overs[] = {"global"};
+  if (rgc_cell_attr(cell, "over"))
+    return rgc_cell_word(cell, "over", -1, overs, 1) < 0 ? -1 : add_reduce(cell, 1u << RGC_H | 1u << RGC_W, RGC_BY_MEAN);
+  window w;
+  bool count_pad;
+  int64_t shape[RGC_AXES];
+  if (!rgc_cell_attr(cell, "kernel")) {
+    rgc_cell_error(cell, NULL, RGC_CODE_MISSING_KEY, "avgpool needs a kernel")->expected = "avgpool: global, or avgpool: {kernel: 2}";
+    return -1;
+  }
+  if (!read_pool(cell, false, &w) || !rgc_cell_flag(cell, "count_pad", true, &count_pad)) return -1;
+  window_shape(cell, &w, rgc_cell_shape(cell)[RGC_C], shape);
+  if (!check_extent(cell, shape)) return -1;
+  int y = rgc_cell_temp(cell, shape);
+  rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_AVGPOOL, &cell->in, 1, &y, 1));
+  set_pool(op, &w);
+  op->attr[RGC_ATTR_COUNT_PAD] = count_pad;
+  return y;
+}

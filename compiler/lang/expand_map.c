@@ -1,0 +1,341 @@
+/* expand_map.c: the layers that are expressions over elements: activations, dropout, joins, slices and map; see expand.h and
+ * graph/expr.h. Each becomes one op `map`; broadcast, padding, concatenation and subsampling are views. */
+#include <math.h>
+#include <string.h>
+
+#include "compiler/lang/expand.h"
+#include "compiler/lang/formula.h"
+
+enum { MAX_OPERANDS = 16 };
+
+static int node2(rgc_body *b, rgc_expr_kind kind, int x, int y) { return rgc_body_node(b, kind, x, y, -1); }
+static int node1(rgc_body *b, rgc_expr_kind kind, int x) { return rgc_body_node(b, kind, x, -1, -1); }
+static int scale(rgc_body *b, int x, double by) { return node2(b, RGC_EXPR_MUL, x, rgc_body_const(b, by)); }
+static int shift(rgc_body *b, int x, double by) { return node2(b, RGC_EXPR_ADD, x, rgc_body_const(b, by)); }
+
+static int clamp(rgc_body *b, int x, double low, double high) {
+  return node2(b, RGC_EXPR_MIN, node2(b, RGC_EXPR_MAX, x, rgc_body_const(b, low)), rgc_body_const(b, high));
+}
+
+static int load_whole(rgc_body *b, int value) {
+  rgc_view view = rgc_view_identity();
+  return rgc_body_load(b, value, &view);
+}
+
+static int finish_map(rgc_cell *cell, rgc_body *body, int root, const int64_t shape[RGC_AXES]) {
+  int y = rgc_cell_temp(cell, shape);
+  rgc_cell_finish(cell, rgc_graph_map(cell->x->graph, body, root, y));
+  return y;
+}
+
+/* ---- activations ---- */
+
+/* x/2 (1 + erf(x / sqrt 2)), Hendrycks & Gimpel 2016, as PyTorch's default. */
+static int gelu(rgc_body *b, int x) {
+  int phi = shift(b, node1(b, RGC_EXPR_ERF, scale(b, x, sqrt(0.5))), 1);
+  return node2(b, RGC_EXPR_MUL, scale(b, x, 0.5), phi);
+}
+
+/* relu6(x + 3) / 6, Howard et al. 2019. */
+static int hardsigmoid(rgc_body *b, int x) { return scale(b, clamp(b, shift(b, x, 3), 0, 6), 1.0 / 6); }
+
+/* The activation `word` of node x; -1 when there is none of that name. */
+static int activate(rgc_body *b, const char *word, int x, double slope) {
+  int zero = rgc_body_const(b, 0);
+  if (!strcmp(word, "relu")) return node2(b, RGC_EXPR_MAX, x, zero);
+  if (!strcmp(word, "sigmoid")) return node1(b, RGC_EXPR_SIGMOID, x);
+  if (!strcmp(word, "tanh")) return node1(b, RGC_EXPR_TANH, x);
+  if (!strcmp(word, "silu")) return node2(b, RGC_EXPR_MUL, x, node1(b, RGC_EXPR_SIGMOID, x));
+  if (!strcmp(word, "gelu")) return gelu(b, x);
+  if (!strcmp(word, "relu6")) return clamp(b, x, 0, 6);
+  if (!strcmp(word, "hardsigmoid")) return hardsigmoid(b, x);
+  if (!strcmp(word, "hardswish")) return node2(b, RGC_EXPR_MUL, x, hardsigmoid(b, x));
+  if (!strcmp(word, "leaky_relu"))
+    return rgc_body_node(b, RGC_EXPR_SELECT, node2(b, RGC_EXPR_LT, zero, x), x, scale(b, x, slope));
+  return -1;
+}
+
+int rgc_emit_activation(rgc_cell *cell) {
+  double slope;
+  if (!rgc_cell_number(cell, "slope", 0.01, -1e9, 1e9, &slope)) return -1;
+  rgc_body *b = rgc_body_create(cell->x->arena);
+  int root = activate(b, cell->layer->word, load_whole(b, cell->in), slope);
+  return finish_map(cell, b, root, rgc_cell_shape(cell));
+}
+
+/* ---- dropout ---- */
+
+/* Elements (or samples) are zero with probability `rate`, the others scaled by 1/(1-rate); nothing is added where that is the
+ * identity. */
+static int drop(rgc_cell *cell, unsigned axes) {
+  double rate;
+  if (!rgc_cell_number(cell, "rate", 0, 0, 0.999999, &rate)) return -1;
+  if (!cell->x->training || rate == 0) return cell->in;
+  rgc_body *b = rgc_body_create(cell->x->arena);
+  int dropped = node2(b, RGC_EXPR_LT, rgc_body_random(b, cell->x->stream++, axes), rgc_body_const(b, rate));
+  int kept = scale(b, load_whole(b, cell->in), 1 / (1 - rate));
+  int root = rgc_body_node(b, RGC_EXPR_SELECT, dropped, rgc_body_const(b, 0), kept);
+  return finish_map(cell, b, root, rgc_cell_shape(cell));
+}
+
+int rgc_emit_dropout(rgc_cell *cell) { return drop(cell, (1u << RGC_AXES) - 1); }
+int rgc_emit_drop_path(rgc_cell *cell) { return drop(cell, 1u << RGC_N); }
+
+/* ---- joins ---- */
+
+/* The values that an add, mul or concat takes: those named, one name with the layer before, or in a join body and shortcut.
+ * Returns their number, 0 after an error. */
+static int find_operands(rgc_cell *cell, int values[MAX_OPERANDS]) {
+  const rgc_yaml *of = rgc_cell_attr(cell, "of");
+  int count = 0;
+  if (!of || of->count < 2) values[count++] = cell->in;
+  if (!of && cell->place->other >= 0) values[count++] = cell->place->other;
+  for (int i = 0; of && i < of->count && count < MAX_OPERANDS; i++) {
+    int value = rgc_cell_named(cell, of->items[i]);
+    if (value < 0) return 0;
+    values[count++] = value;
+  }
+  if (count >= 2) return count;
+  rgc_cell_error(cell, of, RGC_CODE_MISSING_KEY, "%s needs two values", cell->layer->word)->expected =
+      rgc_arena_printf(cell->x->arena, "%s: [a, b], names given with as:", cell->layer->word);
+  return 0;
+}
+
+/* The shape that all values broadcast to; false (reported) if there is none. */
+static bool broadcast_shape(rgc_cell *cell, const int *values, int count, int64_t shape[RGC_AXES]) {
+  const rgc_graph *graph = cell->x->graph;
+  memcpy(shape, graph->values[values[0]].shape, sizeof(int64_t) * RGC_AXES);
+  for (int i = 1; i < count; i++) {
+    const int64_t *other = graph->values[values[i]].shape;
+    bool fits = true;
+    for (int axis = 0; axis < RGC_AXES; axis++) {
+      fits &= shape[axis] == other[axis] || shape[axis] == 1 || other[axis] == 1;
+      if (shape[axis] == 1) shape[axis] = other[axis];
+    }
+    if (fits) continue;
+    const int64_t *first = graph->values[values[0]].shape;
+    bool is_join = cell->place->other >= 0;
+    rgc_diagnostic *d = rgc_cell_error(cell, NULL, is_join ? RGC_CODE_JOIN_SHAPE : RGC_CODE_SHAPE,
+                                       "%s of %dx%dx%d and %dx%dx%d (height, width, channels)", cell->layer->word,
+                                       (int)first[RGC_H], (int)first[RGC_W], (int)first[RGC_C], (int)other[RGC_H],
+                                       (int)other[RGC_W], (int)other[RGC_C]);
+    if (is_join) d->help = "the first is the body's, the second the shortcut's; the stride may stand in only one of them";
+    return false;
+  }
+  return true;
+}
+
+static int load_broadcast(const rgc_cell *cell, rgc_body *b, int value, const int64_t shape[RGC_AXES]) {
+  rgc_view view = rgc_view_broadcast(cell->x->graph->values[value].shape, shape);
+  return rgc_body_load(b, value, &view);
+}
+
+int rgc_emit_join(rgc_cell *cell) {
+  int values[MAX_OPERANDS], count = find_operands(cell, values);
+  int64_t shape[RGC_AXES];
+  if (!count || !broadcast_shape(cell, values, count, shape)) return -1;
+  rgc_expr_kind kind = strcmp(cell->layer->word, "add") == 0 ? RGC_EXPR_ADD : RGC_EXPR_MUL;
+  rgc_body *b = rgc_body_create(cell->x->arena);
+  int root = load_broadcast(cell, b, values[0], shape);
+  for (int i = 1; i < count; i++) root = node2(b, kind, root, load_broadcast(cell, b, values[i], shape));
+  return finish_map(cell, b, root, shape);
+}
+
+/* Each value is read at its channels, and as 0 elsewhere. */
+int rgc_emit_concat(rgc_cell *cell) {
+  int values[MAX_OPERANDS], count = find_operands(cell, values);
+  if (!count) return -1;
+  const rgc_graph *graph = cell->x->graph;
+  int64_t shape[RGC_AXES], offset = 0;
+  memcpy(shape, graph->values[values[0]].shape, sizeof shape);
+  rgc_body *b = rgc_body_create(cell->x->arena);
+  int root = -1;
+  for (int i = 0; i < count; i++) {
+    const int64_t *other = graph->values[values[i]].shape;
+    if (other[RGC_H] != shape[RGC_H] || other[RGC_W] != shape[RGC_W]) {
+      rgc_cell_error(cell, NULL, RGC_CODE_SHAPE, "concat of images of different sizes");
+      return -1;
+    }
+    rgc_view view = rgc_view_identity();
+    view.axis[RGC_C].add = -offset;
+    int part = rgc_body_load(b, values[i], &view);
+    root = root < 0 ? part : node2(b, RGC_EXPR_ADD, root, part);
+    offset += other[RGC_C];
+  }
+  shape[RGC_C] = offset;
+  return finish_map(cell, b, root, shape);
+}
+
+/* ---- slices ---- */
+
+/* Names its parts itself; what follows takes the last. */
+int rgc_emit_split(rgc_cell *cell) {
+  const rgc_yaml *as = rgc_cell_attr(cell, "as");
+  int64_t parts, shape[RGC_AXES];
+  if (!rgc_cell_int(cell, "parts", 2, 1, &parts)) return -1;
+  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
+  if (!as || as->kind != RGC_YAML_LIST || as->count != parts || shape[RGC_C] % parts != 0) {
+    rgc_cell_error(cell, as, RGC_CODE_SHAPE, "split of %d channels into %d parts", (int)shape[RGC_C], (int)parts)->expected =
+        "as: [a, b], a name for each part, and equal parts";
+    return -1;
+  }
+  shape[RGC_C] /= parts;
+  int out = -1;
+  for (int i = 0; i < parts; i++) {
+    rgc_body *b = rgc_body_create(cell->x->arena);
+    rgc_view view = rgc_view_identity();
+    view.axis[RGC_C].add = i * shape[RGC_C];
+    out = finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
+    rgc_value_names *v = cell->place->values;
+    *RGC_PUSH(cell->x->arena, v->items, v->count, v->capacity) = (rgc_named_value){as->items[i]->text ? as->items[i]->text : "", out};
+  }
+  return out;
+}
+
+int rgc_emit_subsample(rgc_cell *cell) {
+  int64_t stride, shape[RGC_AXES];
+  if (!rgc_cell_int(cell, "stride", 1, 1, &stride)) return -1;
+  if (stride == 1) return cell->in;
+  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
+  shape[RGC_H] = (shape[RGC_H] + stride - 1) / stride;
+  shape[RGC_W] = (shape[RGC_W] + stride - 1) / stride;
+  rgc_view view = rgc_view_identity();
+  view.axis[RGC_H].mul = view.axis[RGC_W].mul = stride;
+  rgc_body *b = rgc_body_create(cell->x->arena);
+  return finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
+}
+
+int rgc_emit_pad_channels(rgc_cell *cell) {
+  static const char *const places[] = {"both", "before", "after"};
+  int at = rgc_cell_word(cell, "at", 0, places, 3);
+  int64_t to, shape[RGC_AXES];
+  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
+  if (at < 0 || !rgc_cell_int(cell, "to", 0, shape[RGC_C], &to)) return -1;
+  if (to == shape[RGC_C]) return cell->in;
+  int64_t added = to - shape[RGC_C], before = at == 0 ? added / 2 : at == 1 ? added : 0;
+  shape[RGC_C] = to;
+  rgc_view view = rgc_view_identity();
+  view.axis[RGC_C].add = -before;
+  rgc_body *b = rgc_body_create(cell->x->arena);
+  return finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
+}
+
+/* ---- param and map ---- */
+
+int rgc_emit_param(rgc_cell *cell) {
+  static const char *const shapes[] = {"channel", "one"};
+  int which = rgc_cell_word(cell, "shape", -1, shapes, 2);
+  double init;
+  if (which < 0 || !rgc_cell_number(cell, "init", 0, -1e30, 1e30, &init)) return -1;
+  int64_t channels = which == 0 ? rgc_cell_shape(cell)[RGC_C] : 1;
+  return rgc_cell_param(cell, "", RGC_ROLE_PARAM, (int64_t[]){1, 1, 1, channels}, 1, (rgc_init){RGC_INIT_CONST, init});
+}
+
+/* An expression of tensors being built. */
+typedef struct map_builder {
+  rgc_cell *cell;
+  const rgc_yaml *node;
+  rgc_body *body;
+  const int64_t *shape;
+} map_builder;
+
+static int find_value(const rgc_cell *cell, const char *name) {
+  const rgc_value_names *v = cell->place->values;
+  for (int i = v->count - 1; i >= 0; i--)
+    if (strcmp(v->items[i].name, name) == 0) return v->items[i].value;
+  return -1;
+}
+
+/* Values named in the formula, each once. */
+static int collect_values(const rgc_cell *cell, const rgc_formula *f, int *values, int count) {
+  int value = f->kind == RGC_F_NAME ? find_value(cell, f->name) : -1;
+  if (value >= 0 && count < MAX_OPERANDS) values[count++] = value;
+  for (int i = 0; i < f->arg_count; i++) count = collect_values(cell, f->args[i], values, count);
+  return count;
+}
+
+static int build(const map_builder *m, const rgc_formula *f);
+
+static int report_map(const map_builder *m, const rgc_formula *f, const char *what) {
+  rgc_yaml_error_at(m->cell->x->diags, m->node, f->offset, RGC_CODE_EXPR_NAME, "%s in '%s'", what, m->node->text)->path =
+      m->cell->place->path;
+  return -1;
+}
+
+static int build_name(const map_builder *m, const rgc_formula *f) {
+  int value = find_value(m->cell, f->name);
+  if (value >= 0) return load_broadcast(m->cell, m->body, value, m->shape);
+  const rgc_binding *b = rgc_env_find(m->cell->place->env, f->name);
+  if (b && !b->list) return rgc_body_const(m->body, b->number);
+  return report_map(m, f, rgc_arena_printf(m->cell->x->arena, "no value and no parameter is named '%s'", f->name));
+}
+
+static int build_call(const map_builder *m, const rgc_formula *f) {
+  static const char *const skipped[] = {"load", "const"};
+  int args[3] = {-1, -1, -1};
+  for (int i = 0; i < f->arg_count; i++)
+    if ((args[i] = build(m, f->args[i])) < 0) return -1;
+  if (f->arg_count == 1) {
+    int node = activate(m->body, f->name, args[0], 0.01);
+    if (node >= 0) return node;
+  }
+  rgc_expr_kind kind = rgc_expr_kind_of(f->name);
+  bool known = kind != RGC_EXPR_KIND_COUNT && rgc_expr_arity(kind) == f->arg_count && f->arg_count > 0;
+  if (!known || strcmp(f->name, skipped[0]) == 0 || strcmp(f->name, skipped[1]) == 0)
+    return report_map(m, f, rgc_arena_printf(m->cell->x->arena, "no function '%s' of %d arguments", f->name, f->arg_count));
+  return rgc_body_node(m->body, kind, args[0], args[1], args[2]);
+}
+
+static int negate(rgc_body *b, int condition) { return node2(b, RGC_EXPR_SUB, rgc_body_const(b, 1), condition); }
+
+static int build_infix(const map_builder *m, rgc_formula_kind kind, int x, int y) {
+  rgc_body *b = m->body;
+  int quotient;
+  switch (kind) {
+    case RGC_F_ADD: return node2(b, RGC_EXPR_ADD, x, y);
+    case RGC_F_SUB: return node2(b, RGC_EXPR_SUB, x, y);
+    case RGC_F_MUL: case RGC_F_AND: return node2(b, RGC_EXPR_MUL, x, y);
+    case RGC_F_DIV: return node2(b, RGC_EXPR_DIV, x, y);
+    case RGC_F_FLOORDIV: return node1(b, RGC_EXPR_FLOOR, node2(b, RGC_EXPR_DIV, x, y));
+    case RGC_F_MOD:
+      quotient = node1(b, RGC_EXPR_FLOOR, node2(b, RGC_EXPR_DIV, x, y));
+      return node2(b, RGC_EXPR_SUB, x, node2(b, RGC_EXPR_MUL, quotient, y));
+    case RGC_F_LT: return node2(b, RGC_EXPR_LT, x, y);
+    case RGC_F_GT: return node2(b, RGC_EXPR_LT, y, x);
+    case RGC_F_LE: return node2(b, RGC_EXPR_LE, x, y);
+    case RGC_F_GE: return node2(b, RGC_EXPR_LE, y, x);
+    case RGC_F_EQ: return node2(b, RGC_EXPR_EQ, x, y);
+    case RGC_F_NE: return negate(b, node2(b, RGC_EXPR_EQ, x, y));
+    case RGC_F_OR: return node2(b, RGC_EXPR_MAX, x, y);
+    default: rgc_internal_error("expand_map", "formula kind %d", (int)kind);
+  }
+}
+
+static int build(const map_builder *m, const rgc_formula *f) {
+  if (f->kind == RGC_F_NUMBER) return rgc_body_const(m->body, f->number);
+  if (f->kind == RGC_F_NAME) return build_name(m, f);
+  if (f->kind == RGC_F_CALL) return build_call(m, f);
+  int args[3] = {-1, -1, -1};
+  for (int i = 0; i < f->arg_count; i++)
+    if ((args[i] = build(m, f->args[i])) < 0) return -1;
+  if (f->kind == RGC_F_NEG) return node1(m->body, RGC_EXPR_NEG, args[0]);
+  if (f->kind == RGC_F_NOT) return negate(m->body, args[0]);
+  if (f->kind == RGC_F_IF) return rgc_body_node(m->body, RGC_EXPR_SELECT, args[0], args[1], args[2]);
+  return build_infix(m, f->kind, args[0], args[1]);
+}
+
+int rgc_emit_map(rgc_cell *cell) {
+  const rgc_yaml *node = rgc_cell_attr(cell, "of");
+  rgc_formula *formula = rgc_formula_parse(cell->x->arena, node, cell->x->diags);
+  if (!formula) return -1;
+  int values[MAX_OPERANDS], count = collect_values(cell, formula, values, 0);
+  int64_t shape[RGC_AXES];
+  if (!count) {
+    rgc_cell_error(cell, node, RGC_CODE_UNKNOWN_NAME, "map names no value")->expected = "names given with as:";
+    return -1;
+  }
+  if (!broadcast_shape(cell, values, count, shape)) return -1;
+  map_builder m = {cell, node, rgc_body_create(cell->x->arena), shape};
+  int root = build(&m, formula);
+  return root < 0 ? -1 : finish_map(cell, m.body, root, shape);
+}

@@ -1,0 +1,82 @@
+/* lang.c: the entry points of lang.h: load and check a file, build its graph, compare with expect:. */
+#include "compiler/lang/lang.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/lang/expand.h"
+#include "compiler/lang/keys.h"
+#include "compiler/lang/merge.h"
+#include "compiler/lang/settings.h"
+
+/* "resnet50" of "graphs/resnet50.yaml". */
+static const char *name_of_file(rgc_arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  return rgc_arena_strndup(arena, name, strcspn(name, "."));
+}
+
+rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *const *overrides, int override_count,
+                              rgc_diagnostics *diags) {
+  int errors = diags->error_count;
+  rgc_yaml *root = rgc_merge_load(arena, path, overrides, override_count, diags);
+  if (!root) return NULL;
+  rgc_network *n = RGC_NEW(arena, rgc_network);
+  n->arena = arena;
+  n->file = rgc_arena_strdup(arena, path);
+  n->name = name_of_file(arena, path);
+  n->root = root;
+  rgc_keys_check(root, "file", NULL, diags);
+  rgc_settings_read_file(n, diags);
+  rgc_blocks_read(n, diags);
+  rgc_layers_check(n, diags);
+  return diags->error_count == errors ? n : NULL;
+}
+
+bool rgc_layer_holds(const char *layer, const char *name) {
+  size_t length = strlen(layer);
+  return strncmp(layer, name, length) == 0 && (name[length] == 0 || name[length] == '.');
+}
+
+bool rgc_network_is_frozen(const rgc_network *network, const char *parameter) {
+  bool listed = false;
+  for (int i = 0; i < network->freeze.count; i++) listed |= rgc_layer_holds(network->freeze.items[i], parameter);
+  return network->freeze_all_but ? !listed : listed;
+}
+
+/* Digits of a number as it is written: 4 for 1.814e9. */
+static int count_digits(const char *text) {
+  int digits = 0;
+  for (const char *p = text; *p && *p != 'e' && *p != 'E'; p++) digits += isdigit((unsigned char)*p) && (digits || *p != '0');
+  return digits ? digits : 1;
+}
+
+static void check_expected(const rgc_yaml *expect, const char *key, int64_t actual, rgc_diagnostics *diags) {
+  const rgc_yaml *node = rgc_yaml_get(expect, key);
+  double wanted;
+  if (!node || !rgc_read_number(node, key, 0, 1e15, false, diags, &wanted)) return;
+  char rounded[64];
+  snprintf(rounded, sizeof rounded, "%.*e", count_digits(node->text) - 1, (double)actual);
+  if (strtod(rounded, NULL) == wanted) return;
+  rgc_diagnostic *d = rgc_yaml_error(diags, node, RGC_CODE_EXPECT, "expect: has %s %s, the network has %lld", key, node->text,
+                                     (long long)actual);
+  d->help = "correct the network, or write what it has; compared are the digits written";
+}
+
+static int64_t output_channels(const rgc_graph *graph) {
+  for (int i = 0; i < graph->value_count; i++)
+    if (graph->values[i].role == RGC_ROLE_OUTPUT) return graph->values[i].shape[RGC_C];
+  return 0;
+}
+
+rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags) {
+  int errors = diags->error_count;
+  rgc_graph *graph = rgc_expand(network, batch, training, diags);
+  if (!graph) return NULL;
+  const rgc_yaml *expect = rgc_yaml_get(network->root, "expect");
+  check_expected(expect, "params", network->params, diags);
+  check_expected(expect, "macs", network->macs, diags);
+  check_expected(expect, "output", output_channels(graph), diags);
+  return diags->error_count == errors ? graph : NULL;
+}

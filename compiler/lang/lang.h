@@ -1,0 +1,82 @@
+/* lang.h: graph files. A file, its bases and overrides become an rgc_network: settings that are read, and the tree of layers
+ * that rgc_network_build expands to the composite forward graph. Everything lives in the arena given; errors are collected,
+ * never printed. */
+#ifndef RGC_LANG_LANG_H
+#define RGC_LANG_LANG_H
+#include "compiler/graph/graph.h"
+#include "compiler/lang/yaml.h"
+
+enum { RGC_MAX_CHANNELS = 64, RGC_MAX_OUTPUTS = 8, RGC_MAX_STEPS = 16 };
+
+typedef enum rgc_optimizer { RGC_OPTIMIZER_ADAM, RGC_OPTIMIZER_SGD } rgc_optimizer;
+typedef enum rgc_schedule { RGC_SCHEDULE_CONSTANT, RGC_SCHEDULE_STEP, RGC_SCHEDULE_COSINE } rgc_schedule;
+typedef enum rgc_bn_mode { RGC_BN_BATCH, RGC_BN_RUNNING, RGC_BN_RUNNING_AFTER_FIRST_VALIDATION } rgc_bn_mode;
+
+typedef struct rgc_train_settings {
+  int64_t batch;              /* samples a step; 32 */
+  int64_t epochs, iterations; /* epochs 1; iterations 0: by epochs */
+  int64_t seed;               /* 0 */
+  int64_t validate;           /* iterations between validations; 0: once an epoch */
+  double smoothing;           /* of the labels; 0 */
+  rgc_optimizer optimizer;    /* adam */
+  double lr;                  /* 1e-3 */
+  double beta1, beta2, eps;   /* adam: 0.9, 0.999, 1e-8 */
+  double momentum;            /* sgd: 0 */
+  bool nesterov;              /* sgd */
+  double weight_decay;        /* L2, added to the gradient; 0 */
+  rgc_schedule schedule;
+  int64_t warmup;             /* steps of linear warmup */
+  double step_at[RGC_MAX_STEPS]; /* epochs */
+  int step_count;
+  double step_factor; /* 0.1 */
+  double cosine_end;  /* last rate / first rate; 0 */
+  rgc_bn_mode bn;
+} rgc_train_settings;
+
+typedef struct rgc_names {
+  const char **items;
+  int count, capacity;
+} rgc_names;
+
+typedef struct rgc_class_set {
+  const char *output; /* "species"; "" when the network has one output */
+  int64_t count;
+  const char **names; /* [count], in order; NULL when only the count is known */
+} rgc_class_set;
+
+typedef struct rgc_network {
+  rgc_arena *arena;
+  const char *file, *name;
+  int64_t channels, height, width; /* of the image */
+  bool has_mean;                   /* mean and std are given */
+  double mean[RGC_MAX_CHANNELS], std[RGC_MAX_CHANNELS]; /* [channels]; 0 and 1 where not given */
+  rgc_class_set classes[RGC_MAX_OUTPUTS];
+  int class_set_count;
+  rgc_train_settings train;
+  const char *weights_file; /* NULL: none; as in the file */
+  rgc_names fresh;          /* layers that do not take their weights from it */
+  bool freeze_all_but;
+  rgc_names freeze; /* layers frozen, or with freeze_all_but the only ones not */
+  bool freeze_bn;   /* bn of frozen layers uses the running statistics */
+  bool init_torch;  /* init: torch; else torchvision */
+  const char *memory;   /* as written, or NULL */
+  const rgc_yaml *data; /* the map data:, or NULL */
+  const rgc_yaml *root; /* the whole merged file */
+  const struct rgc_block *blocks; /* of the file, then the built-in ones (layer.h) */
+  int block_count;
+  int64_t params, macs; /* counted by rgc_network_build: learnt elements; conv and linear of one sample */
+} rgc_network;
+
+/* Reads and checks `path` with `overrides` (texts PATH=VALUE, --set). Unknown keys, wrong types and unknown words of the whole
+ * file are reported at once. NULL after an error. */
+rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *const *overrides, int override_count,
+                              rgc_diagnostics *diags);
+/* The composite forward graph: value "input" f32 [batch,H,W,C]; the logits, OUTPUT [batch,1,1,classes], "logits" or the name
+ * given with output:. With `training`: dropout and drop_path, batch statistics, "label" i32 [batch,1,1,1] and xent's outputs
+ * "loss" and "correct". Sets params and macs, and checks expect:. NULL after an error. */
+rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags);
+/* Whether `parameter` ("layer1.0.conv1.weight") or layer ("layer1.0.conv1") is frozen by freeze:. */
+bool rgc_network_is_frozen(const rgc_network *network, const char *parameter);
+/* Whether `name` is `layer`, or stands within it: "fc" holds "fc.weight". */
+bool rgc_layer_holds(const char *layer, const char *name);
+#endif

@@ -1,0 +1,29 @@
+/* layer.h: one entry of a list of layers, in one form whatever way it was written, and the blocks that are known.
+ *
+ * `relu`, `avgpool: global`, `conv: {out: 64, kernel: 3}` and `{map: a + b, as: c}` all become a word and a map of attributes
+ * with full names. */
+#ifndef RGC_LANG_LAYER_H
+#define RGC_LANG_LAYER_H
+#include "compiler/lang/lang.h"
+
+typedef struct rgc_layer {
+  const char *word;
+  const rgc_yaml *at; /* the word's node */
+  rgc_yaml *attrs;    /* MAP */
+} rgc_layer;
+
+typedef struct rgc_block {
+  const char *name;
+  const rgc_yaml *map; /* parameters, body, shortcut, join */
+} rgc_block;
+
+/* False after an error (an entry that is no layer). */
+bool rgc_layer_read(rgc_arena *arena, const rgc_yaml *node, rgc_diagnostics *diags, rgc_layer *layer);
+const rgc_block *rgc_block_find(const rgc_network *network, const char *name);
+/* Reads the blocks of the file and the built-in ones into the network. */
+void rgc_blocks_read(rgc_network *network, rgc_diagnostics *diags);
+/* Keys, words and parameters of all layers, blocks and stages. */
+void rgc_layers_check(const rgc_network *network, rgc_diagnostics *diags);
+/* Keys that a stage or a layer gives a block beside its parameters. */
+bool rgc_is_block_part(const char *word);
+#endif

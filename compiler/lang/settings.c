@@ -1,0 +1,176 @@
+/* settings.c: input, classes, weights, freeze, init and memory of a file; see settings.h. Keys and their types have been checked
+ * against keys.def where a map is read. */
+#include "compiler/lang/settings.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "compiler/lang/formula.h"
+#include "compiler/lang/keys.h"
+
+static bool find_nothing(const void *context, const char *name, double *value) {
+  (void)context, (void)name, (void)value;
+  return false;
+}
+static int list_nothing(const void *context, const char **words, int limit) {
+  (void)context, (void)words, (void)limit;
+  return 0;
+}
+
+bool rgc_read_number(const rgc_yaml *node, const char *what, double min, double max, bool whole, rgc_diagnostics *diags,
+                     double *value) {
+  const rgc_formula_names names = {find_nothing, list_nothing, NULL};
+  rgc_formula *formula = rgc_formula_parse(diags->arena, node, diags);
+  double number;
+  if (!formula || !rgc_formula_eval(formula, node, &names, diags, &number)) return false;
+  if (number >= min && number <= max && (!whole || number == floor(number))) {
+    *value = number;
+    return true;
+  }
+  rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "%s cannot be %s", what, node->text)->expected =
+      rgc_arena_printf(diags->arena, "%s from %.9g to %.9g", whole ? "an integer" : "a number", min, max);
+  return false;
+}
+
+static void read_int(const rgc_yaml *map, const char *key, double max, rgc_diagnostics *diags, int64_t *value) {
+  const rgc_yaml *node = rgc_yaml_get(map, key);
+  double number;
+  if (node && rgc_read_number(node, key, 1, max, true, diags, &number)) *value = (int64_t)number;
+}
+
+static void read_per_channel(const rgc_network *n, const rgc_yaml *node, const char *what, double min,
+                             rgc_diagnostics *diags, double *values) {
+  if (!node || node->kind != RGC_YAML_LIST) return;
+  if (node->count != n->channels) {
+    rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "%s has %d numbers for %d channels", what, node->count, (int)n->channels);
+    return;
+  }
+  for (int i = 0; i < node->count; i++) rgc_read_number(node->items[i], what, min, 1e9, false, diags, &values[i]);
+}
+
+static void read_input(rgc_network *n, const rgc_yaml *input, rgc_diagnostics *diags) {
+  for (int i = 0; i < RGC_MAX_CHANNELS; i++) n->std[i] = 1;
+  if (!input || input->kind != RGC_YAML_MAP || !rgc_keys_check(input, "input", NULL, diags)) return;
+  enum { MAX_SIZE = 16384 };
+  read_int(input, "channels", RGC_MAX_CHANNELS, diags, &n->channels);
+  read_int(input, "size", MAX_SIZE, diags, &n->height);
+  n->width = n->height;
+  read_int(input, "height", MAX_SIZE, diags, &n->height);
+  read_int(input, "width", MAX_SIZE, diags, &n->width);
+  if (!n->height || !n->width)
+    rgc_yaml_error(diags, input, RGC_CODE_MISSING_KEY, "the image's size is missing in input")->expected =
+        "size: N, or height: and width:";
+  n->has_mean = rgc_yaml_get(input, "mean") != NULL;
+  read_per_channel(n, rgc_yaml_get(input, "mean"), "mean", -1e9, diags, n->mean);
+  read_per_channel(n, rgc_yaml_get(input, "std"), "std", 1e-9, diags, n->std);
+}
+
+static void check_class_names(const rgc_yaml *list, rgc_diagnostics *diags) {
+  for (int i = 0; i < list->count; i++)
+    for (int j = 0; j < i; j++)
+      if (list->items[i]->text && list->items[j]->text && strcmp(list->items[i]->text, list->items[j]->text) == 0)
+        rgc_yaml_error(diags, list->items[i], RGC_CODE_DUPLICATE_KEY, "class '%s' stands twice", list->items[i]->text);
+}
+
+static void read_class_set(rgc_network *n, const char *output, const rgc_yaml *node, rgc_diagnostics *diags) {
+  if (n->class_set_count == RGC_MAX_OUTPUTS) {
+    rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "more than %d outputs", RGC_MAX_OUTPUTS);
+    return;
+  }
+  rgc_class_set *set = &n->classes[n->class_set_count++];
+  *set = (rgc_class_set){.output = output, .count = 1};
+  double count;
+  if (node->kind == RGC_YAML_SCALAR) {
+    if (rgc_read_number(node, "classes", 1, 1e6, true, diags, &count)) set->count = (int64_t)count;
+    return;
+  }
+  set->count = node->count;
+  set->names = RGC_NEW_ARRAY(n->arena, const char *, node->count + 1);
+  for (int i = 0; i < node->count; i++) {
+    set->names[i] = node->items[i]->text ? node->items[i]->text : "";
+    if (!node->items[i]->text) rgc_yaml_error(diags, node->items[i], RGC_CODE_WRONG_TYPE, "a class is a word");
+  }
+  if (!node->count) rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "no classes");
+  check_class_names(node, diags);
+}
+
+static void read_classes(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  if (!node) return;
+  if (node->kind != RGC_YAML_MAP) {
+    read_class_set(n, "", node, diags);
+    return;
+  }
+  for (int i = 0; i < node->count; i++) {
+    if (node->items[i]->kind == RGC_YAML_MAP)
+      rgc_yaml_error(diags, node->items[i], RGC_CODE_WRONG_TYPE, "classes of an output are a count or a list");
+    else
+      read_class_set(n, node->keys[i]->text, node->items[i], diags);
+  }
+}
+
+static void read_names(rgc_network *n, const rgc_yaml *list, rgc_names *names, rgc_diagnostics *diags) {
+  for (int i = 0; list && i < list->count; i++) {
+    if (list->items[i]->kind == RGC_YAML_SCALAR)
+      *RGC_PUSH(n->arena, names->items, names->count, names->capacity) = list->items[i]->text;
+    else
+      rgc_yaml_error(diags, list->items[i], RGC_CODE_WRONG_TYPE, "a layer's name is a word");
+  }
+}
+
+static void read_weights(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  if (!node) return;
+  if (node->kind == RGC_YAML_SCALAR) {
+    n->weights_file = node->text;
+  } else if (node->kind == RGC_YAML_MAP && rgc_keys_check(node, "weights", NULL, diags)) {
+    n->weights_file = rgc_yaml_get(node, "file")->text;
+    read_names(n, rgc_yaml_get(node, "fresh"), &n->fresh, diags);
+  }
+}
+
+static void read_freeze(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  if (!node) return;
+  n->freeze_bn = true;
+  if (node->kind == RGC_YAML_LIST) {
+    read_names(n, node, &n->freeze, diags);
+    return;
+  }
+  if (node->kind != RGC_YAML_MAP || !rgc_keys_check(node, "freeze", NULL, diags)) return;
+  const rgc_yaml *all_but = rgc_yaml_get(node, "all_but"), *bn = rgc_yaml_get(node, "bn");
+  n->freeze_all_but = all_but != NULL;
+  read_names(n, all_but ? all_but : rgc_yaml_get(node, "layers"), &n->freeze, diags);
+  static const char *const words[] = {"running", "batch"};
+  if (bn) n->freeze_bn = strcmp(bn->text, "running") == 0;
+  if (bn && !n->freeze_bn && strcmp(bn->text, "batch") != 0)
+    rgc_report_word(diags, bn, RGC_CODE_BAD_VALUE, "an unknown way to treat bn", bn->text, words, 2);
+}
+
+static void read_init(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  static const char *const words[] = {"torchvision", "torch"};
+  if (!node || node->kind != RGC_YAML_SCALAR) return;
+  n->init_torch = strcmp(node->text, "torch") == 0;
+  if (!n->init_torch && strcmp(node->text, "torchvision") != 0)
+    rgc_report_word(diags, node, RGC_CODE_BAD_VALUE, "an unknown init", node->text, words, 2);
+}
+
+static void check_fixed(const rgc_yaml *node, const char *word, rgc_diagnostics *diags) {
+  if (!node || !node->text || strcmp(node->text, word) == 0) return;
+  rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "'%s' is not supported", node->text)->expected =
+      rgc_arena_strdup(diags->arena, word);
+}
+
+void rgc_settings_read_file(rgc_network *n, rgc_diagnostics *diags) {
+  const rgc_yaml *root = n->root, *name = rgc_yaml_get(root, "name"), *memory = rgc_yaml_get(root, "memory");
+  if (name && name->text) n->name = name->text;
+  if (memory) n->memory = memory->text;
+  n->data = rgc_yaml_get(root, "data");
+  check_fixed(rgc_yaml_get(root, "rgc"), "1", diags);
+  check_fixed(rgc_yaml_get(root, "precision"), "f32", diags);
+  read_input(n, rgc_yaml_get(root, "input"), diags);
+  read_classes(n, rgc_yaml_get(root, "classes"), diags);
+  read_weights(n, rgc_yaml_get(root, "weights"), diags);
+  read_freeze(n, rgc_yaml_get(root, "freeze"), diags);
+  read_init(n, rgc_yaml_get(root, "init"), diags);
+  const rgc_yaml *expect = rgc_yaml_get(root, "expect");
+  if (expect && expect->kind == RGC_YAML_MAP) rgc_keys_check(expect, "expect", NULL, diags);
+  rgc_settings_read_train(n, rgc_yaml_get(root, "train"), diags);
+}

@@ -1,0 +1,110 @@
+/* settings_train.c: the map train: of a file; see settings.h and rgc_train_settings. */
+#include <string.h>
+
+#include "compiler/lang/keys.h"
+#include "compiler/lang/settings.h"
+
+static void set_defaults(rgc_train_settings *t) {
+  *t = (rgc_train_settings){.batch = 32, .epochs = 1, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step_factor = 0.1};
+}
+
+/* A setting read as a double; integers are converted by the caller. */
+static void read(const rgc_yaml *map, const char *key, double min, double max, rgc_diagnostics *diags, double *value) {
+  const rgc_yaml *node = rgc_yaml_get(map, key);
+  if (node && node->kind == RGC_YAML_SCALAR) rgc_read_number(node, key, min, max, false, diags, value);
+}
+
+static void read_whole(const rgc_yaml *map, const char *key, double min, rgc_diagnostics *diags, int64_t *value) {
+  const rgc_yaml *node = rgc_yaml_get(map, key);
+  double number;
+  if (node && node->kind == RGC_YAML_SCALAR && rgc_read_number(node, key, min, 1e12, true, diags, &number))
+    *value = (int64_t)number;
+}
+
+/* `node` is WORD or {WORD: {...}}: returns the index in `words`, the map (or NULL), -1 after an error. */
+static int read_choice(const rgc_yaml *node, const char *const *words, int count, const char *what, rgc_diagnostics *diags,
+                       const rgc_yaml **map) {
+  const rgc_yaml *word = node;
+  *map = NULL;
+  if (node->kind == RGC_YAML_MAP && node->count == 1) {
+    word = node->keys[0];
+    *map = node->items[0];
+  }
+  if (word->kind != RGC_YAML_SCALAR || (*map && (*map)->kind != RGC_YAML_MAP)) {
+    rgc_yaml_error(diags, node, RGC_CODE_WRONG_TYPE, "%s must be a word, or a word with a map", what);
+    return -1;
+  }
+  for (int i = 0; i < count; i++)
+    if (strcmp(word->text, words[i]) == 0) return !*map || rgc_keys_check(*map, words[i], NULL, diags) ? i : -1;
+  rgc_report_word(diags, word, RGC_CODE_BAD_VALUE, rgc_arena_printf(diags->arena, "an unknown %s: '%s'", what, word->text),
+                  word->text, words, count);
+  return -1;
+}
+
+static void read_optimizer(rgc_train_settings *t, const rgc_yaml *node, rgc_diagnostics *diags) {
+  static const char *const words[] = {"adam", "sgd"};
+  const rgc_yaml *map;
+  int choice = read_choice(node, words, 2, "optimizer", diags, &map);
+  if (choice < 0) return;
+  t->optimizer = choice == 0 ? RGC_OPTIMIZER_ADAM : RGC_OPTIMIZER_SGD;
+  read(map, "lr", 0, 1e6, diags, &t->lr);
+  read(map, "beta1", 0, 1, diags, &t->beta1);
+  read(map, "beta2", 0, 1, diags, &t->beta2);
+  read(map, "eps", 0, 1, diags, &t->eps);
+  read(map, "momentum", 0, 1, diags, &t->momentum);
+  read(map, "weight_decay", 0, 1e6, diags, &t->weight_decay);
+  double nesterov = 0;
+  read(map, "nesterov", 0, 1, diags, &nesterov);
+  t->nesterov = nesterov != 0;
+}
+
+static void read_steps(rgc_train_settings *t, const rgc_yaml *at, rgc_diagnostics *diags) {
+  if (at && at->count > RGC_MAX_STEPS)
+    rgc_yaml_error(diags, at, RGC_CODE_BAD_VALUE, "more than %d steps", RGC_MAX_STEPS);
+  for (int i = 0; at && i < at->count && i < RGC_MAX_STEPS; i++)
+    if (rgc_read_number(at->items[i], "at", 0, 1e9, false, diags, &t->step_at[t->step_count])) t->step_count++;
+}
+
+static void read_schedule(rgc_train_settings *t, const rgc_yaml *node, rgc_diagnostics *diags) {
+  static const char *const words[] = {"constant", "step", "cosine"};
+  const rgc_yaml *map;
+  int choice = read_choice(node, words, 3, "schedule", diags, &map);
+  if (choice < 0) return;
+  t->schedule = (rgc_schedule)choice;
+  read_whole(map, "warmup", 0, diags, &t->warmup);
+  read(map, "factor", 0, 1e6, diags, &t->step_factor);
+  read(map, "end", 0, 1, diags, &t->cosine_end);
+  read_steps(t, rgc_yaml_get(map, "at"), diags);
+}
+
+/* Losses of several outputs ({species: {cross_entropy: ...}}) are left to the builder to refuse. */
+static void read_loss(const rgc_network *n, rgc_train_settings *t, const rgc_yaml *node, rgc_diagnostics *diags) {
+  static const char *const words[] = {"cross_entropy"};
+  const rgc_yaml *map;
+  if (n->class_set_count > 1) return;
+  if (read_choice(node, words, 1, "loss", diags, &map) == 0) read(map, "smoothing", 0, 1, diags, &t->smoothing);
+}
+
+static void read_bn(rgc_train_settings *t, const rgc_yaml *node, rgc_diagnostics *diags) {
+  static const char *const words[] = {"batch", "running", "running_after_first_validation"};
+  const rgc_yaml *map;
+  int choice = node->kind == RGC_YAML_SCALAR ? read_choice(node, words, 3, "bn", diags, &map) : -1;
+  if (choice >= 0) t->bn = (rgc_bn_mode)choice;
+}
+
+void rgc_settings_read_train(rgc_network *n, const rgc_yaml *train, rgc_diagnostics *diags) {
+  rgc_train_settings *t = &n->train;
+  set_defaults(t);
+  if (!train || train->kind != RGC_YAML_MAP) return;
+  rgc_keys_check(train, "train", NULL, diags);
+  read_whole(train, "batch", 1, diags, &t->batch);
+  read_whole(train, "epochs", 1, diags, &t->epochs);
+  read_whole(train, "iterations", 1, diags, &t->iterations);
+  read_whole(train, "seed", 0, diags, &t->seed);
+  read_whole(train, "validate", 0, diags, &t->validate);
+  const rgc_yaml *node;
+  if ((node = rgc_yaml_get(train, "optimizer"))) read_optimizer(t, node, diags);
+  if ((node = rgc_yaml_get(train, "schedule"))) read_schedule(t, node, diags);
+  if ((node = rgc_yaml_get(train, "loss"))) read_loss(n, t, node, diags);
+  if ((node = rgc_yaml_get(train, "bn"))) read_bn(t, node, diags);
+}
