@@ -1,0 +1,12 @@
+/* autodiff.h: reverse-mode differentiation of a composite graph. */
+#ifndef RGC_PASSES_AUTODIFF_H
+#define RGC_PASSES_AUTODIFF_H
+#include "compiler/graph/graph.h"
+
+/* Appends the ops that compute d loss / d p for every PARAM p the loss depends on; the gradient of value V is called
+ * "V.grad". `loss` must be the first output of an xent op, or a map of such. Only values between a parameter and the loss get
+ * a gradient. False (IR_INVALID) if an op on that way has no gradient. */
+bool rgc_autodiff(rgc_graph *graph, int loss, rgc_diagnostics *diags);
+/* The gradient of `value`, or -1. */
+int rgc_gradient_of(const rgc_graph *graph, int value);
+#endif
