@@ -1,0 +1,110 @@
+/* optimizer.c: see optimizer.h. A parameter's update is a few maps over one body: the weight's first, which reads the old
+ * states, then one a state. A map that updates a value must be its last reader, so weight decay, which reads the weight, is
+ * added to the gradient by a map before all of them. */
+#include "compiler/passes/optimizer.h"
+
+#include "compiler/passes/autodiff.h"
+
+/* Builds one update: the loads and the nodes every rule begins with. */
+typedef struct update {
+  rgc_graph *graph;
+  const rgc_update_settings *settings;
+  rgc_body *body;
+  int w, g, m, v; /* nodes: weight, gradient with decay, states (if any) */
+} update;
+
+static int op2(update *u, rgc_expr_kind kind, int a, int b) { return rgc_body_node(u->body, kind, a, b, -1); }
+static int scaled(update *u, double factor, int a) { return op2(u, RGC_EXPR_MUL, rgc_body_const(u->body, factor), a); }
+
+static int load(update *u, int value) {
+  rgc_view identity = rgc_view_identity();
+  return rgc_body_load(u->body, value, &identity);
+}
+
+static update begin(rgc_graph *graph, const rgc_update_settings *s, int weight, int grad, int m, int v) {
+  update u = {.graph = graph, .settings = s, .body = rgc_body_create(graph->arena), .m = -1, .v = -1};
+  u.g = load(&u, grad);
+  u.w = load(&u, weight);
+  if (m >= 0) u.m = load(&u, m);
+  if (v >= 0) u.v = load(&u, v);
+  return u;
+}
+
+/* b * state + (1 - b) * x */
+static int average(update *u, double b, int state, int x) {
+  return op2(u, RGC_EXPR_ADD, scaled(u, b, state), scaled(u, 1 - b, x));
+}
+
+static int next_m(update *u) {
+  if (u->settings->rule != RGC_UPDATE_SGD) return average(u, u->settings->beta1, u->m, u->g);
+  return op2(u, RGC_EXPR_ADD, scaled(u, u->settings->momentum, u->m), u->g);
+}
+
+static int next_v(update *u) { return average(u, u->settings->beta2, u->v, op2(u, RGC_EXPR_MUL, u->g, u->g)); }
+
+static int sgd_direction(update *u) {
+  if (u->m < 0) return u->g;
+  int m = next_m(u);
+  return u->settings->nesterov ? op2(u, RGC_EXPR_ADD, u->g, scaled(u, u->settings->momentum, m)) : m;
+}
+
+static int adam_direction(update *u) {
+  int above = op2(u, RGC_EXPR_MUL, next_m(u), rgc_body_leaf(u->body, RGC_EXPR_SCALAR, RGC_SCALAR_BIAS1));
+  int square = op2(u, RGC_EXPR_MUL, next_v(u), rgc_body_leaf(u->body, RGC_EXPR_SCALAR, RGC_SCALAR_BIAS2));
+  int root = rgc_body_node(u->body, RGC_EXPR_SQRT, square, -1, -1);
+  return op2(u, RGC_EXPR_DIV, above, op2(u, RGC_EXPR_ADD, root, rgc_body_const(u->body, u->settings->eps)));
+}
+
+static int next_w(update *u) {
+  const rgc_update_settings *s = u->settings;
+  int rate = rgc_body_leaf(u->body, RGC_EXPR_SCALAR, RGC_SCALAR_LR), w = u->w;
+  if (s->rule == RGC_UPDATE_ADAMW && s->weight_decay != 0)
+    w = op2(u, RGC_EXPR_SUB, w, op2(u, RGC_EXPR_MUL, scaled(u, s->weight_decay, rate), w));
+  int direction = s->rule == RGC_UPDATE_SGD ? sgd_direction(u) : adam_direction(u);
+  return op2(u, RGC_EXPR_SUB, w, op2(u, RGC_EXPR_MUL, rate, direction));
+}
+
+static void append(update *u, int root, int old) {
+  rgc_graph *graph = u->graph;
+  char *name = rgc_arena_printf(graph->arena, "%s.next", graph->values[old].name);
+  int next = rgc_graph_value(graph, name, RGC_F32, RGC_ROLE_TEMP, graph->values[old].shape);
+  graph->values[next].updates = old;
+  rgc_graph_map(graph, u->body, root, next)->backward = true;
+}
+
+static int new_state(rgc_graph *graph, int weight, const char *suffix) {
+  char *name = rgc_arena_printf(graph->arena, "%s.%s", graph->values[weight].name, suffix);
+  return rgc_graph_value(graph, name, RGC_F32, RGC_ROLE_STATE, graph->values[weight].shape);
+}
+
+/* grad + weight_decay * weight, as a value of its own. */
+static int decayed(rgc_graph *graph, const rgc_update_settings *s, int weight, int grad) {
+  if (s->weight_decay == 0 || s->rule == RGC_UPDATE_ADAMW) return grad;
+  update u = begin(graph, s, weight, grad, -1, -1);
+  int root = op2(&u, RGC_EXPR_ADD, u.g, scaled(&u, s->weight_decay, u.w));
+  char *name = rgc_arena_printf(graph->arena, "%s.decayed", graph->values[grad].name);
+  int value = rgc_graph_value(graph, name, RGC_F32, RGC_ROLE_TEMP, graph->values[grad].shape);
+  rgc_graph_map(graph, u.body, root, value)->backward = true;
+  return value;
+}
+
+static void append_parameter(rgc_graph *graph, const rgc_update_settings *s, int weight, int grad) {
+  bool adam = s->rule != RGC_UPDATE_SGD;
+  int m = adam || s->momentum != 0 ? new_state(graph, weight, "m") : -1, v = adam ? new_state(graph, weight, "v") : -1;
+  update u = begin(graph, s, weight, decayed(graph, s, weight, grad), m, v);
+  int root = next_w(&u);
+  int roots[2] = {m < 0 ? -1 : next_m(&u), v < 0 ? -1 : next_v(&u)}, states[2] = {m, v};
+  append(&u, root, weight);
+  for (int i = 0; i < 2; i++)
+    if (states[i] >= 0) append(&u, roots[i], states[i]);
+}
+
+void rgc_append_updates(rgc_graph *graph, const rgc_update_settings *settings,
+                        bool (*frozen)(void *context, const char *parameter), void *context) {
+  int value_count = graph->value_count;
+  for (int w = 0; w < value_count; w++) {
+    if (graph->values[w].role != RGC_ROLE_PARAM || (frozen && frozen(context, graph->values[w].name))) continue;
+    int grad = rgc_gradient_of(graph, w);
+    if (grad >= 0) append_parameter(graph, settings, w, grad);
+  }
+}
