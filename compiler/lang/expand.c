@@ -82,8 +82,8 @@ static bool mark_output(rgc_cell *cell, int value) {
   const rgc_yaml *output = rgc_cell_attr(cell, "output");
   if (!output) return true;
   rgc_expander *x = cell->x;
-  if (x->output_count == RGC_MAX_OUTPUTS || rgc_graph_find(x->graph, output->text) >= 0) {
-    rgc_cell_error(cell, output, RGC_CODE_NAME_CLASH, "output '%s' cannot be added", output->text);
+  if (!output->text || x->output_count == RGC_MAX_OUTPUTS || rgc_graph_find(x->graph, output->text) >= 0) {
+    rgc_cell_error(cell, output, RGC_CODE_NAME_CLASH, "output '%s' cannot be added", output->text ? output->text : "");
     return false;
   }
   x->graph->values[value].name = output->text;
@@ -205,7 +205,11 @@ static bool bind_parameter(rgc_cell *cell, const call *c, rgc_env *env, const ch
     return false;
   }
   bool is_list = node->kind == RGC_YAML_LIST, by_stage = c->stride > 0 && strcmp(name, "stride") == 0;
-  if (!is_list && !by_stage && !rgc_expand_eval(cell->x, given ? c->outer : env, node, &number)) return false;
+  int first = cell->x->diags->count;
+  if (!is_list && !by_stage && !rgc_expand_eval(cell->x, given ? c->outer : env, node, &number)) {
+    if (cell->x->diags->count > first) cell->x->diags->items[first].path = cell->place->path;
+    return false;
+  }
   rgc_env_set(cell->x, env, name, number, is_list ? node : NULL);
   return true;
 }

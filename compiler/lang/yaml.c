@@ -84,7 +84,6 @@ static void check_comma(reader *r, const rgc_yaml *node) {
 static rgc_yaml *convert(reader *r, int index, int depth);
 
 static void convert_map(reader *r, const yaml_node_t *from, rgc_yaml *node, int depth) {
-  int errors = r->diags->error_count;
   for (yaml_node_pair_t *p = from->data.mapping.pairs.start; p < from->data.mapping.pairs.top && !r->over_limit; p++) {
     rgc_yaml *key = convert(r, p->key, depth + 1), *value = convert(r, p->value, depth + 1);
     if (!key || !value) return;
@@ -93,7 +92,7 @@ static void convert_map(reader *r, const yaml_node_t *from, rgc_yaml *node, int 
       continue;
     }
     const rgc_yaml *first = rgc_yaml_key(node, key->text);
-    if (first && r->diags->error_count == errors)
+    if (first)
       rgc_yaml_error(r->diags, key, RGC_CODE_DUPLICATE_KEY, "'%s' stands twice in this map", key->text)->help =
           rgc_arena_printf(r->diags->arena, "it was first given in line %d", first->line);
     rgc_yaml_put(r->arena, node, key, value);

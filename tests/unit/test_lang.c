@@ -1,0 +1,143 @@
+/* test_lang.c: every file of graphs/ meets its expect: and the rules of the IR; the names and shapes of resnet18, 34 and 50 equal
+ * torchvision's; every mistake of tests/golden/diag/NAME.yaml gives exactly NAME.txt. Runs in the source directory. */
+#include <criterion/criterion.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/lang/formula.h"
+#include "compiler/lang/lang.h"
+
+typedef struct bench {
+  rgc_arena *arena;
+  rgc_diagnostics diags;
+} bench;
+
+static void open_bench(bench *b) {
+  b->arena = rgc_arena_create();
+  rgc_diagnostics_init(&b->diags, b->arena);
+}
+
+static const char *rendered(bench *b) {
+  rgc_text text = {0};
+  rgc_diag_render(&b->diags, false, &text);
+  return rgc_text_take(&text, b->arena);
+}
+
+static rgc_graph *build(bench *b, const char *file, const char *const *sets, int count, bool training) {
+  rgc_network *n = rgc_network_load(b->arena, file, sets, count, &b->diags);
+  rgc_graph *graph = n ? rgc_network_build(n, 2, training, &b->diags) : NULL;
+  cr_assert(graph, "%s: %s", file, rendered(b));
+  cr_assert(rgc_graph_verify(graph, &b->diags), "%s: %s", file, rendered(b));
+  return graph;
+}
+
+Test(lang, every_graph_file_meets_its_expectation, .timeout = 120) {
+  glob_t files;
+  cr_assert(glob("graphs/*.yaml", 0, NULL, &files) == 0);
+  for (size_t i = 0; i < files.gl_pathc; i++) {
+    bench b;
+    open_bench(&b);
+    build(&b, files.gl_pathv[i], NULL, 0, false);
+    if (!strstr(files.gl_pathv[i], "twohead")) build(&b, files.gl_pathv[i], NULL, 0, true);
+    rgc_arena_destroy(b.arena);
+  }
+  globfree(&files);
+}
+
+/* "[64, 3, 7, 7]" of a value in PyTorch's order. */
+static const char *torch_shape(rgc_arena *arena, const rgc_value *v) {
+  const int64_t *s = v->shape;
+  if (v->torch_rank == 4) return rgc_arena_printf(arena, "[%d, %d, %d, %d]", (int)s[0], (int)s[3], (int)s[1], (int)s[2]);
+  if (v->torch_rank == 2) return rgc_arena_printf(arena, "[%d, %d]", (int)s[0], (int)(s[1] * s[2] * s[3]));
+  return rgc_arena_printf(arena, "[%d]", (int)s[3]);
+}
+
+static int count_saved(const rgc_graph *graph) {
+  int count = 0;
+  for (int i = 0; i < graph->value_count; i++)
+    count += graph->values[i].role == RGC_ROLE_PARAM || graph->values[i].role == RGC_ROLE_BUFFER;
+  return count;
+}
+
+static void compare_state(int depth) {
+  bench b;
+  open_bench(&b);
+  const char *list = rgc_arena_printf(b.arena, "tests/data/resnet%d_state_dict.txt", depth);
+  rgc_graph *graph = build(&b, rgc_arena_printf(b.arena, "graphs/resnet%d.yaml", depth), NULL, 0, true);
+  FILE *f = fopen(list, "r");
+  cr_assert(f);
+  char name[128], shape[64];
+  int count = 0;
+  while (fscanf(f, "%127[^\t]\t%63[^\t]\t%*s\n", name, shape) == 2) {
+    if (strstr(name, "num_batches_tracked")) continue;
+    int id = rgc_graph_find(graph, name);
+    cr_assert(id >= 0, "%s", name);
+    cr_assert_str_eq(torch_shape(b.arena, &graph->values[id]), shape, "%s", name);
+    count++;
+  }
+  fclose(f);
+  cr_assert_eq(count, count_saved(graph));
+  rgc_arena_destroy(b.arena);
+}
+
+Test(lang, state_equals_torchvision) {
+  compare_state(18);
+  compare_state(34);
+  compare_state(50);
+}
+
+static const char *read_file(bench *b, const char *path) {
+  FILE *f = fopen(path, "r");
+  if (!f) return "";
+  char *text = rgc_arena_alloc(b->arena, 65536);
+  text[fread(text, 1, 65535, f)] = 0;
+  fclose(f);
+  return text;
+}
+
+Test(lang, diagnostics_equal_golden, .timeout = 60) {
+  glob_t files;
+  cr_assert(glob("tests/golden/diag/*.yaml", 0, NULL, &files) == 0);
+  for (size_t i = 0; i < files.gl_pathc; i++) {
+    bench b;
+    open_bench(&b);
+    const char *file = files.gl_pathv[i];
+    rgc_network *n = rgc_network_load(b.arena, file, NULL, 0, &b.diags);
+    if (n) cr_expect_null(rgc_network_build(n, 2, true, &b.diags), "%s", file);
+    const char *golden = rgc_arena_printf(b.arena, "%.*s.txt", (int)strlen(file) - 5, file);
+    if (getenv("RGC_UPDATE_GOLDEN")) {
+      FILE *f = fopen(golden, "w");
+      fputs(rendered(&b), f);
+      fclose(f);
+    }
+    cr_expect_str_eq(rendered(&b), read_file(&b, golden), "%s gives\n%s", file, rendered(&b));
+    rgc_arena_destroy(b.arena);
+  }
+  globfree(&files);
+}
+
+Test(lang, overrides_come_last) {
+  bench b;
+  open_bench(&b);
+  const char *sets[] = {"stages.*.repeat=1", "classes=7", "train.batch=5", "train.optimizer={sgd: {lr: 0.1, momentum: 0.9}}"};
+  rgc_network *n = rgc_network_load(b.arena, "graphs/resnet18.yaml", sets, 4, &b.diags);
+  cr_assert(n, "%s", rendered(&b));
+  cr_assert(n->train.batch == 5 && n->classes[0].count == 7 && n->train.momentum == 0.9);
+  rgc_graph *graph = rgc_network_build(n, 3, false, &b.diags);
+  cr_assert(graph, "%s", rendered(&b));
+  cr_assert_eq(graph->values[rgc_graph_find(graph, "logits")].shape[RGC_C], 7);
+  cr_assert(rgc_graph_find(graph, "layer1.1.conv1.weight") < 0);
+  rgc_arena_destroy(b.arena);
+}
+
+Test(lang, freeze_names_layers) {
+  bench b;
+  open_bench(&b);
+  rgc_network *n = rgc_network_load(b.arena, "graphs/seed_finetune.yaml", NULL, 0, &b.diags);
+  cr_assert(n, "%s", rendered(&b));
+  cr_assert(rgc_network_is_frozen(n, "fc.weight") && !rgc_network_is_frozen(n, "fc_last.weight"));
+  cr_assert(n->classes[0].count == 10 && strcmp(n->classes[0].names[1], "wine bottle") == 0);
+  rgc_arena_destroy(b.arena);
+}
