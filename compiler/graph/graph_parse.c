@@ -47,21 +47,17 @@ static rgc_location place(const parser *p) {
 
 static size_t line_length(const char *line) { return strcspn(line, "\n"); }
 
-static bool fail_as(parser *p, rgc_code code, const char *message) {
-  if (!p->line_ok) return false;
-  p->line_ok = false;
-  rgc_diagnostic *entry = rgc_diag_add(p->diags, RGC_ERROR, code, place(p), "%s", message);
-  entry->source_line = rgc_arena_strndup(p->diags->arena, p->line, line_length(p->line));
-  return false;
-}
-
 static bool fail(parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool fail(parser *p, const char *format, ...) {
+  if (!p->line_ok) return false;
+  p->line_ok = false;
   va_list args;
   va_start(args, format);
   const char *message = rgc_arena_vprintf(p->scratch, format, args);
   va_end(args);
-  return fail_as(p, RGC_CODE_IR_SYNTAX, message);
+  rgc_diagnostic *entry = rgc_diag_add(p->diags, RGC_ERROR, RGC_CODE_IR_SYNTAX, place(p), "%s", message);
+  entry->source_line = rgc_arena_strndup(p->diags->arena, p->line, line_length(p->line));
+  return false;
 }
 
 /* Lines and tokens. Nothing here reads past the end of the line. */
@@ -345,6 +341,120 @@ static bool parse_body(parser *p, rgc_body *body, int *root) {
   return fail(p, "the map has no end: '}' is missing");
 }
 
+/* Kernels: the lines between braces, each a field; see graph_print.c. */
+
+typedef struct kernel_parse {
+  rgc_kernel *kernel;
+  rgc_body *stage; /* that operand and node lines go to, NULL before the first */
+  int store_capacity;
+} kernel_parse;
+
+static bool numbers(parser *p, int64_t *const *slots, int count) {
+  for (int i = 0; i < count; i++)
+    if ((i && !expect(p, ",")) || !integer(p, 0, INT64_MAX, slots[i])) return false;
+  return true;
+}
+
+static bool kernel_geometry(parser *p, rgc_geometry *g) {
+  int64_t transposed = 0;
+  int64_t *const slots[] = {&g->kernel_h, &g->kernel_w, &g->stride, &g->pad, &g->dilation, &g->groups, &transposed};
+  bool ok = numbers(p, slots, 7);
+  g->transposed = transposed != 0;
+  return ok;
+}
+
+static bool kernel_core(parser *p, rgc_kernel *kernel) {
+  int kind = 0, form = 0;
+  bool ok = table_word(p, "line of a kernel", rgc_kernel_words, RGC_KERNEL_KINDS, &kind) &&
+            table_word(p, "form", rgc_form_words, RGC_CONTRACT_FORMS, &form);
+  kernel->kind = (rgc_kernel_kind)kind;
+  kernel->form = (rgc_contract_form)form;
+  return ok;
+}
+
+static rgc_body **stage_of(rgc_kernel *kernel, const char *name) {
+  if (!strcmp(name, "a")) return &kernel->a;
+  if (!strcmp(name, "b")) return &kernel->b;
+  if (!strcmp(name, "tap")) return &kernel->tap;
+  return strcmp(name, "epi") ? NULL : &kernel->epi;
+}
+
+static bool kernel_stage(parser *p, kernel_parse *k) {
+  const char *name = word(p);
+  rgc_body **stage = name ? stage_of(k->kernel, name) : NULL;
+  if (!stage || *stage) return fail(p, stage ? "this stage stands already" : "stages are a, b, tap and epi");
+  k->stage = *stage = rgc_body_create(p->arena);
+  return true;
+}
+
+/* Whether the node is there is for the verifier to see. */
+static bool root_ref(parser *p, int *node) { return expect(p, "n") && small(p, INT_MAX, node); }
+
+static bool kernel_root(parser *p, rgc_kernel *kernel) {
+  if (accept(p, "b")) return root_ref(p, &kernel->b_root);
+  if (!expect(p, "a")) return false;
+  if (kernel->a_root_count == RGC_MAX_ROOTS) return fail(p, "more than %d roots", RGC_MAX_ROOTS);
+  int i = kernel->a_root_count++;
+  return root_ref(p, &kernel->a_roots[i]) && expect(p, "fill=") && number(p, &kernel->a_fill[i]);
+}
+
+static bool kernel_acc(parser *p, rgc_kernel *kernel) {
+  if (kernel->acc_count == RGC_MAX_ROOTS) return fail(p, "more than %d accumulators", RGC_MAX_ROOTS);
+  int i = kernel->acc_count++, combine = 0;
+  bool ok = table_word(p, "way to combine", rgc_combine_words, RGC_COMBINES, &combine);
+  kernel->combine[i] = (rgc_combine)combine;
+  return ok && (at_line_end(p) || root_ref(p, &kernel->tap_roots[i]));
+}
+
+static bool kernel_store(parser *p, kernel_parse *k) {
+  rgc_store store = {0};
+  int kind = 0;
+  bool ok = table_word(p, "store", rgc_store_words, RGC_STORE_KINDS, &kind) && value_name(p, &store.value) &&
+            root_ref(p, &store.node);
+  store.kind = (rgc_store_kind)kind;
+  *RGC_PUSH(p->arena, k->kernel->stores, k->kernel->store_count, k->store_capacity) = store;
+  return ok;
+}
+
+static bool kernel_mask(parser *p, unsigned *mask) {
+  int bits = 0;
+  bool ok = small(p, INT_MAX, &bits);
+  *mask = (unsigned)bits;
+  return ok;
+}
+
+static bool kernel_line(parser *p, kernel_parse *k) {
+  rgc_kernel *kernel = k->kernel;
+  int64_t *const tiles[] = {&kernel->tile_rows, &kernel->tile_images};
+  if (accept(p, "extent")) return shape(p, kernel->extent);
+  if (accept(p, "a_extent")) return shape(p, kernel->a_extent);
+  if (accept(p, "b_extent")) return shape(p, kernel->b_extent);
+  if (accept(p, "geometry")) return kernel_geometry(p, &kernel->geometry);
+  if (accept(p, "reduce_axes")) return kernel_mask(p, &kernel->reduce_axes);
+  if (accept(p, "tap_operand")) return kernel_mask(p, &kernel->tap_operand);
+  if (accept(p, "tiles")) return numbers(p, tiles, 2);
+  if (accept(p, "weight")) return value_name(p, &kernel->weight);
+  if (accept(p, "stage")) return kernel_stage(p, k);
+  if (accept(p, "root")) return kernel_root(p, kernel);
+  if (accept(p, "acc")) return kernel_acc(p, kernel);
+  if (accept(p, "store")) return kernel_store(p, k);
+  bool operand = k->stage && accept(p, "operand");
+  if (operand) return parse_operand(p, k->stage);
+  return k->stage && *p->at == 'n' ? parse_node(p, k->stage) : kernel_core(p, kernel);
+}
+
+static bool parse_kernel(parser *p, rgc_kernel *kernel) {
+  kernel_parse k = {.kernel = kernel};
+  kernel->weight = -1;
+  bool ok = end_line(p);
+  while (next_line(p)) {
+    if (at_line_end(p) || *p->at == '#') continue;
+    if (accept(p, "}")) return ok;
+    ok = kernel_line(p, &k) && end_line(p) && ok;
+  }
+  return fail(p, "the kernel has no end: '}' is missing");
+}
+
 /* %y = conv(%x, %w) ... */
 
 typedef struct origin {
@@ -375,7 +485,6 @@ static bool op_kind(parser *p, rgc_op_kind *kind) {
   int position = 0;
   bool ok = table_word(p, "op", table, RGC_OP_COUNT, &position);
   *kind = (rgc_op_kind)position;
-  if (ok && *kind == RGC_OP_KERNEL) return fail_as(p, RGC_CODE_IR_INVALID, "kernel ops have no text form yet");
   return ok;
 }
 
@@ -407,16 +516,21 @@ static bool parse_op(parser *p, names *inputs, names *outputs) {
             (kind == RGC_OP_MAP || op_inputs(p, inputs));
   while (ok && !at_line_end(p) && *p->at != '{') ok = op_key(p, attr, &from);
   rgc_body *body = rgc_body_create(p->arena);
+  rgc_kernel *kernel = kind == RGC_OP_KERNEL ? RGC_NEW(p->arena, rgc_kernel) : NULL;
   bool has_body = p->line[line_length(p->line) - 1] == '{'; /* read it also after an error */
-  if (ok && has_body != (kind == RGC_OP_MAP)) ok = fail(p, has_body ? "only a map has a body" : "a map needs a body");
+  if (ok && has_body != (kind == RGC_OP_MAP || kernel))
+    ok = has_body ? fail(p, "only maps and kernels have a body")
+                  : fail(p, "a %s needs a body", rgc_op_info_of(kind)->word);
   if (ok && kind == RGC_OP_MAP && outputs->count != 1) ok = fail(p, "a map has one output");
   if (ok && has_body) ok = expect(p, "{");
   if (has_body) {
     if (!ok) p->at = p->line + line_length(p->line);
-    ok = parse_body(p, body, &root) && ok;
+    ok = (kernel ? parse_kernel(p, kernel) : parse_body(p, body, &root)) && ok;
   }
-  if (ok) add_op(p, kind, inputs, outputs, body, root, attr, &from);
-  return ok;
+  if (!ok) return false;
+  add_op(p, kind, inputs, outputs, body, root, attr, &from);
+  p->graph->ops[p->graph->op_count - 1].kernel = kernel;
+  return true;
 }
 
 /* The whole. */

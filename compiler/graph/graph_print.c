@@ -16,8 +16,19 @@
  *   }
  *
  * Values stand first, in the order of their ids; ops follow in theirs. What has its default value is left out. Numbers have
- * the fewest digits that read back to the same bits. Kernel ops have no text form yet: they print as a line that the parser
- * refuses. */
+ * the fewest digits that read back to the same bits. A kernel op has its fields (kernel.h), one a line, between braces; the
+ * operands and nodes of a stage follow its line:
+ *
+ *   %y = kernel(%x, %w) {
+ *     contract pixels
+ *     extent [2,8,8,6]
+ *     ...
+ *     stage a
+ *     operand %x
+ *     n0 = load 0
+ *     root a n0 fill=0
+ *     store point %y n0
+ *   } */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +93,8 @@ static void print_value(const rgc_graph *graph, const rgc_value *value, rgc_text
 }
 
 static void print_axis(const rgc_axis_view *axis, rgc_text *out) {
-  rgc_text_printf(out, "%c", rgc_axis_letters[axis->from]);
+  bool known = axis->from >= 0 && axis->from < RGC_AXES;
+  rgc_text_printf(out, "%c", known ? rgc_axis_letters[axis->from] : '?');
   if (axis->mul != 1) rgc_text_printf(out, "*%lld", (long long)axis->mul);
   if (axis->add) rgc_text_printf(out, "%+lld", (long long)axis->add);
   if (axis->div != 1) rgc_text_printf(out, "/%lld", (long long)axis->div);
@@ -120,11 +132,75 @@ static void print_node(const rgc_node *node, int number, rgc_text *out) {
   rgc_text_add(out, "\n");
 }
 
-static void print_body(const rgc_graph *graph, const rgc_body *body, int root, rgc_text *out) {
-  rgc_text_add(out, " {\n");
+static void print_nodes(const rgc_graph *graph, const rgc_body *body, rgc_text *out) {
   for (int i = 0; i < body->operand_count; i++) print_operand(graph, &body->operands[i], out);
   for (int i = 0; i < body->node_count; i++) print_node(&body->nodes[i], i, out);
+}
+
+static void print_body(const rgc_graph *graph, const rgc_body *body, int root, rgc_text *out) {
+  rgc_text_add(out, " {\n");
+  print_nodes(graph, body, out);
   rgc_text_printf(out, "  return n%d\n}", root);
+}
+
+/* Kernels. */
+
+static void print_stage(const rgc_graph *graph, const char *name, const rgc_body *body, rgc_text *out) {
+  if (!body) return;
+  rgc_text_printf(out, "  stage %s\n", name);
+  print_nodes(graph, body, out);
+}
+
+static void print_extent(const char *name, const int64_t extent[RGC_AXES], rgc_text *out) {
+  rgc_text_printf(out, "  %s [%lld,%lld,%lld,%lld]\n", name, (long long)extent[0], (long long)extent[1],
+                  (long long)extent[2], (long long)extent[3]);
+}
+
+static void print_core(const rgc_graph *graph, const rgc_kernel *kernel, rgc_text *out) {
+  const rgc_geometry *g = &kernel->geometry;
+  rgc_text_printf(out, "  %s %s\n", rgc_kernel_words[kernel->kind], rgc_form_words[kernel->form]);
+  print_extent("extent", kernel->extent, out);
+  print_extent("a_extent", kernel->a_extent, out);
+  print_extent("b_extent", kernel->b_extent, out);
+  rgc_text_printf(out, "  geometry %lld,%lld,%lld,%lld,%lld,%lld,%d\n", (long long)g->kernel_h, (long long)g->kernel_w,
+                  (long long)g->stride, (long long)g->pad, (long long)g->dilation, (long long)g->groups, g->transposed);
+  rgc_text_printf(out, "  reduce_axes %u\n  tap_operand %u\n", kernel->reduce_axes, kernel->tap_operand);
+  rgc_text_printf(out, "  tiles %lld,%lld\n", (long long)kernel->tile_rows, (long long)kernel->tile_images);
+  if (kernel->weight < 0) return;
+  rgc_text_add(out, "  weight ");
+  print_name(graph, kernel->weight, out);
+  rgc_text_add(out, "\n");
+}
+
+static void print_roots(const rgc_kernel *kernel, rgc_text *out) {
+  for (int i = 0; i < kernel->a_root_count; i++) {
+    rgc_text_printf(out, "  root a n%d fill=", kernel->a_roots[i]);
+    print_number(out, kernel->a_fill[i]);
+    rgc_text_add(out, "\n");
+  }
+  if (kernel->b) rgc_text_printf(out, "  root b n%d\n", kernel->b_root);
+  for (int i = 0; i < kernel->acc_count; i++) {
+    rgc_text_printf(out, "  acc %s", rgc_combine_words[kernel->combine[i]]);
+    if (kernel->tap) rgc_text_printf(out, " n%d", kernel->tap_roots[i]);
+    rgc_text_add(out, "\n");
+  }
+}
+
+static void print_kernel(const rgc_graph *graph, const rgc_kernel *kernel, rgc_text *out) {
+  rgc_text_add(out, " {\n");
+  print_core(graph, kernel, out);
+  print_stage(graph, "a", kernel->a, out);
+  print_stage(graph, "b", kernel->b, out);
+  print_stage(graph, "tap", kernel->tap, out);
+  print_stage(graph, "epi", kernel->epi, out);
+  print_roots(kernel, out);
+  for (int i = 0; i < kernel->store_count; i++) {
+    const rgc_store *store = &kernel->stores[i];
+    rgc_text_printf(out, "  store %s ", rgc_store_words[store->kind]);
+    print_name(graph, store->value, out);
+    rgc_text_printf(out, " n%d\n", store->node);
+  }
+  rgc_text_add(out, "}");
 }
 
 static void print_names(const rgc_graph *graph, const int *values, int count, rgc_text *out) {
@@ -167,6 +243,7 @@ static void print_op(const rgc_graph *graph, const rgc_op *op, rgc_text *out) {
   print_attributes(op, out);
   print_origin(op, out);
   if (op->kind == RGC_OP_MAP && op->body) print_body(graph, op->body, op->root, out);
+  if (op->kind == RGC_OP_KERNEL && op->kernel) print_kernel(graph, op->kernel, out);
   rgc_text_add(out, "\n");
 }
 

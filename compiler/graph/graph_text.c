@@ -4,6 +4,10 @@
 const char *const rgc_dtype_words[RGC_DTYPE_COUNT] = {"f32", "i32", "u8"};
 const char *const rgc_role_words[RGC_ROLE_COUNT] = {"input", "label", "param", "buffer", "state", "temp", "output"};
 const char *const rgc_init_words[RGC_INIT_KINDS] = {"const", "normal", "uniform"};
+const char *const rgc_kernel_words[RGC_KERNEL_KINDS] = {"map", "reduce", "window", "contract"};
+const char *const rgc_form_words[RGC_CONTRACT_FORMS] = {"pixels", "weights"};
+const char *const rgc_combine_words[RGC_COMBINES] = {"sum", "max", "argmax", "merge"};
+const char *const rgc_store_words[RGC_STORE_KINDS] = {"point", "side", "sum", "max", "moments"};
 const char rgc_axis_letters[RGC_AXES] = {'n', 'h', 'w', 'c'};
 
 bool rgc_expr_has_index(rgc_expr_kind kind) {

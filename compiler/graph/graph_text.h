@@ -4,12 +4,20 @@
 #include <stdbool.h>
 
 #include "compiler/graph/graph.h"
+#include "compiler/graph/kernel.h"
 
 extern const char *const rgc_dtype_words[RGC_DTYPE_COUNT];
 extern const char *const rgc_role_words[RGC_ROLE_COUNT];
 enum { RGC_INIT_KINDS = RGC_INIT_UNIFORM + 1 };
 extern const char *const rgc_init_words[RGC_INIT_KINDS];
 extern const char rgc_axis_letters[RGC_AXES]; /* n h w c */
+
+enum { RGC_KERNEL_KINDS = RGC_CONTRACT + 1, RGC_CONTRACT_FORMS = RGC_WEIGHTS + 1 };
+enum { RGC_COMBINES = RGC_COMBINE_MERGE + 1, RGC_STORE_KINDS = RGC_PARTIAL_MOMENTS + 1 };
+extern const char *const rgc_kernel_words[RGC_KERNEL_KINDS];
+extern const char *const rgc_form_words[RGC_CONTRACT_FORMS];
+extern const char *const rgc_combine_words[RGC_COMBINES];
+extern const char *const rgc_store_words[RGC_STORE_KINDS];
 
 /* Whether .index of such a node means something (SCALAR too, which is written as a word). */
 bool rgc_expr_has_index(rgc_expr_kind kind);

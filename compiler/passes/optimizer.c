@@ -1,4 +1,4 @@
-/* optimizer.c: see optimizer.h. A parameter's update is a few maps over one body: the weight's first, which reads the old
+/* optimizer.c: see optimizer.h. A parameter's update is a few maps: the weight's first, which reads the old
  * states, then one a state. A map that updates a value must be its last reader, so weight decay, which reads the weight, is
  * added to the gradient by a map before all of them. */
 #include "compiler/passes/optimizer.h"
@@ -21,10 +21,11 @@ static int load(update *u, int value) {
   return rgc_body_load(u->body, value, &identity);
 }
 
+/* Operands that a map does not read are -1: each map lists what it reads and no more. */
 static update begin(rgc_graph *graph, const rgc_update_settings *s, int weight, int grad, int m, int v) {
-  update u = {.graph = graph, .settings = s, .body = rgc_body_create(graph->arena), .m = -1, .v = -1};
+  update u = {.graph = graph, .settings = s, .body = rgc_body_create(graph->arena), .w = -1, .m = -1, .v = -1};
   u.g = load(&u, grad);
-  u.w = load(&u, weight);
+  if (weight >= 0) u.w = load(&u, weight);
   if (m >= 0) u.m = load(&u, m);
   if (v >= 0) u.v = load(&u, v);
   return u;
@@ -91,12 +92,17 @@ static int decayed(rgc_graph *graph, const rgc_update_settings *s, int weight, i
 static void append_parameter(rgc_graph *graph, const rgc_update_settings *s, int weight, int grad) {
   bool adam = s->rule != RGC_UPDATE_SGD;
   int m = adam || s->momentum != 0 ? new_state(graph, weight, "m") : -1, v = adam ? new_state(graph, weight, "v") : -1;
-  update u = begin(graph, s, weight, decayed(graph, s, weight, grad), m, v);
-  int root = next_w(&u);
-  int roots[2] = {m < 0 ? -1 : next_m(&u), v < 0 ? -1 : next_v(&u)}, states[2] = {m, v};
-  append(&u, root, weight);
-  for (int i = 0; i < 2; i++)
-    if (states[i] >= 0) append(&u, roots[i], states[i]);
+  grad = decayed(graph, s, weight, grad);
+  update by_weight = begin(graph, s, weight, grad, m, v);
+  append(&by_weight, next_w(&by_weight), weight);
+  if (m >= 0) {
+    update by_m = begin(graph, s, -1, grad, m, -1);
+    append(&by_m, next_m(&by_m), m);
+  }
+  if (v >= 0) {
+    update by_v = begin(graph, s, -1, grad, -1, v);
+    append(&by_v, next_v(&by_v), v);
+  }
 }
 
 void rgc_append_updates(rgc_graph *graph, const rgc_update_settings *settings,

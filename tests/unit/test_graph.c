@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "compiler/graph/graph.h"
+#include "compiler/graph/kernel.h"
 
 static const char whole[] =
     "graph \"tiny \\\"net\\\"\" batch 2\n"
@@ -57,6 +57,54 @@ static const char whole[] =
     "  return n2\n"
     "}\n";
 
+static const char kernels[] =
+    "graph \"k\" batch 2\n"
+    "value %x f32 input [2,8,8,4]\n"
+    "value %w f32 param [6,3,3,4] layout=panel(1,8,4) torch_rank=4\n"
+    "value %y f32 temp [2,8,8,6]\n"
+    "value %p f32 temp [1,3,1,6]\n"
+    "value %q f32 output [2,4,4,6]\n"
+    "%y, %p = kernel(%x, %w) layer=\"conv1\" {\n"
+    "  contract pixels\n"
+    "  extent [2,8,8,6]\n"
+    "  a_extent [2,8,8,4]\n"
+    "  b_extent [0,0,0,0]\n"
+    "  geometry 3,3,1,1,1,1,0\n"
+    "  reduce_axes 0\n"
+    "  tap_operand 0\n"
+    "  tiles 0,0\n"
+    "  weight %w\n"
+    "  stage a\n"
+    "  operand %x\n"
+    "  n0 = load 0\n"
+    "  stage epi\n"
+    "  n0 = acc 0\n"
+    "  root a n0 fill=0\n"
+    "  acc sum\n"
+    "  store point %y n0\n"
+    "  store moments %p n0\n"
+    "}\n"
+    "%q = kernel(%y) {\n"
+    "  window pixels\n"
+    "  extent [2,4,4,6]\n"
+    "  a_extent [2,8,8,6]\n"
+    "  b_extent [0,0,0,0]\n"
+    "  geometry 2,2,2,0,1,1,0\n"
+    "  reduce_axes 0\n"
+    "  tap_operand 0\n"
+    "  tiles 4,1\n"
+    "  stage a\n"
+    "  operand %y\n"
+    "  n0 = load 0\n"
+    "  stage tap\n"
+    "  n0 = gather 0\n"
+    "  stage epi\n"
+    "  n0 = acc 0\n"
+    "  root a n0 fill=-inf\n"
+    "  acc max n0\n"
+    "  store point %q n0\n"
+    "}\n";
+
 typedef struct fixture {
   rgc_arena *arena;
   rgc_diagnostics diags;
@@ -86,6 +134,21 @@ Test(graph, text_leads_back_to_the_same_text) {
   rgc_graph *graph = parse(&f, whole);
   cr_assert(graph);
   cr_assert_str_eq(printed(&f, graph), whole);
+  rgc_arena_destroy(f.arena);
+}
+
+Test(graph, kernels_have_a_text_too) {
+  fixture f = begin();
+  rgc_graph *graph = parse(&f, kernels);
+  cr_assert(graph);
+  cr_assert(rgc_graph_verify(graph, &f.diags), "%s", f.diags.count ? f.diags.items[0].message : "");
+  cr_assert_str_eq(printed(&f, rgc_graph_clone(graph, f.arena)), kernels);
+  graph->ops[1].kernel->tap_roots[0] = 5;
+  graph->ops[0].kernel->weight = 2;
+  cr_assert(!rgc_graph_verify(graph, &f.diags));
+  cr_assert_eq(f.diags.error_count, 2);
+  for (size_t length = 0; length < sizeof kernels; length++)
+    rgc_graph_parse(f.arena, rgc_arena_strndup(f.arena, kernels, length), NULL, &f.diags);
   rgc_arena_destroy(f.arena);
 }
 
@@ -193,7 +256,7 @@ Test(graph, the_parser_names_the_line) {
   expect_syntax("f32 input", "f64 input", "'f64' is no type", 2);
   expect_syntax("[2,8,8,4]", "[2,8,8]", "',' is missing", 2);
   expect_syntax("value %m f32", "value %w f32", "%w already", 4);
-  expect_syntax("conv(", "kernel(", "kernel ops have no text form yet", 17);
+  expect_syntax("conv(", "kernel(", "a kernel needs a body", 17);
   expect_syntax("%y = conv", "%why = conv", "no value %why", 17);
   expect_syntax("stride=2", "strode=2", "'strode' is no attribute", 17);
   expect_syntax("n2 = max n0 n1", "n2 = max n0 n2", "an integer from 0 to 1", 26);
