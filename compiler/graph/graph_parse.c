@@ -243,7 +243,8 @@ static bool parse_value(parser *p) {
   int64_t dims[RGC_AXES] = {0};
   bool ok = table_word(p, "type", rgc_dtype_words, RGC_DTYPE_COUNT, &dtype) &&
             table_word(p, "role", rgc_role_words, RGC_ROLE_COUNT, &role) && shape(p, dims);
-  int id = rgc_graph_value(p->graph, name, (rgc_dtype)dtype, (rgc_role)role, dims); /* also if bad: uses are not errors */
+  /* made also if the line is bad, so that its uses are no errors */
+  int id = rgc_graph_value(p->graph, name, (rgc_dtype)dtype, (rgc_role)role, dims);
   while (ok && !at_line_end(p)) ok = value_key(p, &p->graph->values[id]);
   return ok;
 }

@@ -174,7 +174,8 @@ static void verify_op(rgc_verifier *v, const int *updated_by) {
   if (!rgc_verify_rule(v, op->kind < RGC_OP_COUNT, "kind %d is not there", (int)op->kind)) return;
   rgc_verify_rule(v, op->id == (int)(op - v->graph->ops), "has id %d", op->id);
   rgc_verify_rule(v, !op->body == (op->kind != RGC_OP_MAP), "a body belongs to a map, and to nothing else");
-  rgc_verify_rule(v, !op->kernel == (op->kind != RGC_OP_KERNEL), "a kernel belongs to a kernel op, and to nothing else");
+  rgc_verify_rule(v, !op->kernel == (op->kind != RGC_OP_KERNEL),
+                  "a kernel belongs to a kernel op, and to nothing else");
   bool ok = verify_counts(v);
   for (int i = 0; i < op->input_count; i++) ok = verify_input(v, op->inputs[i], updated_by) && ok;
   for (int i = 0; i < op->output_count; i++) ok = verify_output(v, i) && ok;
