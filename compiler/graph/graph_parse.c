@@ -467,7 +467,7 @@ typedef struct origin {
 static bool op_attribute(parser *p, double attr[RGC_ATTR_COUNT]) {
   const char *table[RGC_ATTR_COUNT];
   for (int i = 0; i < RGC_ATTR_COUNT; i++) table[i] = rgc_attribute_word((rgc_attribute)i);
-  int attribute;
+  int attribute = 0;
   return table_word(p, "attribute", table, RGC_ATTR_COUNT, &attribute) && expect(p, "=") &&
          number(p, &attr[attribute]);
 }

@@ -69,7 +69,8 @@ static void verify_conv(rgc_verifier *v, const rgc_value *x, const rgc_value *w,
   int64_t stride = attr(v, RGC_ATTR_STRIDE), pad = attr(v, RGC_ATTR_PAD), dilation = attr(v, RGC_ATTR_DILATION);
   int64_t groups = attr(v, RGC_ATTR_GROUPS);
   rgc_verify_rule(v, x->shape[RGC_C] == w->shape[3] * groups,
-                  "%%%s has %lld channels, %%%s reads %lld in each of %lld groups", x->name, (long long)x->shape[RGC_C], w->name, (long long)w->shape[3], (long long)groups);
+                  "%%%s has %lld channels, %%%s reads %lld in each of %lld groups", x->name,
+                  (long long)x->shape[RGC_C], w->name, (long long)w->shape[3], (long long)groups);
   rgc_verify_rule(v, w->shape[0] % groups == 0, "%lld channels do not divide into %lld groups", (long long)w->shape[0],
                   (long long)groups);
   expect_shape(v, y, x->shape[RGC_N], rgc_window_extent(x->shape[RGC_H], w->shape[1], stride, pad, dilation, false),
