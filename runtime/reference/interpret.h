@@ -3,16 +3,13 @@
 #define RGC_REFERENCE_INTERPRET_H
 #include "compiler/graph/kernel.h"
 
-/* A uniform number in [0,1) for an element of a stream (expr.h, RANDOM). */
-typedef double rgc_random_source(void *context, int stream, int64_t element);
-
 typedef struct rgc_interpreter {
   const rgc_graph *graph;
   double **data;          /* one array a value id: its elements, row-major NHWC whatever its layout */
   const bool *samples;    /* one flag a value id: axis N counts samples (decompose_samples.h) */
   double scalars[RGC_SCALAR_COUNT];
-  rgc_random_source *random; /* NULL: a graph without random numbers */
-  void *random_context;
+  uint64_t seed;          /* of the run, and the step from 0: for random numbers (philox.h) */
+  uint32_t step;
 } rgc_interpreter;
 
 /* An interpreter of `graph` with all values zero, in `arena`, and n_valid the whole batch. The caller fills data[] of every

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/reference/philox.h"
+
 static double load(const rgc_body *body, int number, const rgc_expr_place *place) {
   const rgc_operand *operand = &body->operands[number];
   const rgc_value *value = &place->interpreter->graph->values[operand->value];
@@ -21,8 +23,8 @@ static double random_number(const rgc_node *node, const rgc_expr_place *place) {
   int64_t element = 0;
   for (int j = 0; j < RGC_AXES; j++)
     if (node->axes >> j & 1) element = element * place->extent[j] + place->point[j];
-  if (!place->interpreter->random) rgc_internal_error("interpret", "no source of random numbers");
-  return place->interpreter->random(place->interpreter->random_context, node->index, element);
+  const rgc_interpreter *run = place->interpreter;
+  return rgc_philox_uniform(run->seed, (uint32_t)node->index, run->step, (uint64_t)element);
 }
 
 static double leaf(const rgc_body *body, const rgc_node *node, const rgc_expr_place *place) {

@@ -1,10 +1,12 @@
 /* test_decompose.c: each composite op, decomposed and interpreted, against the formula of its definition written out here in
- * another order of loops; samples past n_valid are filled with numbers that would show. */
+ * another order of loops, and every value against the reference of composite ops; samples past n_valid are filled with
+ * numbers that would show. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
 #include "compiler/passes/decompose.h"
+#include "runtime/reference/evaluate.h"
 #include "runtime/reference/interpret.h"
 
 enum { BATCH = 5, VALID = 4 };
@@ -81,19 +83,36 @@ static void decompose(fixture *f) {
   check_valid(f, f->kernels);
 }
 
-static void interpret(fixture *f) {
-  f->run = rgc_interpreter_create(f->kernels, f->arena);
-  rgc_interpreter_set_valid(f->run, VALID);
-  fill(f);
-  rgc_interpret(f->run);
-}
-
 static void near(const fixture *f, int id, const double *wanted, int64_t count) {
   double scale = 1e-300;
   for (int64_t e = 0; e < count; e++) scale = fmax(scale, fabs(wanted[e]));
   for (int64_t e = 0; e < count; e++)
     cr_assert(fabs(data(f, id)[e] - wanted[e]) <= 1e-10 * scale, "%s[%lld] is %.17g, and must be %.17g",
               f->graph->values[id].name, (long long)e, data(f, id)[e], wanted[e]);
+}
+
+/* Every computed value of the composite graph is what the reference of composite ops makes of the same inputs. */
+static void agree_with_reference(const fixture *f) {
+  rgc_reference *reference = rgc_reference_create(f->graph);
+  rgc_step_numbers numbers = {.seed = f->run->seed, .step = f->run->step};
+  memcpy(numbers.scalars, f->run->scalars, sizeof numbers.scalars);
+  for (int i = 0; i < f->graph->value_count; i++)
+    if (f->graph->values[i].op < 0)
+      memcpy(rgc_reference_tensor(reference, i), data(f, i), sizeof(double) * (size_t)rgc_shape_elems(shape(f, i)));
+  rgc_reference_step(reference, &numbers);
+  for (int i = 0; i < f->graph->value_count; i++)
+    if (f->graph->values[i].op >= 0) near(f, i, rgc_reference_tensor(reference, i), rgc_shape_elems(shape(f, i)));
+  rgc_reference_destroy(reference);
+}
+
+static void interpret(fixture *f) {
+  f->run = rgc_interpreter_create(f->kernels, f->arena);
+  f->run->seed = 17;
+  f->run->step = 3;
+  rgc_interpreter_set_valid(f->run, VALID);
+  fill(f);
+  rgc_interpret(f->run);
+  agree_with_reference(f);
 }
 
 static void near_all(const fixture *f, int id, const double *wanted) { near(f, id, wanted, rgc_shape_elems(shape(f, id))); }
@@ -435,6 +454,9 @@ Test(decompose, reductions) {
   int mean = reduce(f, x, 1u << RGC_H | 1u << RGC_W, RGC_BY_MEAN, -1);
   int top = reduce(f, x, 1u << RGC_H | 1u << RGC_W, RGC_BY_MAX, place);
   int total = reduce(f, x, 1u << RGC_N | 1u << RGC_H | 1u << RGC_W, RGC_BY_SUM, -1);
+  reduce(f, x, 15, RGC_BY_MEAN, -1); /* these three are held against the reference */
+  reduce(f, x, 1u << RGC_N, RGC_BY_MAX, -1);
+  reduce(f, x, 1u << RGC_C, RGC_BY_MAX, -1);
   decompose(f);
   interpret(f);
   double *means = room(f, mean), *tops = room(f, top), *places = room(f, top), *totals = room(f, total);
@@ -468,6 +490,21 @@ Test(decompose, maps_become_map_kernels) {
   double *wanted = room(f, y);
   for (int64_t e = 0; e < rgc_shape_elems(shape(f, y)); e++) wanted[e] = fmax(0, data(f, x)[e] + data(f, b)[e % 4]);
   near_samples(f, y, wanted);
+  rgc_arena_destroy(f->arena);
+}
+
+Test(decompose, random_numbers_are_those_of_the_reference) {
+  fixture *f = start();
+  int x = value(f, "x", RGC_ROLE_INPUT, BATCH, 3, 2, 4), dropped = like(f, "dropped", x), path = like(f, "path", x);
+  rgc_view same = rgc_view_identity();
+  rgc_body *body = rgc_body_create(f->arena);
+  int each = rgc_body_random(body, 1, 15);
+  rgc_graph_map(f->graph, body, rgc_body_node(body, RGC_EXPR_MUL, rgc_body_load(body, x, &same), each, -1), dropped);
+  body = rgc_body_create(f->arena);
+  int sample = rgc_body_random(body, 2, 1u << RGC_N);
+  rgc_graph_map(f->graph, body, rgc_body_node(body, RGC_EXPR_MUL, rgc_body_load(body, dropped, &same), sample, -1), path);
+  decompose(f);
+  interpret(f);
   rgc_arena_destroy(f->arena);
 }
 
