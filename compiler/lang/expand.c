@@ -73,6 +73,16 @@ static const char *name_layer(rgc_cell *cell, int position) {
   return rgc_arena_printf(cell->x->arena, "%s%s%d", place->prefix, stem, number);
 }
 
+/* Names become those of weight files and of the IR. */
+static bool check_name(rgc_cell *cell, const char *key) {
+  const rgc_yaml *node = rgc_cell_attr(cell, key);
+  static const char usable[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  if (!node || (node->text && *node->text && node->text[strspn(node->text, usable)] == 0)) return true;
+  rgc_cell_error(cell, node, RGC_CODE_BAD_VALUE, "%s: cannot be '%s'", key, node->text ? node->text : "")->expected =
+      "letters, digits, '.', '_' and '-'";
+  return false;
+}
+
 static void name_value(rgc_expander *x, rgc_place *place, const char *name, int value) {
   rgc_value_names *v = place->values;
   *RGC_PUSH(x->arena, v->items, v->count, v->capacity) = (rgc_named_value){name, value};
@@ -120,7 +130,7 @@ static int run_layer(rgc_expander *x, rgc_place *place, const rgc_layer *layer, 
   if (!rgc_cell_flag(&cell, "when", true, &taken)) return -1;
   if (!taken) return in;
   cell.name = is_use ? place->prefix : name_layer(&cell, position);
-  if (!find_input(&cell)) return -1;
+  if (!check_name(&cell, "name") || !check_name(&cell, "output") || !find_input(&cell)) return -1;
   int out = emit(&cell);
   if (out < 0) return -1;
   const rgc_yaml *as = rgc_cell_attr(&cell, "as");
