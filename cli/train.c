@@ -1,0 +1,71 @@
+/* train.c: rgc train: a graph file, a data set, a run. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/commands.h"
+#include "cli/network.h"
+#include "runtime/train/trainer.h"
+
+const command_option train_options[] = {
+    NETWORK_OPTION_SET,
+    {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. quickdraw:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28"},
+    {"--out", OPTION_TEXT, "DIR", "where the log and the checkpoints go (run)"},
+    {"--batch", OPTION_INT, "N", "samples a step (the graph file's train: batch)"},
+    {"--epochs", OPTION_INT, "N", "passes over the data"},
+    {"--steps", OPTION_INT, "N", "steps, instead of epochs"},
+    {"--validate", OPTION_INT, "N", "steps between validations"},
+    {"--lr", OPTION_REAL, "RATE", "learning rate"},
+    {"--seed", OPTION_INT, "N", "of initial values, shuffling and dropout"},
+    {0}};
+
+/* The one thing a signal handler may write to. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+  (void)number;
+  interrupted = 1;
+}
+
+static bool make_dir(const char *path, rgc_diagnostics *diags) {
+  if (!mkdir(path, 0777) || errno == EEXIST) return true;
+  return rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "choose another --out", "cannot be made: %s", strerror(errno));
+}
+
+static rgc_run_options run_options(const command_line *line, const rgc_network *network) {
+  const rgc_train_settings *s = &network->train;
+  rgc_run_options o = {.out_dir = option_text(line, "--out", "run"), .stop = &interrupted};
+  o.batch = option_int(line, "--batch", s->batch);
+  o.epochs = option_int(line, "--epochs", s->epochs);
+  o.steps = option_int(line, "--steps", option_text(line, "--epochs", NULL) ? 0 : s->iterations);
+  o.validate = option_int(line, "--validate", s->validate);
+  o.seed = (uint64_t)option_int(line, "--seed", s->seed);
+  return o;
+}
+
+static bool train_on(const command_line *line, rgc_network *network, const char *spec, rgc_run_result *result) {
+  rgc_run_options options = run_options(line, network);
+  network->train.lr = option_real(line, "--lr", network->train.lr);
+  if (options.batch < 1) return rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, NULL, "--batch must be at least 1");
+  rgc_dataset_options names = {.class_names = network->classes[0].names, .class_count = (int)network->classes[0].count};
+  rgc_dataset *data = rgc_dataset_open(spec, names.class_names ? &names : NULL, line->diags);
+  bool good = data && make_dir(options.out_dir, line->diags) && rgc_train(network, data, &options, result, line->diags);
+  rgc_dataset_close(data);
+  if (good) printf("validation accuracy %.4f, best %.4f; checkpoints in %s\n", result->valid_acc, result->best_acc, options.out_dir);
+  return good;
+}
+
+int run_train(const command_line *line) {
+  const char *spec = option_text(line, "--data", NULL);
+  if (!spec) {
+    rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, "for example --data quickdraw:examples/data/quickdraw", "--data is needed");
+    return RGC_EXIT_USAGE;
+  }
+  rgc_network *network = command_network(line);
+  rgc_run_result result;
+  signal(SIGINT, on_interrupt);
+  if (!network || !train_on(line, network, spec, &result)) return RGC_EXIT_INPUT;
+  return result.stopped ? RGC_EXIT_STOPPED : RGC_EXIT_OK;
+}

@@ -1,0 +1,26 @@
+/* trainer.h: the training loop: shuffled batches, a step, the tutorial's log, validation, checkpoints. */
+#ifndef RGC_TRAIN_TRAINER_H
+#define RGC_TRAIN_TRAINER_H
+#include "compiler/lang/lang.h"
+#include "runtime/data/dataset.h"
+
+typedef struct rgc_run_options {
+  const char *out_dir; /* must exist: log.csv, best.safetensors, last.safetensors */
+  int64_t batch;       /* samples a step */
+  int64_t steps;       /* 0: epochs */
+  int64_t epochs;
+  int64_t validate;    /* steps between validations; 0: once an epoch */
+  uint64_t seed;
+  const volatile int *stop; /* set from outside (Ctrl-C): save and end after this step; may be NULL */
+} rgc_run_options;
+
+typedef struct rgc_run_result {
+  double valid_loss, valid_acc; /* of the last validation */
+  double best_acc;
+  bool stopped;
+} rgc_run_result;
+
+/* False after an error: shapes that do not fit, a loss that is not finite, files that cannot be written. */
+bool rgc_train(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
+               rgc_diagnostics *diags);
+#endif
