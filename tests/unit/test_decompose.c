@@ -42,7 +42,10 @@ static int like(fixture *f, const char *name, int other) {
   rgc_graph_op((f)->graph, (kind), (ins), (int)(sizeof(ins) / sizeof *(ins)), (outs),                                  \
                (int)(sizeof(outs) / sizeof *(outs)))
 
-static const int64_t *shape(const fixture *f, int id) { return f->graph->values[id].shape; }
+/* A value of the decomposed graph, once there is one; ids are those of the composite. */
+static const rgc_value *value_of(const fixture *f, int id) { return &(f->kernels ? f->kernels : f->graph)->values[id]; }
+
+static const int64_t *shape(const fixture *f, int id) { return value_of(f, id)->shape; }
 
 static double *data(const fixture *f, int id) { return f->run->data[id]; }
 
@@ -88,7 +91,7 @@ static void near(const fixture *f, int id, const double *wanted, int64_t count) 
   for (int64_t e = 0; e < count; e++) scale = fmax(scale, fabs(wanted[e]));
   for (int64_t e = 0; e < count; e++)
     cr_assert(fabs(data(f, id)[e] - wanted[e]) <= 1e-10 * scale, "%s[%lld] is %.17g, and must be %.17g",
-              f->graph->values[id].name, (long long)e, data(f, id)[e], wanted[e]);
+              value_of(f, id)->name, (long long)e, data(f, id)[e], wanted[e]);
 }
 
 /* Every computed value of the composite graph is what the reference of composite ops makes of the same inputs. */
@@ -105,12 +108,16 @@ static void agree_with_reference(const fixture *f) {
   rgc_reference_destroy(reference);
 }
 
-static void interpret(fixture *f) {
+static void prepare(fixture *f) {
   f->run = rgc_interpreter_create(f->kernels, f->arena);
   f->run->seed = 17;
   f->run->step = 3;
   rgc_interpreter_set_valid(f->run, VALID);
   fill(f);
+}
+
+static void interpret(fixture *f) {
+  prepare(f);
   rgc_interpret(f->run);
   agree_with_reference(f);
 }
@@ -167,6 +174,15 @@ static void scatter_conv(const fixture *f, const conv_case *c, const int64_t at_
   }
 }
 
+/* y, dx and dw of all valid samples, from what data() holds now. */
+static void scatter_all(const fixture *f, const conv_case *c, double *y, double *dx, double *dw) {
+  const int64_t *s = shape(f, c->y);
+  for (int64_t n = 0; n < VALID; n++)
+    for (int64_t p = 0; p < s[1]; p++)
+      for (int64_t q = 0; q < s[2]; q++)
+        for (int64_t o = 0; o < s[3]; o++) scatter_conv(f, c, (int64_t[]){n, p, q, o}, y, dx, dw);
+}
+
 static void check_conv(conv_case c, int64_t size, int64_t kernel, int64_t in, int64_t out) {
   fixture *f = start();
   build_conv(f, &c, size, kernel, in, out);
@@ -174,11 +190,7 @@ static void check_conv(conv_case c, int64_t size, int64_t kernel, int64_t in, in
   cr_assert_eq(f->kernels->op_count, 3);
   interpret(f);
   double *y = room(f, c.y), *dx = room(f, c.dx), *dw = room(f, c.dw);
-  const int64_t *s = shape(f, c.y);
-  for (int64_t n = 0; n < VALID; n++)
-    for (int64_t p = 0; p < s[1]; p++)
-      for (int64_t q = 0; q < s[2]; q++)
-        for (int64_t o = 0; o < s[3]; o++) scatter_conv(f, &c, (int64_t[]){n, p, q, o}, y, dx, dw);
+  scatter_all(f, &c, y, dx, dw);
   near_samples(f, c.y, y);
   near_samples(f, c.dx, dx);
   near_all(f, c.dw, dw);
@@ -194,6 +206,86 @@ Test(decompose, convolutions_and_their_gradients) {
 
 Test(decompose, linear_is_a_convolution_of_the_whole_image) {
   check_conv((conv_case){.stride = 1, .pad = 0, .dilation = 1, .groups = 1}, 3, 3, 2, 7);
+}
+
+/* What `decompose` leaves to later passes: kernels changed by hand. */
+
+static void add_store(fixture *f, rgc_kernel *kernel, rgc_store_kind kind, int id, int node) {
+  rgc_store *stores = RGC_NEW_ARRAY(f->arena, rgc_store, kernel->store_count + 1);
+  memcpy(stores, kernel->stores, sizeof *stores * (size_t)kernel->store_count);
+  stores[kernel->store_count++] = (rgc_store){.kind = kind, .value = id, .node = node};
+  kernel->stores = stores;
+}
+
+static int kernel_temp(fixture *f, const char *name, const int64_t extent[RGC_AXES]) {
+  return rgc_graph_value(f->kernels, name, RGC_F32, RGC_ROLE_TEMP, extent);
+}
+
+Test(interpret, prologue_comes_before_padding_and_may_be_stored) {
+  fixture *f = start();
+  conv_case c = {.stride = 2, .pad = 1, .dilation = 1, .groups = 1};
+  build_conv(f, &c, 5, 3, 3, 4);
+  decompose(f);
+  rgc_kernel *kernel = f->kernels->ops[0].kernel;
+  kernel->a_roots[0] = rgc_body_node(kernel->a, RGC_EXPR_EXP, kernel->a_roots[0], -1, -1);
+  int mapped = kernel_temp(f, "mapped", shape(f, c.x)), top = kernel_temp(f, "top", (int64_t[]){1, 1, 1, 4});
+  add_store(f, kernel, RGC_SIDE_STORE, mapped, kernel->a_roots[0]);
+  add_store(f, kernel, RGC_PARTIAL_MAX, top, kernel->stores[0].node);
+  prepare(f);
+  rgc_interpret_kernel(f->run, kernel);
+  for (int64_t e = 0; e < rgc_shape_elems(shape(f, c.x)); e++) data(f, c.x)[e] = exp(data(f, c.x)[e]);
+  near_samples(f, mapped, data(f, c.x));
+  double *y = room(f, c.y), *tops = room(f, top);
+  scatter_all(f, &c, y, room(f, c.dx), room(f, c.dw));
+  near_samples(f, c.y, y);
+  for (int64_t o = 0; o < 4; o++) tops[o] = -INFINITY;
+  for (int64_t e = 0; e < rgc_shape_elems(shape(f, c.y)) / BATCH * VALID; e++) tops[e % 4] = fmax(tops[e % 4], y[e]);
+  near_all(f, top, tops);
+  rgc_arena_destroy(f->arena);
+}
+
+Test(interpret, a_weight_packed_for_the_data_gradient_gives_the_same) {
+  fixture *f = start();
+  conv_case c = {.stride = 2, .pad = 1, .dilation = 1, .groups = 2};
+  build_conv(f, &c, 5, 3, 4, 6);
+  decompose(f);
+  int packed = kernel_temp(f, "packed", (int64_t[]){4, 3, 3, 3});
+  f->kernels->values[packed].layout = (rgc_layout){.kind = RGC_LAYOUT_PANEL, .groups = 2, .lanes = 8, .block = 3};
+  f->kernels->ops[1].kernel->weight = packed;
+  prepare(f);
+  for (int64_t o = 0; o < 6; o++)
+    for (int64_t tap = 0; tap < 9; tap++)
+      for (int64_t i = 0; i < 2; i++)
+        data(f, packed)[at(f, packed, o / 3 * 2 + i, tap / 3, tap % 3, o % 3)] =
+            data(f, c.w)[at(f, c.w, o, tap / 3, tap % 3, i)];
+  rgc_interpret(f->run);
+  agree_with_reference(f);
+  rgc_arena_destroy(f->arena);
+}
+
+/* Turns the contract into a window whose tap expression is gather * weight at the tap. */
+static void make_depthwise_window(rgc_kernel *kernel) {
+  rgc_view view = rgc_view_identity();
+  view.axis[0] = (rgc_axis_view){.from = RGC_C, .mul = 1, .div = 1};
+  view.axis[3].mul = 0;
+  kernel->kind = RGC_WINDOW;
+  kernel->tap = rgc_body_create(kernel->a->arena);
+  int weight = rgc_body_load(kernel->tap, kernel->weight, &view), x = rgc_body_leaf(kernel->tap, RGC_EXPR_GATHER, 0);
+  kernel->tap_roots[0] = rgc_body_node(kernel->tap, RGC_EXPR_MUL, x, weight, -1);
+  kernel->tap_operand = 1;
+  kernel->weight = -1;
+}
+
+Test(interpret, a_depthwise_convolution_is_a_window_too) {
+  fixture *f = start();
+  conv_case c = {.stride = 2, .pad = 1, .dilation = 2, .groups = 4};
+  build_conv(f, &c, 7, 3, 4, 4);
+  decompose(f);
+  make_depthwise_window(f->kernels->ops[0].kernel); /* forward */
+  make_depthwise_window(f->kernels->ops[1].kernel); /* data gradient: the same, transposed */
+  check_valid(f, f->kernels);
+  interpret(f);
+  rgc_arena_destroy(f->arena);
 }
 
 /* Batch normalisation. */
