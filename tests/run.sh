@@ -7,7 +7,7 @@ build=${RGC_BUILD:-build}
 cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build "$build" -j "$(nproc)"
 status=0
-"$build/rgc_tests" --jobs "$(nproc)" --timeout 300 || status=1
+"$build/rgc_tests" --jobs "$(nproc)" --timeout 600 || status=1
 passed=0 failed=0
 [ $status -eq 0 ] && passed=$((passed + 1)) || failed=$((failed + 1))
 for t in tests/cli/*.sh; do
