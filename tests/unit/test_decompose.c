@@ -5,7 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
+#include "compiler/passes/optimizer.h"
 #include "runtime/reference/evaluate.h"
 #include "runtime/reference/interpret.h"
 
@@ -660,5 +662,72 @@ Test(decompose, kernels_keep_layer_line_and_direction) {
   cr_assert_str_eq(f->kernels->ops[2].word, "bn");
   cr_assert_eq(f->kernels->ops[2].line, 12);
   cr_assert(!f->kernels->ops[2].backward && f->kernels->ops[3].backward);
+  rgc_arena_destroy(f->arena);
+}
+
+/* A small residual network with its gradients and updates, one whole step. */
+
+static int net_conv(fixture *f, int x, int64_t out, int64_t kernel, int64_t stride, int64_t pad) {
+  const int64_t *s = shape(f, x);
+  int64_t n = s[0], size = rgc_window_extent(s[1], kernel, stride, pad, 1, false), in = s[3];
+  const char *name = rgc_arena_printf(f->arena, "w%d", f->graph->value_count);
+  int w = value(f, name, RGC_ROLE_PARAM, out, kernel, kernel, in), y = value(f, "conv", RGC_ROLE_TEMP, n, size, size, out);
+  rgc_op *op = OP(f, RGC_OP_CONV, ((int[]){x, w}), ((int[]){y}));
+  op->attr[RGC_ATTR_STRIDE] = (double)stride;
+  op->attr[RGC_ATTR_PAD] = (double)pad;
+  return y;
+}
+
+static int channel_value(fixture *f, const char *prefix, int x, rgc_role role) {
+  return value(f, rgc_arena_printf(f->arena, "%s%d", prefix, x), role, 1, 1, 1, shape(f, x)[RGC_C]);
+}
+
+static int net_bn(fixture *f, int x) {
+  int gamma = channel_value(f, "gamma", x, RGC_ROLE_PARAM), beta = channel_value(f, "beta", x, RGC_ROLE_PARAM);
+  int mean = channel_value(f, "mean", x, RGC_ROLE_BUFFER), var = channel_value(f, "var", x, RGC_ROLE_BUFFER);
+  int next_mean = next(f, rgc_arena_printf(f->arena, "next_mean%d", x), mean);
+  int next_var = next(f, rgc_arena_printf(f->arena, "next_var%d", x), var);
+  int y = like(f, "bn", x), batch_mean = like(f, "batch_mean", gamma), rstd = like(f, "rstd", gamma);
+  rgc_op *op = OP(f, RGC_OP_BN, ((int[]){x, gamma, beta, mean, var}),
+                  ((int[]){y, batch_mean, rstd, next_mean, next_var}));
+  op->attr[RGC_ATTR_EPS] = eps;
+  op->attr[RGC_ATTR_MOMENTUM] = momentum;
+  return y;
+}
+
+/* relu(a + b), or relu(a) for b -1 */
+static int net_relu(fixture *f, int a, int b) {
+  rgc_body *body = rgc_body_create(f->arena);
+  rgc_view same = rgc_view_identity();
+  int sum = rgc_body_load(body, a, &same), y = like(f, "relu", a);
+  if (b >= 0) sum = rgc_body_node(body, RGC_EXPR_ADD, sum, rgc_body_load(body, b, &same), -1);
+  rgc_graph_map(f->graph, body, rgc_body_node(body, RGC_EXPR_MAX, sum, rgc_body_const(body, 0), -1), y);
+  return y;
+}
+
+static int net_maxpool(fixture *f, int x) {
+  const int64_t *s = shape(f, x);
+  int64_t n = s[0], size = rgc_window_extent(s[1], 3, 2, 1, 1, false), channels = s[3];
+  int y = value(f, "pool", RGC_ROLE_TEMP, n, size, size, channels), tap = like(f, "tap", y);
+  f->graph->values[tap].dtype = RGC_U8;
+  set_pool(OP(f, RGC_OP_MAXPOOL, ((int[]){x}), ((int[]){y, tap})), &(pool_case){.kernel = 3, .stride = 2, .pad = 1});
+  return y;
+}
+
+Test(decompose, a_training_step_of_a_residual_network) {
+  fixture *f = start();
+  int image = value(f, "image", RGC_ROLE_INPUT, BATCH, 9, 9, 3), label = value(f, "label", RGC_ROLE_LABEL, BATCH, 1, 1, 1);
+  int stem = net_maxpool(f, net_relu(f, net_bn(f, net_conv(f, image, 4, 3, 1, 1)), -1));
+  int body = net_bn(f, net_conv(f, net_relu(f, net_bn(f, net_conv(f, stem, 6, 3, 2, 1)), -1), 6, 3, 1, 1));
+  int join = net_relu(f, body, net_bn(f, net_conv(f, stem, 6, 1, 2, 0)));
+  int pooled = reduce(f, join, 1u << RGC_H | 1u << RGC_W, RGC_BY_MEAN, -1);
+  int logits = net_conv(f, pooled, CLASSES, 1, 1, 0), probs = like(f, "probs", logits);
+  int loss = value(f, "loss", RGC_ROLE_OUTPUT, 1, 1, 1, 1), correct = value(f, "correct", RGC_ROLE_OUTPUT, 1, 1, 1, 1);
+  OP(f, RGC_OP_XENT, ((int[]){logits, label}), ((int[]){loss, correct, probs}))->attr[RGC_ATTR_SMOOTHING] = 0.1;
+  cr_assert(rgc_autodiff(f->graph, loss, &f->diags));
+  rgc_append_updates(f->graph, &(rgc_update_settings){.rule = RGC_UPDATE_SGD, .momentum = 0.9, .weight_decay = 1e-4}, NULL,
+                     NULL);
+  decompose(f);
+  interpret(f);
   rgc_arena_destroy(f->arena);
 }
