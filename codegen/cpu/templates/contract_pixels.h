@@ -1,0 +1,279 @@
+/* contract_pixels.h: convolution and its data gradient on the host, to be #included once for each specialisation.
+ *
+ *   acc[n,oh,ow,o] = sum over taps t of the residue of (oh,ow), and k, of A[n, i*a_step + row_t, .., g*K + k] * W[o, t, k]
+ *
+ * In, as macros (all but the first are undefined again at the end of the file):
+ *   CONTRACT_LANES         16, 8 or 4, the same for a whole translation unit
+ *   CONTRACT_NAME          the kernel: void NAME(const contract_args *, int64_t tile, void *slab)
+ *   CONTRACT_VECTORS       vectors in a panel; PANEL = VECTORS * LANES output channels
+ *   CONTRACT_BLOCK         input channels in a block of slab and weight
+ *   CONTRACT_WIDTH, _ROWS  pixels and rows of a group: WIDTH * ROWS * VECTORS accumulators stay in registers
+ *   CONTRACT_PIXEL_STRIDE  slab columns from pixel to pixel: a_step / slab_step; may read `args`
+ *   CONTRACT_PROLOGUE      a slab_prologue, inlined
+ *   CONTRACT_EPILOGUE      void (args, n, h, w, o, count, vec acc, vec *partial): stores, and gives a value to each partial
+ *   CONTRACT_PARTIALS      how many partial outputs, may be 0; CONTRACT_PARTIAL_KINDS: their kinds, {CONTRACT_SUM, ..}
+ *
+ * Layout: weight [g][ceil(O/G/PANEL)][ceil(K/BLOCK)][KH][KW][BLOCK][PANEL], zero-padded (kernel.h with L = PANEL); slab as in
+ * contract_args.h, filled by slab.h. Partials [tile][planes][out_c].
+ *
+ * Tiling: a tile owns rows of output and all channels. Panels of weights are the outer loop, pixel groups the inner: the
+ * panel streams through L1 while the slab lies in L2. A group reads VECTORS loads and WIDTH * ROWS broadcasts for each
+ * VECTORS * WIDTH * ROWS FMAs; 2 x 14 with 32 registers, 2 x 6 with 16, is what fits. Rows of a group are taken image first,
+ * so that two images share the taps that fall on padding rows, which are skipped. A group that hangs over the end of a row
+ * computes on what lies behind in the slab (there is slack for it), and drops it: pixels do not meet.
+ *
+ * Order of a sum: block, tap, channel; the same whatever the tile. Moments are summed shifted by the panel's first value, so
+ * that M2 does not cancel, and the tile's rows keep float sums short. */
+#include "codegen/cpu/templates/vector.h"
+#include "codegen/cpu/templates/contract_args.h"
+#include "codegen/cpu/templates/slab.h"
+
+#define PASTE_(a, b) a##_##b
+#define PASTE(a, b) PASTE_(a, b)
+#define FN(name) PASTE(CONTRACT_NAME, name)
+#define PANEL (CONTRACT_VECTORS * CONTRACT_LANES)
+#define PIXELS (CONTRACT_WIDTH * CONTRACT_ROWS)
+#define PARTIALS_HELD (CONTRACT_PARTIALS > 0 ? CONTRACT_PARTIALS : 1)
+
+#ifndef RGC_TEMPLATE_CONTRACT_PIXELS_TYPES
+#define RGC_TEMPLATE_CONTRACT_PIXELS_TYPES
+typedef struct contract_partial {
+  vec shift, sum, squares; /* sum: of value - shift, or the maximum */
+} contract_partial;
+#endif
+
+/* A tile: which rows of which images, and its slab. */
+typedef struct FN(tile) {
+  int64_t index, n, images, h, rows; /* output rows [h, h + rows) of images [n, n + images) */
+  int64_t blocks, plane, image;      /* blocks of a group; floats from block to block, from image to image */
+  float *slab;
+} FN(tile);
+
+/* ROWS * WIDTH pixels of one residue: class rows [first, first + rows) of the tile, image innermost; class columns from w. */
+typedef struct FN(group) {
+  const contract_residue *residue;
+  int64_t rows, w, columns; /* rows and columns that are there */
+  int64_t n[CONTRACT_ROWS], i[CONTRACT_ROWS];
+  const float *a[CONTRACT_ROWS]; /* slab at the first pixel of the row */
+  int64_t first_tap, last_tap;
+} FN(group);
+
+static inline int64_t FN(slab_floats)(const contract_args *args) {
+  int64_t plane = slab_plane(args->tile_images * args->slab_rows * args->slab_cols, CONTRACT_BLOCK);
+  int64_t slack = CONTRACT_WIDTH * (args->a_step + 1) * CONTRACT_BLOCK;
+  return args->groups * int_ceil_div(args->group_a, CONTRACT_BLOCK) * plane + slack;
+}
+
+static inline int64_t FN(tile_count)(const contract_args *args, int64_t images) {
+  return int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
+}
+
+static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float *slab) {
+  int64_t cuts = int_ceil_div(args->out_h, args->tile_rows);
+  FN(tile) tile = {.index = index, .slab = slab};
+  tile.n = index / cuts * args->tile_images;
+  tile.images = int_max(0, int_min(args->tile_images, args->valid - tile.n));
+  tile.h = index % cuts * args->tile_rows;
+  tile.rows = int_min(args->tile_rows, args->out_h - tile.h);
+  tile.blocks = int_ceil_div(args->group_a, CONTRACT_BLOCK);
+  tile.image = args->slab_rows * args->slab_cols * CONTRACT_BLOCK;
+  tile.plane = slab_plane(args->tile_images * args->slab_rows * args->slab_cols, CONTRACT_BLOCK);
+  return tile;
+}
+
+static __attribute__((noinline)) void FN(fill)(const contract_args *args, const FN(tile) * tile) {
+  for (int64_t image = 0; image < tile->images; image++)
+    for (int64_t g = 0; g < args->groups; g++) {
+      slab_window window = {.data = tile->slab + g * tile->blocks * tile->plane + image * tile->image,
+                            .plane = tile->plane,
+                            .rows = args->slab_rows,
+                            .columns = args->slab_cols,
+                            .n = tile->n + image,
+                            .h = tile->h / args->out_step * args->a_step + args->origin_h,
+                            .w = args->origin_w,
+                            .c = g * args->group_a,
+                            .step = args->slab_step,
+                            .height = args->a_h,
+                            .width = args->a_w,
+                            .channels = args->group_a};
+      slab_fill(args, CONTRACT_PROLOGUE, &window, CONTRACT_BLOCK);
+    }
+}
+
+/* Taps of the residue that meet a row of A for any row of the group. */
+INLINE void FN(trim)(const contract_args *args, FN(group) * group) {
+  const contract_tap *taps = args->taps + group->residue->first_tap;
+  int64_t low = group->i[0] * args->a_step, high = group->i[group->rows - 1] * args->a_step, last = group->residue->tap_count;
+  int64_t first = 0;
+  while (first < last && high + taps[first].row < 0) first++;
+  while (last > first && low + taps[last - 1].row >= args->a_h) last--;
+  group->first_tap = group->residue->first_tap + first;
+  group->last_tap = group->residue->first_tap + last;
+}
+
+/* The group of rows from `row` (class rows of the tile, image innermost), at class column w. Rows that are not there repeat
+ * the last one. */
+INLINE void FN(aim)(const contract_args *args, const FN(tile) * tile, int64_t g, int64_t row, int64_t row_count,
+                    FN(group) * group) {
+  group->rows = int_min(CONTRACT_ROWS, row_count - row);
+  for (int64_t j = 0; j < CONTRACT_ROWS; j++) {
+    int64_t at = row + int_min(j, group->rows - 1), image = at % tile->images, i = at / tile->images;
+    group->n[j] = tile->n + image;
+    group->i[j] = tile->h / args->out_step + i;
+    group->a[j] = tile->slab + g * tile->blocks * tile->plane + image * tile->image +
+                  (i * (args->a_step / args->slab_step) * args->slab_cols + group->w * CONTRACT_PIXEL_STRIDE) * CONTRACT_BLOCK;
+  }
+  FN(trim)(args, group);
+}
+
+/* One tap of one block: BLOCK steps, each VECTORS loads of weights against a broadcast for every pixel. */
+INLINE void FN(tap)(const contract_args *args, const FN(group) * group, int64_t offset, const float *weight,
+                    vec acc[PIXELS][CONTRACT_VECTORS]) {
+  (void)args; /* the pixel stride may read it */
+  const float *a[CONTRACT_ROWS];
+  UNROLL_ALL for (int j = 0; j < CONTRACT_ROWS; j++) a[j] = group->a[j] + offset;
+  UNROLL_4 for (int c = 0; c < CONTRACT_BLOCK; c++) {
+    vec w[CONTRACT_VECTORS];
+    UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) w[v] = vec_load(weight + c * PANEL + v * CONTRACT_LANES);
+    UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
+      vec x = vec_set(a[p / CONTRACT_WIDTH][p % CONTRACT_WIDTH * CONTRACT_PIXEL_STRIDE * CONTRACT_BLOCK + c]);
+      UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[p][v] = vec_fma(w[v], x, acc[p][v]);
+    }
+  }
+}
+
+/* One vector of one pixel: the epilogue, then its partials. */
+INLINE void FN(finish)(const contract_args *args, const FN(group) * group, int p, int64_t o, int64_t count, vec acc,
+                       contract_partial *partial, int64_t partial_step, int first) {
+  static const int kinds[PARTIALS_HELD] = CONTRACT_PARTIAL_KINDS;
+  vec value[PARTIALS_HELD];
+  int64_t j = p / CONTRACT_WIDTH, w = group->w + p % CONTRACT_WIDTH;
+  CONTRACT_EPILOGUE(args, group->n[j], group->i[j] * args->out_step + group->residue->first_h,
+                    w * args->out_step + group->residue->first_w, o, count, acc, value);
+  UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) {
+    contract_partial *to = partial + k * partial_step;
+    if (first && kinds[k] == CONTRACT_MOMENTS) to->shift = value[k];
+    if (kinds[k] == CONTRACT_MAX) {
+      to->sum = first ? value[k] : vec_max(value[k], to->sum);
+      continue;
+    }
+    vec apart = kinds[k] == CONTRACT_MOMENTS ? value[k] - to->shift : value[k];
+    to->sum += apart;
+    if (kinds[k] == CONTRACT_MOMENTS) to->squares = vec_fma(apart, apart, to->squares);
+  }
+}
+
+/* A group or a panel that is not full. */
+static __attribute__((noinline)) void FN(finish_part)(const contract_args *args, const FN(group) * group, int64_t o,
+                                                      int64_t channels, const vec acc[PIXELS][CONTRACT_VECTORS],
+                                                      contract_partial *partial, int first) {
+  for (int v = 0; v < CONTRACT_VECTORS && v * CONTRACT_LANES < channels; v++) {
+    int64_t count = int_min(CONTRACT_LANES, channels - v * CONTRACT_LANES);
+    for (int p = 0; p < PIXELS; p++) {
+      if (p / CONTRACT_WIDTH >= group->rows || p % CONTRACT_WIDTH >= group->columns) continue;
+      FN(finish)(args, group, p, o + v * CONTRACT_LANES, count, acc[p][v], partial + v, CONTRACT_VECTORS, first && p == 0);
+    }
+  }
+}
+
+/* A whole group: pixels in order, their partials in registers between the first and the last. */
+INLINE void FN(finish_full)(const contract_args *args, const FN(group) * group, int64_t o,
+                            vec acc[PIXELS][CONTRACT_VECTORS], contract_partial *partial, int first) {
+  UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) {
+    contract_partial held[PARTIALS_HELD] = {0};
+    UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) held[k] = partial[k * CONTRACT_VECTORS + v];
+    UNROLL_ALL for (int p = 0; p < PIXELS; p++)
+      FN(finish)(args, group, p, o + v * CONTRACT_LANES, CONTRACT_LANES, acc[p][v], held, 1, first && p == 0);
+    UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) partial[k * CONTRACT_VECTORS + v] = held[k];
+  }
+}
+
+/* All sums of one group and one panel. o: its first output channel; channels: those of the panel that are there. */
+static __attribute__((noinline)) void FN(compute)(const contract_args *args, const FN(tile) * tile, const FN(group) * group,
+                                                  const float *panel, int64_t o, int64_t channels, contract_partial *partial,
+                                                  int first) {
+  int64_t tap_floats = CONTRACT_BLOCK * PANEL, block_floats = args->kernel_h * args->kernel_w * tap_floats;
+  vec acc[PIXELS][CONTRACT_VECTORS];
+  UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
+    UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[p][v] = (vec){0};
+  }
+  for (int64_t block = 0; block < tile->blocks; block++)
+    for (int64_t t = group->first_tap; t < group->last_tap; t++)
+      FN(tap)(args, group, block * tile->plane + args->taps[t].a * CONTRACT_BLOCK,
+              panel + block * block_floats + args->taps[t].weight * tap_floats, acc);
+  if (channels >= PANEL && group->rows == CONTRACT_ROWS && group->columns == CONTRACT_WIDTH) {
+    FN(finish_full)(args, group, o, acc, partial, first);
+    return;
+  }
+  vec spilled[PIXELS][CONTRACT_VECTORS]; /* indexed at run time: acc itself would leave the registers */
+  UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
+    UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) spilled[p][v] = acc[p][v];
+  }
+  FN(finish_part)(args, group, o, channels, (const vec(*)[CONTRACT_VECTORS])spilled, partial, first);
+}
+
+/* Writes the partials of one panel; points: how many values each has seen. */
+static void FN(store_partials)(const contract_args *args, int64_t tile, int64_t o, int64_t channels,
+                               const contract_partial *partial, int64_t points) {
+  static const int kinds[PARTIALS_HELD] = CONTRACT_PARTIAL_KINDS;
+  for (int k = 0; k < CONTRACT_PARTIALS; k++)
+    for (int64_t c = 0; c < int_min(channels, PANEL); c++) {
+      const contract_partial *from = &partial[k * CONTRACT_VECTORS + c / CONTRACT_LANES];
+      float sum = from->sum[c % CONTRACT_LANES], squares = from->squares[c % CONTRACT_LANES];
+      float mean = points ? sum / (float)points : 0;
+      float *to = args->partials[k] + tile * (kinds[k] == CONTRACT_MOMENTS ? 3 : 1) * args->out_c + o + c;
+      if (kinds[k] != CONTRACT_MOMENTS) {
+        to[0] = kinds[k] == CONTRACT_MAX && !points ? -__builtin_inff() : sum;
+        continue;
+      }
+      float spread = squares - sum * mean;
+      to[0] = (float)points;
+      to[args->out_c] = from->shift[c % CONTRACT_LANES] + mean;
+      to[2 * args->out_c] = spread > 0 ? spread : 0;
+    }
+}
+
+/* One panel of output channels over the whole tile. */
+static void FN(run_panel)(const contract_args *args, const FN(tile) * tile, int64_t g, int64_t panel) {
+  int64_t taps = args->kernel_h * args->kernel_w, panels = int_ceil_div(args->group_out, PANEL);
+  const float *weight = args->weight + (g * panels + panel) * tile->blocks * taps * CONTRACT_BLOCK * PANEL;
+  int64_t o = g * args->group_out + panel * PANEL, channels = args->group_out - panel * PANEL, points = 0;
+  contract_partial partial[PARTIALS_HELD * CONTRACT_VECTORS] = {0};
+  for (int64_t k = 0; k < args->residue_count; k++) {
+    FN(group) group = {.residue = &args->residues[k]};
+    int64_t rows = int_ceil_div(tile->rows - group.residue->first_h, args->out_step) * tile->images;
+    int64_t columns = int_ceil_div(args->out_w - group.residue->first_w, args->out_step);
+    for (int64_t row = 0; row < rows; row += CONTRACT_ROWS)
+      for (group.w = 0; group.w < columns; group.w += CONTRACT_WIDTH) {
+        group.columns = int_min(CONTRACT_WIDTH, columns - group.w);
+        FN(aim)(args, tile, g, row, rows, &group);
+        FN(compute)(args, tile, &group, weight, o, channels, partial, points == 0);
+        points += group.rows * group.columns;
+      }
+  }
+  FN(store_partials)(args, tile->index, o, channels, partial, points);
+}
+
+static void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
+  FN(tile) tile = FN(place)(args, index, slab);
+  FN(fill)(args, &tile);
+  for (int64_t g = 0; g < args->groups; g++)
+    for (int64_t panel = 0; panel * PANEL < args->group_out; panel++) FN(run_panel)(args, &tile, g, panel);
+}
+
+#undef PASTE_
+#undef PASTE
+#undef FN
+#undef PANEL
+#undef PIXELS
+#undef PARTIALS_HELD
+#undef CONTRACT_NAME
+#undef CONTRACT_VECTORS
+#undef CONTRACT_BLOCK
+#undef CONTRACT_WIDTH
+#undef CONTRACT_ROWS
+#undef CONTRACT_PIXEL_STRIDE
+#undef CONTRACT_PROLOGUE
+#undef CONTRACT_EPILOGUE
+#undef CONTRACT_PARTIALS
+#undef CONTRACT_PARTIAL_KINDS

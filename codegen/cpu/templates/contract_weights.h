@@ -1,0 +1,197 @@
+/* contract_weights.h: the weight gradient on the host, to be #included once for each specialisation.
+ *
+ *   acc[o,r,s,i] = sum over n,oh,ow of B[n,oh,ow,g*O+o] * A[n, oh*stride + r*dilation - pad, .., g*I+i],  i and o within a group
+ *
+ * In, as macros (all but the first are undefined again at the end of the file):
+ *   CONTRACT_LANES         16, 8 or 4, the same for a whole translation unit
+ *   CONTRACT_NAME          the kernel: void NAME(const contract_args *, int64_t tile, void *slab)
+ *   CONTRACT_VECTORS       vectors in a panel; PANEL = VECTORS * LANES input channels i
+ *   CONTRACT_BLOCK         output channels o that share the registers: BLOCK * VECTORS accumulators
+ *   CONTRACT_PIXEL_STRIDE  slab columns of A from pixel to pixel: a_step / slab_step; may read `args`
+ *   CONTRACT_PROLOGUE, CONTRACT_B_PROLOGUE   slab_prologues of A and of B, inlined
+ *   CONTRACT_EPILOGUE      void (args, o, r, s, i, count, vec acc): stores `count` of i, consecutive in [O,KH,KW,I]
+ *
+ * Layout: A slab [panel][image][row][column][PANEL], B slab [block][image][row][column][BLOCK], then the tile's sums
+ * [block][panel][tap][BLOCK][PANEL], all in `slab`. Vectors lie along i, because i is innermost in a weight: the epilogue then
+ * stores what it has, without a transposition.
+ *
+ * Tiling: a tile owns tile_out_blocks x tile_in_panels of a group's weights and walks all pixels, so that tiles are disjoint
+ * and the order of every sum is fixed. Pixels come in chunks of tile_rows x tile_images whose two slabs fit L2. A chunk is
+ * summed from zero in registers and then added: two short sums round less than one long one. */
+#include "codegen/cpu/templates/vector.h"
+#include "codegen/cpu/templates/contract_args.h"
+#include "codegen/cpu/templates/slab.h"
+
+#define PASTE_(a, b) a##_##b
+#define PASTE(a, b) PASTE_(a, b)
+#define FN(name) PASTE(CONTRACT_NAME, name)
+#define PANEL (CONTRACT_VECTORS * CONTRACT_LANES)
+
+/* A tile: blocks and panels of one group, and where its slabs are. */
+typedef struct FN(tile) {
+  int64_t group, block, blocks, panel, panels; /* first and count */
+  int64_t a_plane, b_plane;                    /* floats from panel to panel, from block to block */
+  float *a, *b, *sums;
+} FN(tile);
+
+/* A chunk of pixels: output rows [h, h + rows) of images [n, n + images). */
+typedef struct FN(chunk) {
+  int64_t n, images, h, rows;
+} FN(chunk);
+
+INLINE int64_t FN(a_plane)(const contract_args *args) {
+  return slab_plane(args->tile_images * args->slab_rows * args->slab_cols, PANEL);
+}
+INLINE int64_t FN(b_plane)(const contract_args *args) {
+  return slab_plane(args->tile_images * args->tile_rows * args->out_w, CONTRACT_BLOCK);
+}
+INLINE int64_t FN(cuts)(int64_t channels, int64_t block, int64_t blocks) {
+  return int_ceil_div(int_ceil_div(channels, block), blocks);
+}
+
+static inline int64_t FN(slab_floats)(const contract_args *args) {
+  int64_t weights = args->tile_out_blocks * args->tile_in_panels * args->kernel_h * args->kernel_w * CONTRACT_BLOCK * PANEL;
+  return args->tile_in_panels * FN(a_plane)(args) + args->tile_out_blocks * FN(b_plane)(args) + weights;
+}
+
+static inline int64_t FN(tile_count)(const contract_args *args) {
+  return args->groups * FN(cuts)(args->group_out, CONTRACT_BLOCK, args->tile_out_blocks) *
+         FN(cuts)(args->group_a, PANEL, args->tile_in_panels);
+}
+
+static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float *slab) {
+  int64_t across = FN(cuts)(args->group_a, PANEL, args->tile_in_panels);
+  int64_t down = FN(cuts)(args->group_out, CONTRACT_BLOCK, args->tile_out_blocks);
+  FN(tile) tile = {.group = index / across / down,
+                   .block = index / across % down * args->tile_out_blocks,
+                   .panel = index % across * args->tile_in_panels};
+  tile.blocks = int_min(args->tile_out_blocks, int_ceil_div(args->group_out, CONTRACT_BLOCK) - tile.block);
+  tile.panels = int_min(args->tile_in_panels, int_ceil_div(args->group_a, PANEL) - tile.panel);
+  tile.a_plane = FN(a_plane)(args);
+  tile.b_plane = FN(b_plane)(args);
+  tile.a = slab;
+  tile.b = tile.a + args->tile_in_panels * tile.a_plane;
+  tile.sums = tile.b + args->tile_out_blocks * tile.b_plane;
+  return tile;
+}
+
+static __attribute__((noinline)) void FN(fill_a)(const contract_args *args, const FN(tile) * tile, const FN(chunk) * chunk) {
+  int64_t first = tile->panel * PANEL;
+  for (int64_t image = 0; image < chunk->images; image++) {
+    slab_window window = {.data = tile->a + image * args->slab_rows * args->slab_cols * PANEL,
+                          .plane = tile->a_plane,
+                          .rows = args->slab_rows,
+                          .columns = args->slab_cols,
+                          .n = chunk->n + image,
+                          .h = chunk->h * args->a_step + args->origin_h,
+                          .w = args->origin_w,
+                          .c = tile->group * args->group_a + first,
+                          .step = args->slab_step,
+                          .height = args->a_h,
+                          .width = args->a_w,
+                          .channels = int_min(tile->panels * PANEL, args->group_a - first)};
+    slab_fill(args, CONTRACT_PROLOGUE, &window, PANEL);
+  }
+}
+
+static __attribute__((noinline)) void FN(fill_b)(const contract_args *args, const FN(tile) * tile, const FN(chunk) * chunk) {
+  int64_t first = tile->block * CONTRACT_BLOCK;
+  for (int64_t image = 0; image < chunk->images; image++) {
+    slab_window window = {.data = tile->b + image * args->tile_rows * args->out_w * CONTRACT_BLOCK,
+                          .plane = tile->b_plane,
+                          .rows = chunk->rows,
+                          .columns = args->out_w,
+                          .n = chunk->n + image,
+                          .h = chunk->h,
+                          .c = tile->group * args->group_out + first,
+                          .step = 1,
+                          .height = args->out_h,
+                          .width = args->out_w,
+                          .channels = int_min(tile->blocks * CONTRACT_BLOCK, args->group_out - first)};
+    slab_fill(args, CONTRACT_B_PROLOGUE, &window, CONTRACT_BLOCK);
+  }
+}
+
+/* One row of pixels: each is VECTORS loads of A against a broadcast for every o of the block. */
+INLINE void FN(row)(const contract_args *args, const float *a, const float *b, vec acc[CONTRACT_BLOCK][CONTRACT_VECTORS]) {
+  UNROLL_4 for (int64_t w = 0; w < args->out_w; w++) {
+    vec x[CONTRACT_VECTORS];
+    UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++)
+        x[v] = vec_load(a + w * CONTRACT_PIXEL_STRIDE * PANEL + v * CONTRACT_LANES);
+    UNROLL_ALL for (int o = 0; o < CONTRACT_BLOCK; o++) {
+      vec y = vec_set(b[w * CONTRACT_BLOCK + o]);
+      UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[o][v] = vec_fma(x[v], y, acc[o][v]);
+    }
+  }
+}
+
+/* Adds a chunk to the sums of one block, panel and tap. a, b: slabs at the first pixel. Rows of padding are skipped. */
+static __attribute__((noinline)) void FN(accumulate)(const contract_args *args, const FN(chunk) * chunk,
+                                                     const contract_tap *tap, const float *a, const float *b, float *sums) {
+  vec acc[CONTRACT_BLOCK][CONTRACT_VECTORS];
+  UNROLL_ALL for (int o = 0; o < CONTRACT_BLOCK; o++) {
+    UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[o][v] = (vec){0};
+  }
+  for (int64_t image = 0; image < chunk->images; image++)
+    for (int64_t i = 0; i < chunk->rows; i++) {
+      int64_t h = (chunk->h + i) * args->a_step + tap->row;
+      if (h < 0 || h >= args->a_h) continue;
+      int64_t row = image * args->slab_rows + i * (args->a_step / args->slab_step);
+      FN(row)(args, a + row * args->slab_cols * PANEL, b + (image * args->tile_rows + i) * args->out_w * CONTRACT_BLOCK, acc);
+    }
+  UNROLL_ALL for (int o = 0; o < CONTRACT_BLOCK; o++) {
+    UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) {
+      float *to = sums + o * PANEL + v * CONTRACT_LANES;
+      vec_store(to, vec_load(to) + acc[o][v]);
+    }
+  }
+}
+
+static void FN(run_chunk)(const contract_args *args, const FN(tile) * tile, const FN(chunk) * chunk) {
+  FN(fill_a)(args, tile, chunk);
+  FN(fill_b)(args, tile, chunk);
+  const contract_residue *all = &args->residues[0];
+  float *sums = tile->sums;
+  for (int64_t block = 0; block < tile->blocks; block++)
+    for (int64_t panel = 0; panel < tile->panels; panel++)
+      for (int64_t t = 0; t < all->tap_count; t++, sums += CONTRACT_BLOCK * PANEL)
+        FN(accumulate)(args, chunk, &args->taps[t], tile->a + panel * tile->a_plane + args->taps[t].a * PANEL,
+                       tile->b + block * tile->b_plane, sums);
+}
+
+/* The epilogue of one block, panel and tap. */
+static void FN(finish)(const contract_args *args, const FN(tile) * tile, int64_t block, int64_t panel, int64_t tap,
+                       const float *sums) {
+  int64_t o0 = (tile->block + block) * CONTRACT_BLOCK, i0 = (tile->panel + panel) * PANEL;
+  for (int64_t o = o0; o < int_min(o0 + CONTRACT_BLOCK, args->group_out); o++)
+    for (int64_t i = i0; i < int_min(i0 + PANEL, args->group_a); i += CONTRACT_LANES) {
+      int64_t count = int_min(CONTRACT_LANES, args->group_a - i), r = tap / args->kernel_w, s = tap % args->kernel_w;
+      vec acc = vec_load(sums + (o - o0) * PANEL + i - i0);
+      CONTRACT_EPILOGUE(args, tile->group * args->group_out + o, r, s, i, count, acc);
+    }
+}
+
+static void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
+  FN(tile) tile = FN(place)(args, index, slab);
+  int64_t taps = args->kernel_h * args->kernel_w, step = CONTRACT_BLOCK * PANEL;
+  for (int64_t i = 0; i < tile.blocks * tile.panels * taps * step; i++) tile.sums[i] = 0;
+  for (int64_t n = 0; n < args->valid; n += args->tile_images)
+    for (int64_t h = 0; h < args->out_h; h += args->tile_rows) {
+      FN(chunk) chunk = {n, int_min(args->tile_images, args->valid - n), h, int_min(args->tile_rows, args->out_h - h)};
+      FN(run_chunk)(args, &tile, &chunk);
+    }
+  for (int64_t k = 0; k < tile.blocks * tile.panels * taps; k++)
+    FN(finish)(args, &tile, k / taps / tile.panels, k / taps % tile.panels, args->taps[k % taps].weight, tile.sums + k * step);
+}
+
+#undef PASTE_
+#undef PASTE
+#undef FN
+#undef PANEL
+#undef CONTRACT_NAME
+#undef CONTRACT_VECTORS
+#undef CONTRACT_BLOCK
+#undef CONTRACT_PIXEL_STRIDE
+#undef CONTRACT_PROLOGUE
+#undef CONTRACT_B_PROLOGUE
+#undef CONTRACT_EPILOGUE

@@ -1,0 +1,78 @@
+/* vector.h: LANES floats at once, for the kernels of the host.
+ *
+ * In: CONTRACT_LANES, 16 (AVX-512), 8 (AVX2) or 4 (SSE, NEON). Out: `vec`, its loads, stores and arithmetic, in the vector
+ * types that gcc and clang share. There is no system header and no intrinsic header, so that a generated kernel compiles alone.
+ *
+ * Kernels are compiled with -ffp-contract=off: what is fused is said here, by vec_fma, and nowhere else. Where the target
+ * has FMA, vec_fma rounds once; where it has not, it is a product and a sum (fmaf would be a call into libm for each lane).
+ * Bits therefore depend on the target, never on the compiler's mood, nor on threads.
+ *
+ * Tails: vec_load_part reads `count` floats and gives zeros above; vec_store_part writes `count`. A count that the compiler
+ * knows to be CONTRACT_LANES becomes one plain load or store. */
+#ifndef RGC_TEMPLATE_VECTOR_H
+#define RGC_TEMPLATE_VECTOR_H
+
+typedef __INT64_TYPE__ int64_t;
+typedef float vec __attribute__((vector_size(4 * CONTRACT_LANES)));
+typedef __INT32_TYPE__ vec_int __attribute__((vector_size(4 * CONTRACT_LANES)));
+typedef float vec_unaligned __attribute__((vector_size(4 * CONTRACT_LANES), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#ifdef __clang__
+#define UNROLL_ALL _Pragma("clang loop unroll(full)")
+#define UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define UNROLL_ALL _Pragma("GCC unroll 32")
+#define UNROLL_4 _Pragma("GCC unroll 4")
+#endif
+
+INLINE int64_t int_min(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t int_max(int64_t a, int64_t b) { return a > b ? a : b; }
+INLINE int64_t int_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+INLINE vec vec_load(const float *p) { return *(const vec_unaligned *)p; }
+INLINE void vec_store(float *p, vec v) { *(vec_unaligned *)p = v; }
+
+/* All lanes x. Subtracting zero, because x + 0 would turn -0 into 0 and so could not be dropped. */
+INLINE vec vec_set(float x) { return x - (vec){0}; }
+
+INLINE vec vec_load_part(const float *p, int64_t count) {
+  if (count >= CONTRACT_LANES) return vec_load(p);
+  vec v = {0};
+  for (int64_t i = 0; i < count; i++) v[i] = p[i];
+  return v;
+}
+
+INLINE void vec_store_part(float *p, vec v, int64_t count) {
+  if (count >= CONTRACT_LANES) {
+    vec_store(p, v);
+    return;
+  }
+  for (int64_t i = 0; i < count; i++) p[i] = v[i];
+}
+
+/* a * b + c. */
+INLINE vec vec_fma(vec a, vec b, vec c) {
+#if CONTRACT_LANES == 16 && defined(__AVX512F__)
+  return __builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4 /* the current rounding */);
+#elif CONTRACT_LANES == 8 && defined(__FMA__)
+  return __builtin_ia32_vfmaddps256(a, b, c);
+#elif CONTRACT_LANES == 4 && defined(__FMA__)
+  return __builtin_ia32_vfmaddps(a, b, c);
+#elif defined(__ARM_FEATURE_FMA) || defined(__FMA__)
+  vec r;
+  for (int i = 0; i < CONTRACT_LANES; i++) r[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return r;
+#else
+  return a * b + c;
+#endif
+}
+
+/* v where `mask` is all ones, else 0. */
+INLINE vec vec_keep(vec v, vec_int mask) { return (vec)((vec_int)v & mask); }
+INLINE vec vec_max(vec a, vec b) {
+  vec_int greater = a > b;
+  return (vec)(((vec_int)a & greater) | ((vec_int)b & ~greater));
+}
+#endif

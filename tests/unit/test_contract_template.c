@@ -1,0 +1,217 @@
+/* test_contract_template.c: the host templates of CONTRACT against sums in double, on odd sizes and fresh random numbers.
+ *
+ * Each output is poisoned with NaN before a kernel runs, and so is the slab: what is not written, or read before it is
+ * written, shows. Tiles are run last to first. Values past n_valid must still be NaN afterwards. */
+#include <criterion/criterion.h>
+
+#include "tests/unit/contract_kernels.h"
+#include "tests/unit/contract_reference.h"
+
+typedef void (*kernel_function)(const contract_args *, int64_t tile, void *slab);
+
+typedef struct kernel {
+  kernel_function run;
+  int64_t block, vectors, partials;
+  int64_t (*slab_floats)(const contract_args *);
+} kernel;
+
+static const kernel kernel_reducing = {reducing, 16, 2, 3, reducing_slab_floats};
+static const kernel kernel_paired = {paired, 8, 2, 0, paired_slab_floats};
+static const kernel kernel_narrow = {narrow, 1, 1, 3, narrow_slab_floats};
+
+enum { PIXEL_TOLERANCE_E8 = 100, PLANES = 5 };
+
+static int64_t output_extent(const contract_args *args, int64_t in, int64_t kernel_size) {
+  int64_t reach = (kernel_size - 1) * args->dilation + 1;
+  return args->transposed ? (in - 1) * args->stride + reach - 2 * args->pad : (in + 2 * args->pad - reach) / args->stride + 1;
+}
+
+/* Random operands, and A after the prologue as the kernel sees it. The weight is packed by whoever needs one. */
+static float *make_operands(contract_args *args, int64_t images) {
+  int64_t count = images * args->a_h * args->a_w * args->a_c;
+  float *x = new_random(count), *scale = new_random(args->a_c), *shift = new_random(args->a_c), *a = new_floats(count);
+  for (int64_t i = 0; i < count; i++) {
+    double y = (double)scale[i % args->a_c] * x[i] + shift[i % args->a_c];
+    a[i] = y > 0 ? (float)y : 0;
+  }
+  args->operands[0] = x;
+  args->operands[1] = scale;
+  args->operands[2] = shift;
+  args->operands[3] = new_random(args->out_c);
+  args->operands[4] = new_random(images * args->out_h * args->out_w * args->out_c);
+  return a;
+}
+
+static void free_operands(contract_args *args, float *a) {
+  for (int i = 0; i < 5; i++) free((void *)args->operands[i]);
+  free(a);
+}
+
+/* Whether output point (n,h) belongs to the tile. */
+static bool in_tile(const contract_args *args, int64_t tile, int64_t n, int64_t h) {
+  int64_t cuts = (args->out_h + args->tile_rows - 1) / args->tile_rows;
+  return n / args->tile_images == tile / cuts && h / args->tile_rows == tile % cuts;
+}
+
+/* Count, mean, M2, sum and maximum of channel o over one tile of the reference, into want[0..4]. */
+static void reduce_tile(const contract_args *args, const double *y, int64_t tile, int64_t o, double want[PLANES]) {
+  double count = 0, sum = 0, spread = 0, most = -INFINITY;
+  for (int pass = 0; pass < 2; pass++)
+    for (int64_t at = 0; at < args->valid * args->out_h * args->out_w; at++) {
+      double v = y[at * args->out_c + o], apart = count > 0 ? v - sum / count : 0;
+      if (!in_tile(args, tile, at / args->out_w / args->out_h, at / args->out_w % args->out_h)) continue;
+      if (pass == 0) count++, sum += v, most = fmax(most, v);
+      else spread += apart * apart;
+    }
+  memcpy(want, (double[]){count, count > 0 ? sum / count : 0, spread, sum, most}, PLANES * sizeof(double));
+}
+
+static void check_partials(const contract_args *args, const double *y, int64_t tiles) {
+  double *want = malloc((size_t)(tiles * args->out_c) * sizeof(double)), whole[PLANES];
+  float *got = new_floats(tiles * args->out_c);
+  for (int plane = 0; plane < PLANES; plane++) {
+    for (int64_t i = 0; i < tiles * args->out_c; i++) {
+      int64_t tile = i / args->out_c, o = i % args->out_c;
+      reduce_tile(args, y, tile, o, whole);
+      want[i] = whole[plane];
+      got[i] = plane < 3 ? args->partials[0][(tile * 3 + plane) * args->out_c + o] : args->partials[plane - 2][i];
+      if (isinf(want[i]) && got[i] == want[i]) want[i] = got[i] = 0; /* the maximum over nothing */
+    }
+    double apart = distance_l2(got, want, tiles * args->out_c);
+    cr_expect(apart < 1e-5, "partial plane %d is off by %g", plane, apart);
+  }
+  free(want);
+  free(got);
+}
+
+/* args: extents of A, channels, geometry, tiles and valid; `images` samples there are. */
+static void check_pixels(const kernel *kernel, contract_args args, int64_t images) {
+  args.out_h = output_extent(&args, args.a_h, args.kernel_h);
+  args.out_w = output_extent(&args, args.a_w, args.kernel_w);
+  cr_assert_eq(contract_plan(&args), 0);
+  float *a = make_operands(&args, images), *w = new_random(args.out_c * args.kernel_h * args.kernel_w * args.group_a);
+  float *packed = pack_weight(&args, w, kernel->block, kernel->vectors * CONTRACT_LANES);
+  int64_t count = images * args.out_h * args.out_w * args.out_c, written = count / images * args.valid;
+  int64_t tiles = reducing_tile_count(&args, images);
+  args.weight = packed;
+  args.outputs[0] = new_poison(count);
+  for (int k = 0; k < 3; k++) args.partials[k] = new_poison(tiles * 3 * args.out_c);
+  float *slab = new_floats(kernel->slab_floats(&args));
+  for (int64_t tile = tiles - 1; tile >= 0; tile--) {
+    for (int64_t i = 0; i < kernel->slab_floats(&args); i++) slab[i] = NAN;
+    kernel->run(&args, tile, slab);
+  }
+  double *want = malloc((size_t)count * sizeof(double));
+  for (int64_t i = 0; i < written; i++) {
+    int64_t o = i % args.out_c, at = i / args.out_c, row = at / args.out_w;
+    want[i] = reference_pixel(&args, a, w, row / args.out_h, row % args.out_h, at % args.out_w, o) + args.operands[3][o];
+  }
+  double apart = distance_l2(args.outputs[0], want, written);
+  cr_expect(apart < PIXEL_TOLERANCE_E8 * 1e-8, "outputs are off by %g", apart);
+  for (int64_t i = written; i < count; i++) cr_assert(isnan(args.outputs[0][i]), "a sample past n_valid is written");
+  if (kernel->partials) check_partials(&args, want, tiles);
+  free_operands(&args, a);
+  for (int k = 0; k < 3; k++) free(args.partials[k]);
+  free(args.outputs[0]), free(slab), free(want), free(w), free(packed);
+}
+
+static void check_weights(kernel_function run, int64_t tiles_of(const contract_args *),
+                          int64_t floats_of(const contract_args *), contract_args args, int64_t images) {
+  args.out_h = output_extent(&args, args.a_h, args.kernel_h);
+  args.out_w = output_extent(&args, args.a_w, args.kernel_w);
+  cr_assert_eq(contract_plan(&args), 0);
+  float *a = make_operands(&args, images);
+  int64_t taps = args.kernel_h * args.kernel_w, count = args.out_c * taps * args.group_a;
+  args.outputs[0] = new_poison(count);
+  float *slab = new_poison(floats_of(&args));
+  for (int64_t tile = tiles_of(&args) - 1; tile >= 0; tile--) run(&args, tile, slab);
+  double *want = malloc((size_t)count * sizeof(double));
+  for (int64_t i = 0; i < count; i++) {
+    int64_t row = i / args.group_a, tap = row % taps;
+    want[i] = reference_weight(&args, a, args.operands[4], row / taps, tap / args.kernel_w, tap % args.kernel_w,
+                               i % args.group_a);
+  }
+  double apart = distance_l2(args.outputs[0], want, count);
+  cr_expect(apart < 2e-6, "weight gradients are off by %g", apart);
+  free_operands(&args, a);
+  free(args.outputs[0]), free(slab), free(want);
+}
+
+/* A square contract: extent, channels, kernel size, stride, pad. One image and two rows a tile, unless changed. */
+static contract_args square(int64_t valid, int64_t extent, int64_t in, int64_t out, int64_t size, int64_t stride, int64_t pad) {
+  return (contract_args){.valid = valid, .a_h = extent, .a_w = extent, .a_c = in, .out_c = out, .groups = 1,
+                         .kernel_h = size, .kernel_w = size, .stride = stride, .pad = pad, .dilation = 1,
+                         .tile_rows = 2, .tile_images = 1, .tile_out_blocks = 2, .tile_in_panels = 1};
+}
+
+static contract_args whole_images(contract_args args, int64_t images) {
+  args.tile_images = images;
+  args.tile_rows = 1000;
+  return args;
+}
+
+static contract_args transposed(contract_args args) {
+  args.transposed = 1;
+  args.tile_rows = 2 * args.stride;
+  return args;
+}
+
+static contract_args grouped(contract_args args, int64_t groups) {
+  args.groups = groups;
+  return args;
+}
+
+static contract_args dilated(contract_args args, int64_t dilation) {
+  args.dilation = dilation;
+  return args;
+}
+
+Test(contract_template, forward) {
+  check_pixels(&kernel_reducing, square(2, 13, 19, 37, 3, 1, 1), 2);
+  check_pixels(&kernel_reducing, square(1, 12, 64, 64, 3, 1, 1), 1);
+  check_pixels(&kernel_reducing, square(3, 9, 33, 5, 1, 1, 0), 3);
+  check_pixels(&kernel_reducing, square(2, 11, 70, 40, 1, 2, 0), 2);
+  check_pixels(&kernel_paired, whole_images(square(5, 7, 35, 33, 3, 1, 1), 2), 5);
+  check_pixels(&kernel_paired, square(2, 15, 8, 21, 3, 2, 1), 2);
+  check_pixels(&kernel_paired, square(1, 23, 3, 18, 7, 2, 3), 1);
+}
+
+Test(contract_template, one_pixel) {
+  check_pixels(&kernel_reducing, square(1, 1, 17, 3, 1, 1, 0), 1);
+  check_pixels(&kernel_reducing, square(2, 1, 5, 9, 3, 1, 1), 2);
+  check_pixels(&kernel_paired, transposed(square(1, 1, 5, 9, 3, 2, 1)), 1);
+  check_pixels(&kernel_narrow, square(1, 1, 1, 1, 1, 1, 0), 1);
+}
+
+Test(contract_template, groups_and_dilation) {
+  check_pixels(&kernel_narrow, grouped(square(2, 9, 6, 6, 3, 2, 1), 6), 2);
+  check_pixels(&kernel_paired, grouped(square(1, 8, 21, 15, 3, 1, 1), 3), 1);
+  check_pixels(&kernel_paired, transposed(grouped(square(1, 8, 20, 12, 3, 2, 1), 2)), 1);
+  check_pixels(&kernel_reducing, dilated(square(2, 11, 18, 7, 3, 1, 2), 2), 2);
+  check_pixels(&kernel_paired, dilated(square(2, 11, 5, 7, 3, 2, 2), 3), 2);
+}
+
+Test(contract_template, data_gradient) {
+  check_pixels(&kernel_reducing, transposed(square(2, 10, 40, 19, 3, 1, 1)), 2);
+  check_pixels(&kernel_reducing, transposed(square(2, 7, 17, 34, 3, 2, 1)), 2);
+  check_pixels(&kernel_paired, transposed(square(2, 6, 9, 18, 1, 2, 0)), 2);
+  check_pixels(&kernel_paired, whole_images(transposed(square(3, 5, 9, 3, 7, 3, 2)), 2), 3);
+  check_pixels(&kernel_narrow, dilated(transposed(square(1, 6, 5, 4, 3, 3, 1)), 2), 1);
+}
+
+Test(contract_template, fewer_valid_samples) {
+  check_pixels(&kernel_reducing, square(2, 6, 17, 20, 3, 1, 1), 4);
+  check_pixels(&kernel_reducing, whole_images(square(3, 5, 17, 20, 3, 1, 1), 2), 6);
+  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(1, 6, 7, 9, 3, 1, 1), 3);
+}
+
+Test(contract_template, weight_gradient) {
+  check_weights(weights_wide, weights_wide_tile_count, weights_wide_slab_floats, square(2, 13, 37, 19, 3, 1, 1), 2);
+  check_weights(weights_wide, weights_wide_tile_count, weights_wide_slab_floats, square(3, 9, 70, 33, 1, 2, 0), 3);
+  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(2, 15, 20, 17, 3, 2, 1), 2);
+  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(1, 19, 3, 18, 7, 2, 3), 1);
+  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, grouped(square(2, 8, 6, 6, 3, 1, 1), 3), 2);
+  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats,
+                whole_images(dilated(square(5, 6, 5, 7, 3, 1, 2), 2), 2), 5);
+  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(1, 1, 1, 1, 1, 1, 0), 1);
+}
