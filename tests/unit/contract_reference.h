@@ -10,7 +10,7 @@
 static uint64_t random_state;
 
 /* Uniform in [-1, 1); the seed is fresh for each process. */
-static float random_float(void) {
+static inline float random_float(void) {
   if (!random_state) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -20,22 +20,22 @@ static float random_float(void) {
   return (float)(int32_t)(random_state >> 32) * 0x1p-31f;
 }
 
-static float *new_floats(int64_t count) { return aligned_alloc(64, (size_t)((count + 16) / 16 * 16) * sizeof(float)); }
+static inline float *new_floats(int64_t count) { return aligned_alloc(64, (size_t)((count + 16) / 16 * 16) * sizeof(float)); }
 
-static float *new_random(int64_t count) {
+static inline float *new_random(int64_t count) {
   float *data = new_floats(count);
   for (int64_t i = 0; i < count; i++) data[i] = random_float();
   return data;
 }
 
-static float *new_poison(int64_t count) {
+static inline float *new_poison(int64_t count) {
   float *data = new_floats(count);
   for (int64_t i = 0; i < count; i++) data[i] = NAN;
   return data;
 }
 
 /* Relative L2 distance; NaN if either holds one. */
-static double distance_l2(const float *got, const double *want, int64_t count) {
+static inline double distance_l2(const float *got, const double *want, int64_t count) {
   double apart = 0, whole = 1e-300;
   for (int64_t i = 0; i < count; i++) {
     apart += (got[i] - want[i]) * (got[i] - want[i]);
@@ -45,7 +45,7 @@ static double distance_l2(const float *got, const double *want, int64_t count) {
 }
 
 /* weight [out_c, KH, KW, group_a] to [g][ceil][ceil][KH][KW][block][panel]. */
-static float *pack_weight(const contract_args *args, const float *weight, int64_t block, int64_t panel) {
+static inline float *pack_weight(const contract_args *args, const float *weight, int64_t block, int64_t panel) {
   int64_t taps = args->kernel_h * args->kernel_w, k_blocks = (args->group_a + block - 1) / block;
   int64_t panels = (args->group_out + panel - 1) / panel, count = args->groups * panels * k_blocks * taps * block * panel;
   float *packed = new_floats(count);
@@ -61,7 +61,7 @@ static float *pack_weight(const contract_args *args, const float *weight, int64_
 }
 
 /* Row or column of A that output point `at` and tap r meet, or -1. */
-static int64_t met_point(const contract_args *args, int64_t at, int64_t r, int64_t extent) {
+static inline int64_t met_point(const contract_args *args, int64_t at, int64_t r, int64_t extent) {
   int64_t x = args->transposed ? at + args->pad - r * args->dilation : at * args->stride + r * args->dilation - args->pad;
   if (args->transposed) {
     if (x < 0 || x % args->stride) return -1;
@@ -71,7 +71,7 @@ static int64_t met_point(const contract_args *args, int64_t at, int64_t r, int64
 }
 
 /* The sum over taps and channels at one output point; a: A after its prologue, weight: [out_c, KH, KW, group_a]. */
-static double reference_pixel(const contract_args *args, const float *a, const float *weight, int64_t n, int64_t oh,
+static inline double reference_pixel(const contract_args *args, const float *a, const float *weight, int64_t n, int64_t oh,
                               int64_t ow, int64_t o) {
   double sum = 0;
   for (int64_t r = 0; r < args->kernel_h; r++)
@@ -86,7 +86,7 @@ static double reference_pixel(const contract_args *args, const float *a, const f
 }
 
 /* The gradient of one weight: the sum over all valid pixels. */
-static double reference_weight(const contract_args *args, const float *a, const float *b, int64_t o, int64_t r, int64_t s,
+static inline double reference_weight(const contract_args *args, const float *a, const float *b, int64_t o, int64_t r, int64_t s,
                                int64_t i) {
   double sum = 0;
   for (int64_t n = 0; n < args->valid; n++)

@@ -2,9 +2,10 @@
  *
  *   acc[n,oh,ow,o] = sum over taps t of the residue of (oh,ow), and k, of A[n, i*a_step + row_t, .., g*K + k] * W[o, t, k]
  *
- * In, as macros (all but the first are undefined again at the end of the file):
- *   CONTRACT_LANES         16, 8 or 4, the same for a whole translation unit
+ * In, as macros (but for those marked kept they are undefined again at the end of the file):
+ *   CONTRACT_LANES         16, 8 or 4, the same for a whole translation unit; kept
  *   CONTRACT_NAME          the kernel: void NAME(const contract_args *, int64_t tile, void *slab)
+ *   CONTRACT_LINKAGE       static, or nothing (the default) to export it; kept
  *   CONTRACT_VECTORS       vectors in a panel; PANEL = VECTORS * LANES output channels
  *   CONTRACT_BLOCK         input channels in a block of slab and weight
  *   CONTRACT_WIDTH, _ROWS  pixels and rows of a group: WIDTH * ROWS * VECTORS accumulators stay in registers
@@ -28,6 +29,9 @@
 #include "codegen/cpu/templates/contract_args.h"
 #include "codegen/cpu/templates/slab.h"
 
+#ifndef CONTRACT_LINKAGE
+#define CONTRACT_LINKAGE
+#endif
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 #define FN(name) PASTE(CONTRACT_NAME, name)
@@ -254,7 +258,7 @@ static void FN(run_panel)(const contract_args *args, const FN(tile) * tile, int6
   FN(store_partials)(args, tile->index, o, channels, partial, points);
 }
 
-static void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
+CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
   FN(tile) tile = FN(place)(args, index, slab);
   FN(fill)(args, &tile);
   for (int64_t g = 0; g < args->groups; g++)

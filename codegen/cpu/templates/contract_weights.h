@@ -2,9 +2,10 @@
  *
  *   acc[o,r,s,i] = sum over n,oh,ow of B[n,oh,ow,g*O+o] * A[n, oh*stride + r*dilation - pad, .., g*I+i],  i and o within a group
  *
- * In, as macros (all but the first are undefined again at the end of the file):
- *   CONTRACT_LANES         16, 8 or 4, the same for a whole translation unit
+ * In, as macros (but for those marked kept they are undefined again at the end of the file):
+ *   CONTRACT_LANES         16, 8 or 4, the same for a whole translation unit; kept
  *   CONTRACT_NAME          the kernel: void NAME(const contract_args *, int64_t tile, void *slab)
+ *   CONTRACT_LINKAGE       static, or nothing (the default) to export it; kept
  *   CONTRACT_VECTORS       vectors in a panel; PANEL = VECTORS * LANES input channels i
  *   CONTRACT_BLOCK         output channels o that share the registers: BLOCK * VECTORS accumulators
  *   CONTRACT_PIXEL_STRIDE  slab columns of A from pixel to pixel: a_step / slab_step; may read `args`
@@ -22,6 +23,9 @@
 #include "codegen/cpu/templates/contract_args.h"
 #include "codegen/cpu/templates/slab.h"
 
+#ifndef CONTRACT_LINKAGE
+#define CONTRACT_LINKAGE
+#endif
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 #define FN(name) PASTE(CONTRACT_NAME, name)
@@ -171,7 +175,7 @@ static void FN(finish)(const contract_args *args, const FN(tile) * tile, int64_t
     }
 }
 
-static void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
+CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
   FN(tile) tile = FN(place)(args, index, slab);
   int64_t taps = args->kernel_h * args->kernel_w, step = CONTRACT_BLOCK * PANEL;
   for (int64_t i = 0; i < tile.blocks * tile.panels * taps * step; i++) tile.sums[i] = 0;
