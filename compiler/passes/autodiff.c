@@ -102,16 +102,25 @@ static int number_within(rgc_body *body, const int64_t *shape, unsigned axes) {
   return number;
 }
 
+/* 1 / (how many elements were averaged); the batch counts its valid samples. */
+static int mean_factor(const rgc_graph *graph, rgc_body *body, const int64_t *shape, unsigned axes) {
+  bool batch = (axes >> RGC_N & 1) && shape[RGC_N] == graph->batch;
+  double count = 1;
+  for (int axis = batch ? RGC_H : RGC_N; axis < RGC_AXES; axis++) count *= axes >> axis & 1 ? (double)shape[axis] : 1;
+  int factor = rgc_body_const(body, 1 / count);
+  if (!batch) return factor;
+  return rgc_body_node(body, RGC_EXPR_MUL, factor, rgc_body_leaf(body, RGC_EXPR_SCALAR, RGC_SCALAR_INV_N), -1);
+}
+
 static void reduce_gradient(rgc_gradients *g, const rgc_op *f, int dy) {
   int x = f->inputs[0], by = (int)f->attr[RGC_ATTR_BY];
   unsigned axes = (unsigned)f->attr[RGC_ATTR_AXES];
-  int64_t shape[RGC_AXES], count = 1;
+  int64_t shape[RGC_AXES];
   memcpy(shape, g->graph->values[x].shape, sizeof shape);
-  for (int axis = 0; axis < RGC_AXES; axis++) count *= axes >> axis & 1 ? shape[axis] : 1;
   rgc_body *body = rgc_body_create(g->graph->arena);
   rgc_view view = rgc_view_broadcast(g->graph->values[dy].shape, shape);
   int root = rgc_body_load(body, dy, &view);
-  if (by == RGC_BY_MEAN) root = rgc_body_node(body, RGC_EXPR_MUL, root, rgc_body_const(body, 1.0 / (double)count), -1);
+  if (by == RGC_BY_MEAN) root = rgc_body_node(body, RGC_EXPR_MUL, root, mean_factor(g->graph, body, shape, axes), -1);
   if (by == RGC_BY_MAX) {
     int index = rgc_body_load(body, f->outputs[1], &view);
     int same = rgc_body_node(body, RGC_EXPR_EQ, index, number_within(body, shape, axes), -1);
@@ -146,10 +155,38 @@ static bool op_gradient(rgc_gradients *g, const rgc_op *f, int dy) {
     case RGC_OP_BN: return bn_gradient(g, f, dy), true;
     case RGC_OP_MAXPOOL: return simple_gradient(g, f, RGC_OP_MAXPOOL_GRAD, dy, f->outputs[1], f->inputs[0]), true;
     case RGC_OP_AVGPOOL: return simple_gradient(g, f, RGC_OP_AVGPOOL_GRAD, dy, -1, f->inputs[0]), true;
-    case RGC_OP_REDUCE: return reduce_gradient(g, f, dy), true;
+    case RGC_OP_REDUCE:
+      if (f->attr[RGC_ATTR_BY] == RGC_BY_MAX && f->output_count < 2) return false; /* where it was is not known */
+      return reduce_gradient(g, f, dy), true;
     case RGC_OP_XENT: return xent_gradient(g, f, dy), true;
-    case RGC_OP_MAP: return rgc_map_gradient(g, f, dy), true;
+    case RGC_OP_MAP: return rgc_map_gradient(g, f, dy);
     default: return false;
+  }
+}
+
+/* d loss / d loss = 1; a loss that is a cross entropy itself does without it. */
+static void seed_loss(rgc_gradients *g) {
+  int made_by = g->graph->values[g->loss].op;
+  if (made_by < 0 || g->graph->ops[made_by].kind == RGC_OP_XENT) return;
+  rgc_op forward = g->graph->ops[made_by];
+  rgc_body *body = rgc_body_create(g->graph->arena);
+  int one = rgc_gradient_value(g, g->loss);
+  rgc_gradient_op(&forward, rgc_graph_map(g->graph, body, rgc_body_const(body, 1), one));
+  g->grads[g->loss] = one;
+}
+
+/* Complete gradients take the plain name, unless they are another value's as well (both operands of an add). */
+static void name_gradients(rgc_gradients *g, int value_count) {
+  rgc_graph *graph = g->graph;
+  for (int v = 0; v < value_count; v++) {
+    if (g->grads[v] < 0) continue;
+    char *name = rgc_arena_printf(graph->arena, "%s.grad", graph->values[v].name);
+    const char *now = graph->values[g->grads[v]].name;
+    size_t length = strlen(name);
+    if (strncmp(now, name, length) || now[length] != '.') continue;
+    int holder = rgc_graph_find(graph, name);
+    if (holder >= 0) graph->values[holder].name = rgc_arena_printf(graph->arena, "%s.first", name);
+    graph->values[g->grads[v]].name = name;
   }
 }
 
@@ -159,23 +196,16 @@ bool rgc_autodiff(rgc_graph *graph, int loss, rgc_diagnostics *diags) {
   rgc_gradients g = {graph, loss, find_needed(graph, scratch), RGC_NEW_ARRAY(scratch, int, value_count)};
   memset(g.grads, -1, sizeof *g.grads * (size_t)value_count);
   bool good = loss >= 0 || rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, NULL, "the graph has no loss to differentiate");
+  if (good) seed_loss(&g);
   for (int i = op_count - 1; good && i >= 0; i--) {
     rgc_op f = graph->ops[i]; /* a copy: the array may move as ops are added */
-    int dy = f.outputs[0] == loss ? loss : g.grads[f.outputs[0]];
+    bool own_loss = f.kind == RGC_OP_XENT && f.outputs[0] == loss;
+    int dy = own_loss ? loss : g.grads[f.outputs[0]];
     if (dy < 0 || !g.needed[f.outputs[0]]) continue;
     if (!op_gradient(&g, &f, dy))
       good = rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, NULL, "op %s has no gradient", rgc_op_info_of(f.kind)->word);
   }
-  /* The last sum of a value with several readers takes the plain name. */
-  for (int v = 0; good && v < value_count; v++)
-    if (g.grads[v] >= 0) {
-      char *name = rgc_arena_printf(graph->arena, "%s.grad", graph->values[v].name);
-      int holder = rgc_graph_find(graph, name);
-      if (holder >= 0 && holder != g.grads[v]) {
-        graph->values[holder].name = rgc_arena_printf(graph->arena, "%s.first", name);
-        graph->values[g.grads[v]].name = name;
-      }
-    }
+  if (good) name_gradients(&g, value_count);
   rgc_arena_destroy(scratch);
   return good;
 }

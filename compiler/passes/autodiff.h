@@ -4,8 +4,9 @@
 #include "compiler/graph/graph.h"
 
 /* Appends the ops that compute d loss / d p for every PARAM p the loss depends on; the gradient of value V is called
- * "V.grad". `loss` must be the first output of an xent op, or a map of such. Only values between a parameter and the loss get
- * a gradient. False (IR_INVALID) if an op on that way has no gradient. */
+ * "V.grad". `loss` is a scalar: the first output of an xent op, or anything computed from parameters. Only values between a
+ * parameter and the loss get a gradient; one that equals another value's is not made twice, unless of a parameter. False
+ * (IR_INVALID) if an op on that way has no gradient. */
 bool rgc_autodiff(rgc_graph *graph, int loss, rgc_diagnostics *diags);
 /* The gradient of `value`, or -1. */
 int rgc_gradient_of(const rgc_graph *graph, int value);

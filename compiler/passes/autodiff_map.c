@@ -18,14 +18,21 @@ static unsigned unread_axes(const rgc_view *view, const int64_t *extent) {
   return unread;
 }
 
-static rgc_view inverse_view(const rgc_view *view) {
-  rgc_view inverse = {.fill = 0};
-  for (int a = 0; a < RGC_AXES; a++) inverse.axis[a] = (rgc_axis_view){.from = a, .mul = 0, .add = 0, .div = 1};
+/* False if two axes of the value are read by one axis of the output space (a diagonal): then there is no inverse view. */
+static bool inverse_view(const rgc_view *view, rgc_view *inverse) {
+  bool used[RGC_AXES] = {0};
+  *inverse = (rgc_view){.fill = 0};
+  for (int a = 0; a < RGC_AXES; a++) inverse->axis[a] = (rgc_axis_view){.from = a, .mul = 0, .add = 0, .div = 1};
   for (int j = 0; j < RGC_AXES; j++) {
     const rgc_axis_view *v = &view->axis[j];
-    if (v->mul != 0) inverse.axis[v->from] = (rgc_axis_view){.from = j, .mul = v->div, .add = -v->add, .div = v->mul};
+    int64_t sign = v->mul < 0 ? -1 : 1;
+    if (v->mul == 0) continue;
+    if (used[v->from]) return false;
+    used[v->from] = true;
+    inverse->axis[v->from] =
+        (rgc_axis_view){.from = j, .mul = sign * v->div, .add = -sign * v->add, .div = sign * v->mul};
   }
-  return inverse;
+  return true;
 }
 
 static int temp(rgc_gradients *g, const char *what, int value, const int64_t *shape) {
@@ -33,18 +40,63 @@ static int temp(rgc_gradients *g, const char *what, int value, const int64_t *sh
                          RGC_ROLE_TEMP, shape);
 }
 
-/* Step 1. Returns the value, or -1 if the derivative is zero. */
+static rgc_body *copy_body(const rgc_body *src, rgc_arena *arena) {
+  rgc_body *dst = rgc_body_create(arena);
+  for (int i = 0; i < src->operand_count; i++)
+    *RGC_PUSH(arena, dst->operands, dst->operand_count, dst->operand_capacity) = src->operands[i];
+  for (int i = 0; i < src->node_count; i++)
+    *RGC_PUSH(arena, dst->nodes, dst->node_count, dst->node_capacity) = src->nodes[i];
+  return dst;
+}
+
+/* The node of `src` rebuilt in `dst`, which so lists the operands that are read and no others: what a backward map does not
+ * read need not be kept until then. made[] holds nodes rebuilt before, or -1. */
+static int import_node(rgc_body *dst, const rgc_body *src, int node, int *made) {
+  if (node < 0) return -1;
+  if (made[node] >= 0) return made[node];
+  const rgc_node *from = &src->nodes[node];
+  int result;
+  if (from->kind == RGC_EXPR_CONST) {
+    result = rgc_body_const(dst, from->number);
+  } else if (from->kind == RGC_EXPR_LOAD) {
+    result = rgc_body_load(dst, src->operands[from->index].value, &src->operands[from->index].view);
+  } else if (from->kind == RGC_EXPR_RANDOM) {
+    result = rgc_body_random(dst, from->index, from->axes);
+  } else if (!rgc_expr_arity(from->kind)) {
+    result = rgc_body_leaf(dst, from->kind, from->index);
+  } else {
+    int a = import_node(dst, src, from->arg[0], made), b = import_node(dst, src, from->arg[1], made);
+    result = rgc_body_node(dst, from->kind, a, b, import_node(dst, src, from->arg[2], made));
+  }
+  return made[node] = result;
+}
+
+static bool is_const(const rgc_body *body, int node, double number) {
+  return body->nodes[node].kind == RGC_EXPR_CONST && body->nodes[node].number == number;
+}
+
+/* slope * dy, with the product inside of a select: a masked gradient is 0 even where dy is not finite. */
+static int scale_slope(rgc_body *body, int slope, int dy) {
+  if (is_const(body, slope, 0)) return slope;
+  if (is_const(body, slope, 1)) return dy;
+  rgc_node node = body->nodes[slope];
+  if (node.kind != RGC_EXPR_SELECT) return rgc_body_node(body, RGC_EXPR_MUL, dy, slope, -1);
+  int yes = scale_slope(body, node.arg[1], dy);
+  return rgc_body_node(body, RGC_EXPR_SELECT, node.arg[0], yes, scale_slope(body, node.arg[2], dy));
+}
+
+/* Step 1. Returns the value: dy itself where the slope is 1 (a parameter still gets a gradient of its own); -1 if the
+ * derivative is zero. */
 static int local_gradient(rgc_gradients *g, const rgc_op *f, int operand, int dy, bool last) {
-  rgc_body *body = rgc_body_create(g->graph->arena);
-  for (int i = 0; i < f->body->operand_count; i++)
-    *RGC_PUSH(body->arena, body->operands, body->operand_count, body->operand_capacity) = f->body->operands[i];
-  for (int i = 0; i < f->body->node_count; i++)
-    *RGC_PUSH(body->arena, body->nodes, body->node_count, body->node_capacity) = f->body->nodes[i];
-  int slope = rgc_body_derivative(body, f->root, operand);
+  rgc_body *copy = copy_body(f->body, g->graph->arena), *body = rgc_body_create(g->graph->arena);
+  int slope = rgc_body_derivative(copy, f->root, operand), x = f->body->operands[operand].value;
   if (slope < 0) return -1;
+  if (is_const(copy, slope, 1) && !(last && g->graph->values[x].role == RGC_ROLE_PARAM)) return dy;
+  int *made = RGC_NEW_ARRAY(g->graph->arena, int, copy->node_count);
+  memset(made, -1, sizeof *made * (size_t)copy->node_count);
   rgc_view identity = rgc_view_identity();
-  int root = rgc_body_node(body, RGC_EXPR_MUL, rgc_body_load(body, dy, &identity), slope, -1);
-  int x = f->body->operands[operand].value;
+  int imported = import_node(body, copy, slope, made);
+  int root = scale_slope(body, imported, rgc_body_load(body, dy, &identity));
   int output = last ? rgc_gradient_value(g, x) : temp(g, "local", x, g->graph->values[f->outputs[0]].shape);
   rgc_gradient_op(f, rgc_graph_map(g->graph, body, root, output));
   return output;
@@ -64,10 +116,25 @@ static int sum_axes(rgc_gradients *g, const rgc_op *f, int local, unsigned axes,
   return output;
 }
 
+/* Where the view reads axis j at one index only, the others get 0. */
+static int mask_constant_axes(rgc_body *body, const rgc_view *view, const int64_t *shape, int node) {
+  for (int j = 0; j < RGC_AXES; j++) {
+    const rgc_axis_view *v = &view->axis[j];
+    if (v->mul || shape[j] == 1) continue;
+    int index = rgc_body_const(body, (double)v->add / (double)v->div);
+    int here = rgc_body_node(body, RGC_EXPR_EQ, rgc_body_leaf(body, RGC_EXPR_COORD, j), index, -1);
+    node = rgc_body_node(body, RGC_EXPR_SELECT, here, node, rgc_body_const(body, 0));
+  }
+  return node;
+}
+
 /* Step 3. */
-static int read_back(rgc_gradients *g, const rgc_op *f, int local, const rgc_view *inverse, int x) {
+static int read_back(rgc_gradients *g, const rgc_op *f, int local, const rgc_view *inverse, int operand) {
   rgc_body *body = rgc_body_create(g->graph->arena);
-  int root = rgc_body_load(body, local, inverse), output = rgc_gradient_value(g, x);
+  int x = f->body->operands[operand].value;
+  int loaded = rgc_body_load(body, local, inverse);
+  int root = mask_constant_axes(body, &f->body->operands[operand].view, g->graph->values[x].shape, loaded);
+  int output = rgc_gradient_value(g, x);
   rgc_gradient_op(f, rgc_graph_map(g->graph, body, root, output));
   return output;
 }
@@ -83,7 +150,7 @@ static bool needs_read_back(const rgc_view *inverse, const int64_t *shape, const
   return false;
 }
 
-static void operand_gradient(rgc_gradients *g, const rgc_op *f, int operand, int dy) {
+static bool operand_gradient(rgc_gradients *g, const rgc_op *f, int operand, int dy) {
   int x = f->body->operands[operand].value;
   const rgc_view *view = &f->body->operands[operand].view;
   int64_t extent[RGC_AXES], summed[RGC_AXES], shape[RGC_AXES];
@@ -93,16 +160,20 @@ static void operand_gradient(rgc_gradients *g, const rgc_op *f, int operand, int
   unsigned axes = unread_axes(view, extent);
   for (int a = 0; a < RGC_AXES; a++)
     if (axes >> a & 1) summed[a] = 1;
-  rgc_view inverse = inverse_view(view);
+  rgc_view inverse;
+  if (!inverse_view(view, &inverse)) return false;
   bool back = needs_read_back(&inverse, shape, summed);
   int part = local_gradient(g, f, operand, dy, !axes && !back);
-  if (part < 0) return;
+  if (part < 0) return true;
   if (axes) part = sum_axes(g, f, part, axes, x, !back);
-  if (back) part = read_back(g, f, part, &inverse, x);
+  if (back) part = read_back(g, f, part, &inverse, operand);
   rgc_gradient_add(g, f, x, part);
+  return true;
 }
 
-void rgc_map_gradient(rgc_gradients *g, const rgc_op *f, int dy) {
+bool rgc_map_gradient(rgc_gradients *g, const rgc_op *f, int dy) {
+  bool good = true;
   for (int i = 0; i < f->body->operand_count; i++)
-    if (g->needed[f->body->operands[i].value]) operand_gradient(g, f, i, dy);
+    if (g->needed[f->body->operands[i].value]) good &= operand_gradient(g, f, i, dy);
+  return good;
 }

@@ -16,5 +16,6 @@ int rgc_gradient_value(rgc_gradients *g, int value);
 rgc_op *rgc_gradient_op(const rgc_op *forward, rgc_op *made);
 /* Adds `part` to the gradient of `value`. */
 void rgc_gradient_add(rgc_gradients *g, const rgc_op *forward, int value, int part);
-void rgc_map_gradient(rgc_gradients *g, const rgc_op *forward, int dy);
+/* False if an operand reads a diagonal, which has no inverse view. */
+bool rgc_map_gradient(rgc_gradients *g, const rgc_op *forward, int dy);
 #endif
