@@ -34,7 +34,8 @@ static float *make_operands(contract_args *args, int64_t images) {
     double y = (double)scale[i % args->a_c] * x[i] + shift[i % args->a_c];
     a[i] = y > 0 ? (float)y : 0;
   }
-  args->operands[0] = x;
+  args->operands[0] = args->streams[0] = x;
+  args->stream_count = 1;
   args->operands[1] = scale;
   args->operands[2] = shift;
   args->operands[3] = new_random(args->out_c);

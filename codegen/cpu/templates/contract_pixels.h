@@ -13,6 +13,7 @@
  *   CONTRACT_PROLOGUE      a slab_prologue, inlined
  *   CONTRACT_EPILOGUE      void (args, n, h, w, o, count, vec acc, vec *partial): stores, and gives a value to each partial
  *   CONTRACT_PARTIALS      how many partial outputs, may be 0; CONTRACT_PARTIAL_KINDS: their kinds, {CONTRACT_SUM, ..}
+ *   CONTRACT_PREFETCH      optional: void (args, n, h, w, o), asks for what the epilogue will touch at a vector
  *
  * Layout: weight [g][ceil(O/G/PANEL)][ceil(K/BLOCK)][KH][KW][BLOCK][PANEL], zero-padded (kernel.h with L = PANEL); slab as in
  * contract_args.h, filled by slab.h. Partials [tile][planes][out_c].
@@ -22,6 +23,10 @@
  * VECTORS * WIDTH * ROWS FMAs; 2 x 14 with 32 registers, 2 x 6 with 16, is what fits. Rows of a group are taken image first,
  * so that two images share the taps that fall on padding rows, which are skipped. A group that hangs over the end of a row
  * computes on what lies behind in the slab (there is slack for it), and drops it: pixels do not meet.
+ *
+ * Prefetch: while a tile computes, it asks for the part of args->streams that the next tile will copy, a few cache lines a
+ * step, and for the outputs of a group before its sums. Hardware does neither: the copy comes in bursts, and the rows of
+ * an NHWC output panel are too far apart. Addresses past a tensor's end are harmless.
  *
  * Order of a sum: block, tap, channel; the same whatever the tile. Moments are summed shifted by the panel's first value, so
  * that M2 does not cancel, and the tile's rows keep float sums short. */
@@ -51,6 +56,7 @@ typedef struct FN(tile) {
   int64_t index, n, images, h, rows; /* output rows [h, h + rows) of images [n, n + images) */
   int64_t blocks, plane, image;      /* blocks of a group; floats from block to block, from image to image */
   float *slab;
+  int64_t ahead, lines; /* float of the streams to fetch next; cache lines a step */
 } FN(tile);
 
 /* ROWS * WIDTH pixels of one residue: class rows [first, first + rows) of the tile, image innermost; class columns from w. */
@@ -102,6 +108,38 @@ static __attribute__((noinline)) void FN(fill)(const contract_args *args, const 
                             .channels = args->group_a};
       slab_fill(args, CONTRACT_PROLOGUE, &window, CONTRACT_BLOCK);
     }
+}
+
+/* Spreads the input of the next tile over the steps (block, tap) of this one. */
+static void FN(plan_ahead)(const contract_args *args, FN(tile) * tile, int64_t panels) {
+  int64_t steps = 0, row = (tile->h + tile->rows) / args->out_step * args->a_step, line = 16;
+  for (int64_t k = 0; k < args->residue_count; k++) {
+    int64_t rows = int_ceil_div(tile->rows, args->out_step) * tile->images;
+    int64_t columns = int_ceil_div(int_ceil_div(args->out_w, args->out_step), CONTRACT_WIDTH);
+    steps += int_ceil_div(rows, CONTRACT_ROWS) * columns * args->residues[k].tap_count;
+  }
+  int64_t samples = tile->h + tile->rows < args->out_h ? 0 : tile->images;
+  int64_t fresh = int_ceil_div(tile->rows, args->out_step) * args->a_step * int_max(1, tile->images) * args->a_w * args->a_c;
+  tile->ahead = ((tile->n + samples) * args->a_h + (samples ? 0 : row)) * args->a_w * args->a_c;
+  tile->lines = int_ceil_div(fresh / line, int_max(1, steps * args->groups * panels * tile->blocks));
+}
+
+INLINE void FN(fetch_ahead)(const contract_args *args, FN(tile) * tile) {
+  for (int64_t i = 0; i < tile->lines; i++, tile->ahead += 16)
+    for (int64_t k = 0; k < args->stream_count; k++)
+      __builtin_prefetch((const void *)((__UINTPTR_TYPE__)args->streams[k] + (__UINTPTR_TYPE__)tile->ahead * 4), 0, 2);
+}
+
+/* What the epilogue of a group will touch. */
+INLINE void FN(fetch_outputs)(const contract_args *args, const FN(group) * group, int64_t o) {
+  (void)args, (void)group, (void)o;
+#ifdef CONTRACT_PREFETCH
+  for (int64_t j = 0; j < group->rows; j++)
+    for (int64_t p = 0; p < group->columns; p++)
+      UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++)
+          CONTRACT_PREFETCH(args, group->n[j], group->i[j] * args->out_step + group->residue->first_h,
+                            (group->w + p) * args->out_step + group->residue->first_w, o + v * CONTRACT_LANES);
+#endif
 }
 
 /* Taps of the residue that meet a row of A for any row of the group. */
@@ -193,7 +231,7 @@ INLINE void FN(finish_full)(const contract_args *args, const FN(group) * group, 
 }
 
 /* All sums of one group and one panel. o: its first output channel; channels: those of the panel that are there. */
-static __attribute__((noinline)) void FN(compute)(const contract_args *args, const FN(tile) * tile, const FN(group) * group,
+static __attribute__((noinline)) void FN(compute)(const contract_args *args, FN(tile) * tile, const FN(group) * group,
                                                   const float *panel, int64_t o, int64_t channels, contract_partial *partial,
                                                   int first) {
   int64_t tap_floats = CONTRACT_BLOCK * PANEL, block_floats = args->kernel_h * args->kernel_w * tap_floats;
@@ -201,10 +239,13 @@ static __attribute__((noinline)) void FN(compute)(const contract_args *args, con
   UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
     UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[p][v] = (vec){0};
   }
+  FN(fetch_outputs)(args, group, o);
   for (int64_t block = 0; block < tile->blocks; block++)
-    for (int64_t t = group->first_tap; t < group->last_tap; t++)
+    for (int64_t t = group->first_tap; t < group->last_tap; t++) {
+      FN(fetch_ahead)(args, tile);
       FN(tap)(args, group, block * tile->plane + args->taps[t].a * CONTRACT_BLOCK,
               panel + block * block_floats + args->taps[t].weight * tap_floats, acc);
+    }
   if (channels >= PANEL && group->rows == CONTRACT_ROWS && group->columns == CONTRACT_WIDTH) {
     FN(finish_full)(args, group, o, acc, partial, first);
     return;
@@ -238,7 +279,7 @@ static void FN(store_partials)(const contract_args *args, int64_t tile, int64_t 
 }
 
 /* One panel of output channels over the whole tile. */
-static void FN(run_panel)(const contract_args *args, const FN(tile) * tile, int64_t g, int64_t panel) {
+static void FN(run_panel)(const contract_args *args, FN(tile) * tile, int64_t g, int64_t panel) {
   int64_t taps = args->kernel_h * args->kernel_w, panels = int_ceil_div(args->group_out, PANEL);
   const float *weight = args->weight + (g * panels + panel) * tile->blocks * taps * CONTRACT_BLOCK * PANEL;
   int64_t o = g * args->group_out + panel * PANEL, channels = args->group_out - panel * PANEL, points = 0;
@@ -261,6 +302,7 @@ static void FN(run_panel)(const contract_args *args, const FN(tile) * tile, int6
 CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
   FN(tile) tile = FN(place)(args, index, slab);
   FN(fill)(args, &tile);
+  FN(plan_ahead)(args, &tile, int_ceil_div(args->group_out, PANEL));
   for (int64_t g = 0; g < args->groups; g++)
     for (int64_t panel = 0; panel * PANEL < args->group_out; panel++) FN(run_panel)(args, &tile, g, panel);
 }
@@ -279,5 +321,6 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, vo
 #undef CONTRACT_PIXEL_STRIDE
 #undef CONTRACT_PROLOGUE
 #undef CONTRACT_EPILOGUE
+#undef CONTRACT_PREFETCH
 #undef CONTRACT_PARTIALS
 #undef CONTRACT_PARTIAL_KINDS

@@ -12,8 +12,10 @@
  *   CONTRACT_PROLOGUE, CONTRACT_B_PROLOGUE   slab_prologues of A and of B, inlined
  *   CONTRACT_EPILOGUE      void (args, o, r, s, i, count, vec acc): stores `count` of i, consecutive in [O,KH,KW,I]
  *
- * Layout: A slab [panel][image][row][column][PANEL], B slab [block][image][row][column][BLOCK], then the tile's sums
- * [block][panel][tap][BLOCK][PANEL], all in `slab`. Vectors lie along i, because i is innermost in a weight: the epilogue then
+ * Layout: A slab [panel][image][row][column][PANEL], B slab
+ * [block][image][row][column][B_SLAB], then the tile's sums
+ * [block][panel][tap][BLOCK][PANEL], all in `slab`. B_SLAB is LANES where BLOCK divides it, so
+ * that the copy moves whole vectors, else BLOCK. Vectors lie along i, because i is innermost in a weight: the epilogue then
  * stores what it has, without a transposition.
  *
  * Tiling: a tile owns tile_out_blocks x tile_in_panels of a group's weights and walks all pixels, so that tiles are disjoint
@@ -30,6 +32,7 @@
 #define PASTE(a, b) PASTE_(a, b)
 #define FN(name) PASTE(CONTRACT_NAME, name)
 #define PANEL (CONTRACT_VECTORS * CONTRACT_LANES)
+#define B_SLAB (CONTRACT_LANES % CONTRACT_BLOCK == 0 ? CONTRACT_LANES : CONTRACT_BLOCK)
 
 /* A tile: blocks and panels of one group, and where its slabs are. */
 typedef struct FN(tile) {
@@ -47,7 +50,10 @@ INLINE int64_t FN(a_plane)(const contract_args *args) {
   return slab_plane(args->tile_images * args->slab_rows * args->slab_cols, PANEL);
 }
 INLINE int64_t FN(b_plane)(const contract_args *args) {
-  return slab_plane(args->tile_images * args->tile_rows * args->out_w, CONTRACT_BLOCK);
+  return slab_plane(args->tile_images * args->tile_rows * args->out_w, B_SLAB);
+}
+INLINE int64_t FN(b_planes)(const contract_args *args) {
+  return int_ceil_div(args->tile_out_blocks * CONTRACT_BLOCK, B_SLAB);
 }
 INLINE int64_t FN(cuts)(int64_t channels, int64_t block, int64_t blocks) {
   return int_ceil_div(int_ceil_div(channels, block), blocks);
@@ -55,7 +61,7 @@ INLINE int64_t FN(cuts)(int64_t channels, int64_t block, int64_t blocks) {
 
 static inline int64_t FN(slab_floats)(const contract_args *args) {
   int64_t weights = args->tile_out_blocks * args->tile_in_panels * args->kernel_h * args->kernel_w * CONTRACT_BLOCK * PANEL;
-  return args->tile_in_panels * FN(a_plane)(args) + args->tile_out_blocks * FN(b_plane)(args) + weights;
+  return args->tile_in_panels * FN(a_plane)(args) + FN(b_planes)(args) * FN(b_plane)(args) + weights;
 }
 
 static inline int64_t FN(tile_count)(const contract_args *args) {
@@ -75,7 +81,7 @@ static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float
   tile.b_plane = FN(b_plane)(args);
   tile.a = slab;
   tile.b = tile.a + args->tile_in_panels * tile.a_plane;
-  tile.sums = tile.b + args->tile_out_blocks * tile.b_plane;
+  tile.sums = tile.b + FN(b_planes)(args) * tile.b_plane;
   return tile;
 }
 
@@ -101,7 +107,7 @@ static __attribute__((noinline)) void FN(fill_a)(const contract_args *args, cons
 static __attribute__((noinline)) void FN(fill_b)(const contract_args *args, const FN(tile) * tile, const FN(chunk) * chunk) {
   int64_t first = tile->block * CONTRACT_BLOCK;
   for (int64_t image = 0; image < chunk->images; image++) {
-    slab_window window = {.data = tile->b + image * args->tile_rows * args->out_w * CONTRACT_BLOCK,
+    slab_window window = {.data = tile->b + image * args->tile_rows * args->out_w * B_SLAB,
                           .plane = tile->b_plane,
                           .rows = chunk->rows,
                           .columns = args->out_w,
@@ -112,7 +118,7 @@ static __attribute__((noinline)) void FN(fill_b)(const contract_args *args, cons
                           .height = args->out_h,
                           .width = args->out_w,
                           .channels = int_min(tile->blocks * CONTRACT_BLOCK, args->group_out - first)};
-    slab_fill(args, CONTRACT_B_PROLOGUE, &window, CONTRACT_BLOCK);
+    slab_fill(args, CONTRACT_B_PROLOGUE, &window, B_SLAB);
   }
 }
 
@@ -123,7 +129,7 @@ INLINE void FN(row)(const contract_args *args, const float *a, const float *b, v
     UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++)
         x[v] = vec_load(a + w * CONTRACT_PIXEL_STRIDE * PANEL + v * CONTRACT_LANES);
     UNROLL_ALL for (int o = 0; o < CONTRACT_BLOCK; o++) {
-      vec y = vec_set(b[w * CONTRACT_BLOCK + o]);
+      vec y = vec_set(b[w * B_SLAB + o]);
       UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[o][v] = vec_fma(x[v], y, acc[o][v]);
     }
   }
@@ -141,7 +147,7 @@ static __attribute__((noinline)) void FN(accumulate)(const contract_args *args, 
       int64_t h = (chunk->h + i) * args->a_step + tap->row;
       if (h < 0 || h >= args->a_h) continue;
       int64_t row = image * args->slab_rows + i * (args->a_step / args->slab_step);
-      FN(row)(args, a + row * args->slab_cols * PANEL, b + (image * args->tile_rows + i) * args->out_w * CONTRACT_BLOCK, acc);
+      FN(row)(args, a + row * args->slab_cols * PANEL, b + (image * args->tile_rows + i) * args->out_w * B_SLAB, acc);
     }
   UNROLL_ALL for (int o = 0; o < CONTRACT_BLOCK; o++) {
     UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) {
@@ -160,7 +166,7 @@ static void FN(run_chunk)(const contract_args *args, const FN(tile) * tile, cons
     for (int64_t panel = 0; panel < tile->panels; panel++)
       for (int64_t t = 0; t < all->tap_count; t++, sums += CONTRACT_BLOCK * PANEL)
         FN(accumulate)(args, chunk, &args->taps[t], tile->a + panel * tile->a_plane + args->taps[t].a * PANEL,
-                       tile->b + block * tile->b_plane, sums);
+                       tile->b + block * CONTRACT_BLOCK / B_SLAB * tile->b_plane + block * CONTRACT_BLOCK % B_SLAB, sums);
 }
 
 /* The epilogue of one block, panel and tap. */
@@ -192,6 +198,7 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, vo
 #undef PASTE
 #undef FN
 #undef PANEL
+#undef B_SLAB
 #undef CONTRACT_NAME
 #undef CONTRACT_VECTORS
 #undef CONTRACT_BLOCK
