@@ -92,12 +92,16 @@ static float *in_torch_order(rgc_arena *arena, const rgc_value *v, const double 
   return dst;
 }
 
+static void torch_shape(const rgc_value *v, int64_t shape[RGC_TENSOR_MAX_RANK]) {
+  const int64_t *s = v->shape, conv[4] = {s[0], s[3], s[1], s[2]}, linear[4] = {s[0], s[1] * s[2] * s[3]}, vector[4] = {s[3]};
+  memcpy(shape, v->torch_rank == 4 ? conv : v->torch_rank == 2 ? linear : vector, sizeof conv);
+}
+
 static rgc_tensor torch_tensor(rgc_arena *arena, const rgc_value *v, const double *src) {
   rgc_tensor t = {.name = v->name, .dtype = RGC_TENSOR_F32, .rank = v->torch_rank};
-  const int64_t *s = v->shape, conv[4] = {s[0], s[3], s[1], s[2]}, linear[4] = {s[0], s[1] * s[2] * s[3]}, vector[4] = {s[3]};
-  memcpy(t.shape, v->torch_rank == 4 ? conv : v->torch_rank == 2 ? linear : vector, sizeof conv);
+  torch_shape(v, t.shape);
   t.data = in_torch_order(arena, v, src);
-  t.size_bytes = sizeof(float) * (size_t)rgc_shape_elems(s);
+  t.size_bytes = sizeof(float) * (size_t)rgc_shape_elems(v->shape);
   return t;
 }
 
@@ -113,5 +117,38 @@ bool rgc_model_save(const rgc_model *m, const char *path, rgc_diagnostics *diags
   }
   bool good = rgc_safetensors_write(&file, path, diags);
   rgc_arena_destroy(arena);
+  return good;
+}
+
+/* PyTorch's [O,I,KH,KW] to [O,KH,KW,I]. */
+static void from_torch_order(const rgc_value *v, const float *src, double *dst) {
+  int64_t taps = v->shape[1] * v->shape[2], in = v->shape[3], e = 0;
+  for (int64_t o = 0; o < v->shape[0]; o++)
+    for (int64_t i = 0; i < in; i++)
+      for (int64_t tap = 0; tap < taps; tap++) dst[(o * taps + tap) * in + i] = src[e++];
+}
+
+static bool load_value(rgc_model *m, int id, const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
+  const rgc_value *v = &m->train_graph->values[id];
+  const rgc_tensor *t = rgc_tensor_find(file, v->name);
+  int64_t shape[RGC_TENSOR_MAX_RANK] = {0};
+  torch_shape(v, shape);
+  if (!t) return rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "is it of another network?", "has no tensor '%s'", v->name);
+  if (t->dtype != RGC_TENSOR_F32 || t->rank != v->torch_rank || memcmp(t->shape, shape, sizeof *shape * (size_t)t->rank))
+    return rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "is it of another network?",
+                         "'%s' has another shape or type than the network's [%lld,%lld,%lld,%lld]", v->name, (long long)shape[0],
+                         (long long)shape[1], (long long)shape[2], (long long)shape[3]);
+  from_torch_order(v, t->data, rgc_reference_tensor(m->train, id));
+  return true;
+}
+
+bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_tensor_file *file = rgc_safetensors_read(arena, path, diags);
+  bool good = file != NULL;
+  for (int i = 0; file && i < m->train_graph->value_count; i++)
+    if (is_learnt(&m->train_graph->values[i]) && !load_value(m, i, file, path, diags)) good = false;
+  rgc_arena_destroy(arena);
+  if (good) rgc_model_sync(m);
   return good;
 }

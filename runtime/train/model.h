@@ -21,4 +21,7 @@ void rgc_model_destroy(rgc_model *model);
 void rgc_model_sync(rgc_model *model);
 /* Saves parameters and buffers as float32 under torchvision's names, in PyTorch's axis order. */
 bool rgc_model_save(const rgc_model *model, const char *path, rgc_diagnostics *diags);
+/* The way back: every parameter and buffer from a safetensors file of those names and shapes (WEIGHTS error otherwise; tensors
+ * that the network does not have are left alone). */
+bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics *diags);
 #endif
