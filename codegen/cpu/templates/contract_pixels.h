@@ -16,10 +16,11 @@
  *   CONTRACT_PREFETCH      optional: void (args, n, h, w, o), asks for what the epilogue will touch at a vector
  *
  * Layout: weight [g][ceil(O/G/PANEL)][ceil(K/BLOCK)][KH][KW][BLOCK][PANEL], zero-padded (kernel.h with L = PANEL); slab as in
- * contract_args.h, filled by slab.h. Partials [tile][planes][out_c].
+ * contract_args.h, filled by slab.h; before it, the running partials [panel][partial][VECTORS]. Partials [tile][planes][out_c].
  *
  * Tiling: a tile owns rows of output and all channels. Panels of weights are the outer loop, pixel groups the inner: the
- * panel streams through L1 while the slab lies in L2. A group reads VECTORS loads and WIDTH * ROWS broadcasts for each
+ * panel streams through L1 while the slab lies in L2. Where all weights fit L2 beside it and outputs are many (a 1x1 that
+ * widens, on large images), args->pixels_outer exchanges the two, so that whole pixels of output are written at a time. A group reads VECTORS loads and WIDTH * ROWS broadcasts for each
  * VECTORS * WIDTH * ROWS FMAs; 2 x 14 with 32 registers, 2 x 6 with 16, is what fits. Rows of a group are taken image first,
  * so that two images share the taps that fall on padding rows, which are skipped. A group that hangs over the end of a row
  * computes on what lies behind in the slab (there is slack for it), and drops it: pixels do not meet.
@@ -56,6 +57,7 @@ typedef struct FN(tile) {
   int64_t index, n, images, h, rows; /* output rows [h, h + rows) of images [n, n + images) */
   int64_t blocks, plane, image;      /* blocks of a group; floats from block to block, from image to image */
   float *slab;
+  contract_partial *partial; /* of panel 0 */
   int64_t ahead, lines; /* float of the streams to fetch next; cache lines a step */
 } FN(tile);
 
@@ -68,10 +70,17 @@ typedef struct FN(group) {
   int64_t first_tap, last_tap;
 } FN(group);
 
+/* Floats of the running partials of a group. */
+INLINE int64_t FN(partial_floats)(const contract_args *args) {
+  int64_t held = int_ceil_div(args->group_out, PANEL) * CONTRACT_PARTIALS * CONTRACT_VECTORS;
+  return int_ceil_div(held * (int64_t)sizeof(contract_partial) / 4, 16) * 16;
+}
+
+/* Floats of the slab a kernel is given; it is aligned to a cache line. */
 static inline int64_t FN(slab_floats)(const contract_args *args) {
   int64_t plane = slab_plane(args->tile_images * args->slab_rows * args->slab_cols, CONTRACT_BLOCK);
   int64_t slack = CONTRACT_WIDTH * (args->a_step + 1) * CONTRACT_BLOCK;
-  return args->groups * int_ceil_div(args->group_a, CONTRACT_BLOCK) * plane + slack;
+  return FN(partial_floats)(args) + args->groups * int_ceil_div(args->group_a, CONTRACT_BLOCK) * plane + slack;
 }
 
 static inline int64_t FN(tile_count)(const contract_args *args, int64_t images) {
@@ -80,7 +89,7 @@ static inline int64_t FN(tile_count)(const contract_args *args, int64_t images) 
 
 static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float *slab) {
   int64_t cuts = int_ceil_div(args->out_h, args->tile_rows);
-  FN(tile) tile = {.index = index, .slab = slab};
+  FN(tile) tile = {.index = index, .slab = slab + FN(partial_floats)(args), .partial = (contract_partial *)slab};
   tile.n = index / cuts * args->tile_images;
   tile.images = int_max(0, int_min(args->tile_images, args->valid - tile.n));
   tile.h = index % cuts * args->tile_rows;
@@ -278,12 +287,20 @@ static void FN(store_partials)(const contract_args *args, int64_t tile, int64_t 
     }
 }
 
-/* One panel of output channels over the whole tile. */
-static void FN(run_panel)(const contract_args *args, FN(tile) * tile, int64_t g, int64_t panel) {
-  int64_t taps = args->kernel_h * args->kernel_w, panels = int_ceil_div(args->group_out, PANEL);
-  const float *weight = args->weight + (g * panels + panel) * tile->blocks * taps * CONTRACT_BLOCK * PANEL;
-  int64_t o = g * args->group_out + panel * PANEL, channels = args->group_out - panel * PANEL, points = 0;
-  contract_partial partial[PARTIALS_HELD * CONTRACT_VECTORS] = {0};
+/* One group of pixels, for panels [first, last) of channel group g. */
+static void FN(run_group)(const contract_args *args, FN(tile) * tile, const FN(group) * group, int64_t g, int64_t first,
+                          int64_t last, int first_points) {
+  int64_t panels = int_ceil_div(args->group_out, PANEL);
+  int64_t panel_floats = tile->blocks * args->kernel_h * args->kernel_w * CONTRACT_BLOCK * PANEL;
+  for (int64_t panel = first; panel < last; panel++)
+    FN(compute)(args, tile, group, args->weight + (g * panels + panel) * panel_floats, g * args->group_out + panel * PANEL,
+                args->group_out - panel * PANEL, tile->partial + panel * CONTRACT_PARTIALS * CONTRACT_VECTORS, first_points);
+}
+
+/* Panels [first, last) of output channels of group g over the whole tile. */
+static void FN(run_panels)(const contract_args *args, FN(tile) * tile, int64_t g, int64_t first, int64_t last) {
+  int64_t held = CONTRACT_PARTIALS * CONTRACT_VECTORS, points = 0;
+  for (int64_t i = first * held; i < last * held; i++) tile->partial[i] = (contract_partial){0};
   for (int64_t k = 0; k < args->residue_count; k++) {
     FN(group) group = {.residue = &args->residues[k]};
     int64_t rows = int_ceil_div(tile->rows - group.residue->first_h, args->out_step) * tile->images;
@@ -292,19 +309,23 @@ static void FN(run_panel)(const contract_args *args, FN(tile) * tile, int64_t g,
       for (group.w = 0; group.w < columns; group.w += CONTRACT_WIDTH) {
         group.columns = int_min(CONTRACT_WIDTH, columns - group.w);
         FN(aim)(args, tile, g, row, rows, &group);
-        FN(compute)(args, tile, &group, weight, o, channels, partial, points == 0);
+        FN(run_group)(args, tile, &group, g, first, last, points == 0);
         points += group.rows * group.columns;
       }
   }
-  FN(store_partials)(args, tile->index, o, channels, partial, points);
+  for (int64_t panel = first; panel < last; panel++)
+    FN(store_partials)(args, tile->index, g * args->group_out + panel * PANEL, args->group_out - panel * PANEL,
+                       tile->partial + panel * held, points);
 }
 
+/* slab: slab_floats of floats, aligned to a cache line; what it holds before and after does not matter. */
 CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
+  int64_t panels = int_ceil_div(args->group_out, PANEL), together = args->pixels_outer ? panels : 1;
   FN(tile) tile = FN(place)(args, index, slab);
   FN(fill)(args, &tile);
-  FN(plan_ahead)(args, &tile, int_ceil_div(args->group_out, PANEL));
+  FN(plan_ahead)(args, &tile, panels);
   for (int64_t g = 0; g < args->groups; g++)
-    for (int64_t panel = 0; panel * PANEL < args->group_out; panel++) FN(run_panel)(args, &tile, g, panel);
+    for (int64_t panel = 0; panel < panels; panel += together) FN(run_panels)(args, &tile, g, panel, panel + together);
 }
 
 #undef PASTE_
