@@ -86,21 +86,21 @@ static void check_partials(const contract_args *args, const double *y, int64_t t
 }
 
 /* args: extents of A, channels, geometry, tiles and valid; `images` samples there are. */
-static void check_pixels(const kernel *kernel, contract_args args, int64_t images) {
+static void check_pixels(const kernel *tested, contract_args args, int64_t images) {
   args.out_h = output_extent(&args, args.a_h, args.kernel_h);
   args.out_w = output_extent(&args, args.a_w, args.kernel_w);
   cr_assert_eq(contract_plan(&args), 0);
   float *a = make_operands(&args, images), *w = new_random(args.out_c * args.kernel_h * args.kernel_w * args.group_a);
-  float *packed = pack_weight(&args, w, kernel->block, kernel->vectors * CONTRACT_LANES);
+  float *packed = pack_weight(&args, w, tested->block, tested->vectors * CONTRACT_LANES);
   int64_t count = images * args.out_h * args.out_w * args.out_c, written = count / images * args.valid;
   int64_t tiles = reducing_tile_count(&args, images);
   args.weight = packed;
   args.outputs[0] = new_poison(count);
   for (int k = 0; k < 3; k++) args.partials[k] = new_poison(tiles * 3 * args.out_c);
-  float *slab = new_floats(kernel->slab_floats(&args));
+  float *slab = new_floats(tested->slab_floats(&args));
   for (int64_t tile = tiles - 1; tile >= 0; tile--) {
-    for (int64_t i = 0; i < kernel->slab_floats(&args); i++) slab[i] = NAN;
-    kernel->run(&args, tile, slab);
+    for (int64_t i = 0; i < tested->slab_floats(&args); i++) slab[i] = NAN;
+    tested->run(&args, tile, slab);
   }
   double *want = malloc((size_t)count * sizeof(double));
   for (int64_t i = 0; i < written; i++) {
@@ -110,7 +110,7 @@ static void check_pixels(const kernel *kernel, contract_args args, int64_t image
   double apart = distance_l2(args.outputs[0], want, written);
   cr_expect(apart < PIXEL_TOLERANCE_E8 * 1e-8, "outputs are off by %g", apart);
   for (int64_t i = written; i < count; i++) cr_assert(isnan(args.outputs[0][i]), "a sample past n_valid is written");
-  if (kernel->partials) check_partials(&args, want, tiles);
+  if (tested->partials) check_partials(&args, want, tiles);
   free_operands(&args, a);
   for (int k = 0; k < 3; k++) free(args.partials[k]);
   free(args.outputs[0]), free(slab), free(want), free(w), free(packed);
