@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Mistakes on the command line and in data: exact messages and exit codes.
+set -euo pipefail
+. tests/cli/common.sh.inc
+expect 2 "error[usage]: 'sumary' is no command of rgc
+  help: did you mean 'rgc summary'?" "$RGC" sumary
+expect 2 "error[usage]: unknown option --stps
+  help: did you mean --steps?" "$RGC" train graphs/quickdraw_small.yaml --stps 3
+expect 2 "error[usage]: not a count: many
+  help: rgc train --help" "$RGC" train graphs/quickdraw_small.yaml --steps many
+expect 1 "graphs/resnet18.yaml: error[data-classes]: the network has 1000 classes, the data set 4
+  help: set classes: to the data set's count" "$RGC" train graphs/resnet18.yaml --data synthetic:classes=4,count=8,size=32 --out /tmp
+expect 0 "graphs/resnet50.yaml: resnet50, 25557032 parameters, 4.089e+09 MACs" "$RGC" check graphs/resnet50.yaml
