@@ -35,11 +35,11 @@ static float *make_operands(contract_args *args, int64_t images) {
     a[i] = y > 0 ? (float)y : 0;
   }
   args->operands[0] = args->streams[0] = x;
-  args->stream_count = 1;
+  args->stream_count = args->b_stream_count = 1;
   args->operands[1] = scale;
   args->operands[2] = shift;
   args->operands[3] = new_random(args->out_c);
-  args->operands[4] = new_random(images * args->out_h * args->out_w * args->out_c);
+  args->operands[4] = args->b_streams[0] = new_random(images * args->out_h * args->out_w * args->out_c);
   return a;
 }
 

@@ -49,9 +49,10 @@ typedef struct contract_args {
   int64_t residue_count;
   contract_residue residues[CONTRACT_MAX_RESIDUES];
   contract_tap taps[CONTRACT_MAX_TAPS];
-  /* Operands of the prologue that are whole tensors over A space: the next tile's part is fetched ahead. May be none. */
-  int64_t stream_count;
-  const float *streams[4];
+  /* Operands of the prologues that are whole tensors over A space, or over B space: the part that the next tile (WEIGHTS:
+   * the next chunk of pixels) will copy is fetched ahead. May be none. */
+  int64_t stream_count, b_stream_count;
+  const float *streams[4], *b_streams[4];
   /* Data. operands and outputs belong to prologue and epilogue; partials[k] is [tiles][planes][out_c]. */
   const float *weight;
   const float *operands[16];

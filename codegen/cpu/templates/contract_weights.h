@@ -20,7 +20,10 @@
  *
  * Tiling: a tile owns tile_out_blocks x tile_in_panels of a group's weights and walks all pixels, so that tiles are disjoint
  * and the order of every sum is fixed. Pixels come in chunks of tile_rows x tile_images whose two slabs fit L2. A chunk is
- * summed from zero in registers and then added: two short sums round less than one long one. */
+ * summed from zero in registers and then added: two short sums round less than one long one.
+ *
+ * Prefetch: each step (block, panel, tap) asks for some cache lines of the next chunk of args->streams and args->b_streams.
+ * Addresses past a tensor's end are harmless. */
 #include "codegen/cpu/templates/vector.h"
 #include "codegen/cpu/templates/contract_args.h"
 #include "codegen/cpu/templates/slab.h"
@@ -44,6 +47,7 @@ typedef struct FN(tile) {
 /* A chunk of pixels: output rows [h, h + rows) of images [n, n + images). */
 typedef struct FN(chunk) {
   int64_t n, images, h, rows;
+  int64_t a_next, a_lines, b_next, b_lines; /* float of the streams to fetch next, cache lines a step */
 } FN(chunk);
 
 INLINE int64_t FN(a_plane)(const contract_args *args) {
@@ -122,6 +126,22 @@ static __attribute__((noinline)) void FN(fill_b)(const contract_args *args, cons
   }
 }
 
+/* Where the chunk after this one begins in A and B, and how much of it each of `steps` steps fetches. */
+INLINE void FN(plan_ahead)(const contract_args *args, FN(chunk) * chunk, int64_t steps) {
+  int64_t next_h = chunk->h + chunk->rows, samples = next_h < args->out_h ? 0 : chunk->images, points = chunk->rows * chunk->images;
+  if (samples) next_h = 0;
+  chunk->a_next = ((chunk->n + samples) * args->a_h + next_h * args->a_step) * args->a_w * args->a_c;
+  chunk->b_next = ((chunk->n + samples) * args->out_h + next_h) * args->out_w * args->out_c;
+  chunk->a_lines = int_ceil_div(points * args->a_step * args->a_w * args->a_c, 16 * steps);
+  chunk->b_lines = int_ceil_div(points * args->out_w * args->out_c, 16 * steps);
+}
+
+INLINE void FN(fetch)(const float *const *streams, int64_t count, int64_t *next, int64_t lines) {
+  for (int64_t i = 0; i < lines; i++, *next += 16)
+    for (int64_t k = 0; k < count; k++)
+      __builtin_prefetch((const void *)((__UINTPTR_TYPE__)streams[k] + (__UINTPTR_TYPE__)*next * 4), 0, 2);
+}
+
 /* One row of pixels: each is VECTORS loads of A against a broadcast for every o of the block. */
 INLINE void FN(row)(const contract_args *args, const float *a, const float *b, vec acc[CONTRACT_BLOCK][CONTRACT_VECTORS]) {
   UNROLL_4 for (int64_t w = 0; w < args->out_w; w++) {
@@ -157,16 +177,20 @@ static __attribute__((noinline)) void FN(accumulate)(const contract_args *args, 
   }
 }
 
-static void FN(run_chunk)(const contract_args *args, const FN(tile) * tile, const FN(chunk) * chunk) {
+static void FN(run_chunk)(const contract_args *args, const FN(tile) * tile, FN(chunk) * chunk) {
   FN(fill_a)(args, tile, chunk);
   FN(fill_b)(args, tile, chunk);
   const contract_residue *all = &args->residues[0];
   float *sums = tile->sums;
+  FN(plan_ahead)(args, chunk, tile->blocks * tile->panels * all->tap_count);
   for (int64_t block = 0; block < tile->blocks; block++)
     for (int64_t panel = 0; panel < tile->panels; panel++)
-      for (int64_t t = 0; t < all->tap_count; t++, sums += CONTRACT_BLOCK * PANEL)
+      for (int64_t t = 0; t < all->tap_count; t++, sums += CONTRACT_BLOCK * PANEL) {
+        FN(fetch)(args->streams, args->stream_count, &chunk->a_next, chunk->a_lines);
+        FN(fetch)(args->b_streams, args->b_stream_count, &chunk->b_next, chunk->b_lines);
         FN(accumulate)(args, chunk, &args->taps[t], tile->a + panel * tile->a_plane + args->taps[t].a * PANEL,
                        tile->b + block * CONTRACT_BLOCK / B_SLAB * tile->b_plane + block * CONTRACT_BLOCK % B_SLAB, sums);
+      }
 }
 
 /* The epilogue of one block, panel and tap. */
@@ -187,7 +211,9 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, vo
   for (int64_t i = 0; i < tile.blocks * tile.panels * taps * step; i++) tile.sums[i] = 0;
   for (int64_t n = 0; n < args->valid; n += args->tile_images)
     for (int64_t h = 0; h < args->out_h; h += args->tile_rows) {
-      FN(chunk) chunk = {n, int_min(args->tile_images, args->valid - n), h, int_min(args->tile_rows, args->out_h - h)};
+      FN(chunk) chunk = {.n = n, .h = h};
+      chunk.images = int_min(args->tile_images, args->valid - n);
+      chunk.rows = int_min(args->tile_rows, args->out_h - h);
       FN(run_chunk)(args, &tile, &chunk);
     }
   for (int64_t k = 0; k < tile.blocks * tile.panels * taps; k++)
