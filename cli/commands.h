@@ -3,11 +3,13 @@
 #define RGC_CLI_COMMANDS_H
 #include "cli/command.h"
 
-extern const command_option check_options[], summary_options[], graph_options[], train_options[], show_options[];
+extern const command_option check_options[], summary_options[], graph_options[], train_options[], eval_options[],
+    show_options[];
 
 int run_check(const command_line *line);   /* inspect.c */
 int run_summary(const command_line *line); /* inspect.c */
 int run_graph(const command_line *line);   /* inspect.c */
 int run_train(const command_line *line);   /* train.c */
+int run_eval(const command_line *line);    /* train.c */
 int run_show(const command_line *line);    /* show.c */
 #endif

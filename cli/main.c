@@ -14,6 +14,7 @@ const command rgc_commands[] = {
     {"train", "train GRAPH.yaml --data SPEC",
      "Trains with the double-precision reference evaluator (slow; small networks), validates, saves checkpoints.", train_options,
      1, 1, run_train},
+    {"eval", "eval GRAPH.yaml --weights FILE --data SPEC", "Validates weights on the reference evaluator.", eval_options, 1, 1, run_eval},
     {"show", "show --data SPEC", "Writes a contact sheet of a data set's samples, one class a row.", show_options, 0, 0, run_show},
     {0},
 };

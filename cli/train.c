@@ -1,4 +1,4 @@
-/* train.c: rgc train: a graph file, a data set, a run. */
+/* train.c: rgc train and rgc eval: a graph file, a data set, a run. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,12 +13,20 @@ const command_option train_options[] = {
     NETWORK_OPTION_SET,
     {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. quickdraw:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28"},
     {"--out", OPTION_TEXT, "DIR", "where the log and the checkpoints go (run)"},
+    {"--weights", OPTION_TEXT, "FILE", "safetensors to start from"},
     {"--batch", OPTION_INT, "N", "samples a step (the graph file's train: batch)"},
     {"--epochs", OPTION_INT, "N", "passes over the data"},
     {"--steps", OPTION_INT, "N", "steps, instead of epochs"},
     {"--validate", OPTION_INT, "N", "steps between validations"},
     {"--lr", OPTION_REAL, "RATE", "learning rate"},
     {"--seed", OPTION_INT, "N", "of initial values, shuffling and dropout"},
+    {0}};
+
+const command_option eval_options[] = {
+    NETWORK_OPTION_SET,
+    {"--data", OPTION_TEXT, "SPEC", "the data set; its validation samples are used"},
+    {"--weights", OPTION_TEXT, "FILE", "safetensors, a checkpoint of rgc train or of torchvision's names"},
+    {"--batch", OPTION_INT, "N", "samples at once (the graph file's train: batch)"},
     {0}};
 
 /* The one thing a signal handler may write to. */
@@ -37,6 +45,7 @@ static bool make_dir(const char *path, rgc_diagnostics *diags) {
 static rgc_run_options run_options(const command_line *line, const rgc_network *network) {
   const rgc_train_settings *s = &network->train;
   rgc_run_options o = {.out_dir = option_text(line, "--out", "run"), .stop = &interrupted};
+  o.weights = option_text(line, "--weights", NULL);
   o.batch = option_int(line, "--batch", s->batch);
   o.epochs = option_int(line, "--epochs", s->epochs);
   o.steps = option_int(line, "--steps", option_text(line, "--epochs", NULL) ? 0 : s->iterations);
@@ -45,12 +54,17 @@ static rgc_run_options run_options(const command_line *line, const rgc_network *
   return o;
 }
 
+/* The data set in the order of the network's class names, if it has names. */
+static rgc_dataset *open_data(const rgc_network *network, const char *spec, rgc_diagnostics *diags) {
+  rgc_dataset_options names = {.class_names = network->classes[0].names, .class_count = (int)network->classes[0].count};
+  return rgc_dataset_open(spec, names.class_names ? &names : NULL, diags);
+}
+
 static bool train_on(const command_line *line, rgc_network *network, const char *spec, rgc_run_result *result) {
   rgc_run_options options = run_options(line, network);
   network->train.lr = option_real(line, "--lr", network->train.lr);
   if (options.batch < 1) return rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, NULL, "--batch must be at least 1");
-  rgc_dataset_options names = {.class_names = network->classes[0].names, .class_count = (int)network->classes[0].count};
-  rgc_dataset *data = rgc_dataset_open(spec, names.class_names ? &names : NULL, line->diags);
+  rgc_dataset *data = open_data(network, spec, line->diags);
   bool good = data && make_dir(options.out_dir, line->diags) && rgc_train(network, data, &options, result, line->diags);
   rgc_dataset_close(data);
   if (good) printf("validation accuracy %.4f, best %.4f; checkpoints in %s\n", result->valid_acc, result->best_acc, options.out_dir);
@@ -68,4 +82,23 @@ int run_train(const command_line *line) {
   signal(SIGINT, on_interrupt);
   if (!network || !train_on(line, network, spec, &result)) return RGC_EXIT_INPUT;
   return result.stopped ? RGC_EXIT_STOPPED : RGC_EXIT_OK;
+}
+
+int run_eval(const command_line *line) {
+  const char *spec = option_text(line, "--data", NULL), *weights = option_text(line, "--weights", NULL);
+  long batch = option_int(line, "--batch", -1);
+  if (!spec || !weights || !batch) {
+    rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, "rgc eval --help",
+                  batch ? "--data and --weights are needed" : "--batch must be at least 1");
+    return RGC_EXIT_USAGE;
+  }
+  rgc_network *network = command_network(line);
+  if (!network) return RGC_EXIT_INPUT;
+  rgc_run_options options = {.batch = batch > 0 ? batch : network->train.batch, .weights = weights};
+  rgc_run_result result;
+  rgc_dataset *data = open_data(network, spec, line->diags);
+  bool good = data && rgc_evaluate(network, data, &options, &result, line->diags);
+  rgc_dataset_close(data);
+  if (good) printf("validation loss %.4f, accuracy %.4f\n", result.valid_loss, result.valid_acc);
+  return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }

@@ -155,10 +155,15 @@ static bool loop(trainer *t, rgc_run_result *result) {
   return true;
 }
 
-static bool run(trainer *t, rgc_run_result *result) {
-  int train_count = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN);
+static bool prepare(trainer *t) {
   if (!check_classes(t) || !prepare_transform(t)) return false;
   if (!rgc_model_create(&t->model, t->network, t->options->batch, t->options->seed, t->diags)) return false;
+  return !t->options->weights || rgc_model_load(&t->model, t->options->weights, t->diags);
+}
+
+static bool run(trainer *t, rgc_run_result *result) {
+  int train_count = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN);
+  if (!prepare(t)) return false;
   t->order = RGC_NEW_ARRAY(t->arena, int, train_count);
   t->epoch_steps = (train_count + t->options->batch - 1) / t->options->batch;
   t->total = t->options->steps ? t->options->steps : t->options->epochs * t->epoch_steps;
@@ -175,6 +180,18 @@ bool rgc_train(rgc_network *network, const rgc_dataset *data, const rgc_run_opti
   trainer t = {.arena = rgc_arena_create(), .network = network, .data = data, .options = options, .diags = diags};
   *result = (rgc_run_result){0};
   bool good = run(&t, result);
+  rgc_model_destroy(&t.model);
+  rgc_arena_destroy(t.arena);
+  return good;
+}
+
+bool rgc_evaluate(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
+                  rgc_diagnostics *diags) {
+  trainer t = {.arena = rgc_arena_create(), .network = network, .data = data, .options = options, .diags = diags};
+  *result = (rgc_run_result){0};
+  t.epoch_steps = t.total = 1;
+  bool good = prepare(&t);
+  if (good) validate(&t, result);
   rgc_model_destroy(&t.model);
   rgc_arena_destroy(t.arena);
   return good;

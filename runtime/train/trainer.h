@@ -11,6 +11,7 @@ typedef struct rgc_run_options {
   int64_t epochs;
   int64_t validate;    /* steps between validations; 0: once an epoch */
   uint64_t seed;
+  const char *weights; /* safetensors to start from, or NULL */
   const volatile int *stop; /* set from outside (Ctrl-C): save and end after this step; may be NULL */
 } rgc_run_options;
 
@@ -23,4 +24,7 @@ typedef struct rgc_run_result {
 /* False after an error: shapes that do not fit, a loss that is not finite, files that cannot be written. */
 bool rgc_train(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
                rgc_diagnostics *diags);
+/* Runs the validation split with options->weights; of the options only batch and weights count. */
+bool rgc_evaluate(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
+                  rgc_diagnostics *diags);
 #endif
