@@ -1,6 +1,7 @@
 /* contract_expressions.h: the lanes of this build, and prologues and epilogues as codegen would write them.
  *
- * A is relu(scale[c] * x + shift[c]); operands: 0 x, 1 scale, 2 shift, 3 bias of the output, 4 the output gradient B.
+ * A is relu(scale[c] * x + shift[c]); operands: 0 x, 1 scale, 2 shift, 3 bias of the output, 4 the output gradient B; 5 and 6
+ * are for whoever includes this.
  * Output 0 is acc + bias. */
 #ifndef RGC_TEST_CONTRACT_EXPRESSIONS_H
 #define RGC_TEST_CONTRACT_EXPRESSIONS_H

@@ -30,21 +30,24 @@ static int64_t output_extent(const contract_args *args, int64_t in, int64_t kern
 static float *make_operands(contract_args *args, int64_t images) {
   int64_t count = images * args->a_h * args->a_w * args->a_c;
   float *x = new_random(count), *scale = new_random(args->a_c), *shift = new_random(args->a_c), *a = new_floats(count);
+  float *divisor = new_random(args->a_c);
+  for (int64_t c = 0; c < args->a_c; c++) divisor[c] = 1.5f + 0.5f * divisor[c];
   for (int64_t i = 0; i < count; i++) {
     double y = (double)scale[i % args->a_c] * x[i] + shift[i % args->a_c];
-    a[i] = y > 0 ? (float)y : 0;
+    a[i] = y > 0 ? (float)(y / divisor[i % args->a_c]) : 0;
   }
   args->operands[0] = args->streams[0] = x;
   args->stream_count = args->b_stream_count = 1;
   args->operands[1] = scale;
   args->operands[2] = shift;
+  args->operands[6] = divisor;
   args->operands[3] = new_random(args->out_c);
   args->operands[4] = args->b_streams[0] = new_random(images * args->out_h * args->out_w * args->out_c);
   return a;
 }
 
 static void free_operands(contract_args *args, float *a) {
-  for (int i = 0; i < 5; i++) free((void *)args->operands[i]);
+  for (int i = 0; i < 7; i++) free((void *)args->operands[i]);
   free(a);
 }
 
