@@ -73,13 +73,21 @@ void rgc_model_destroy(rgc_model *m) {
   rgc_reference_destroy(m->eval);
 }
 
-void rgc_model_sync(rgc_model *m) {
-  for (int i = 0; i < m->eval_graph->value_count; i++) {
-    const rgc_value *v = &m->eval_graph->values[i];
-    int src = is_learnt(v) ? rgc_graph_find(m->train_graph, v->name) : -1;
-    if (src >= 0)
-      memcpy(rgc_reference_tensor(m->eval, i), rgc_reference_tensor(m->train, src), sizeof(double) * (size_t)rgc_shape_elems(v->shape));
+/* Every learnt value and state of `dst_graph` that `src_graph` has too. */
+static void copy_by_name(const rgc_graph *dst_graph, rgc_reference *dst, const rgc_graph *src_graph, rgc_reference *src) {
+  for (int i = 0; i < dst_graph->value_count; i++) {
+    const rgc_value *v = &dst_graph->values[i];
+    int from = is_learnt(v) || v->role == RGC_ROLE_STATE ? rgc_graph_find(src_graph, v->name) : -1;
+    if (from >= 0)
+      memcpy(rgc_reference_tensor(dst, i), rgc_reference_tensor(src, from), sizeof(double) * (size_t)rgc_shape_elems(v->shape));
   }
+}
+
+void rgc_model_sync(rgc_model *m) { copy_by_name(m->eval_graph, m->eval, m->train_graph, m->train); }
+
+void rgc_model_copy(rgc_model *dst, rgc_model *src) {
+  copy_by_name(dst->train_graph, dst->train, src->train_graph, src->train);
+  rgc_model_sync(dst);
 }
 
 /* [O,KH,KW,I] to PyTorch's [O,I,KH,KW]; a vector [1,1,1,C] stays as it is. */

@@ -17,6 +17,8 @@ typedef struct rgc_model {
 /* Builds both graphs for `batch` samples, appends gradients and updates, draws the initial values. False after an error. */
 bool rgc_model_create(rgc_model *model, rgc_network *network, int64_t batch, uint64_t seed, rgc_diagnostics *diags);
 void rgc_model_destroy(rgc_model *model);
+/* Copies parameters, buffers and optimizer states of one model to another of the same network, by name. */
+void rgc_model_copy(rgc_model *dst, rgc_model *src);
 /* Copies parameters and buffers of the training graph to the evaluation graph. */
 void rgc_model_sync(rgc_model *model);
 /* Saves parameters and buffers as float32 under torchvision's names, in PyTorch's axis order. */

@@ -137,6 +137,19 @@ static bool save(trainer *t, const char *name) {
   return rgc_model_save(&t->model, rgc_arena_printf(t->arena, "%s/%s.safetensors", t->options->out_dir, name), t->diags);
 }
 
+/* What `bn: running_after_first_validation` asks for: from the first validation on the step uses the running statistics. The
+ * graph is another one then, so the model is built anew and takes over all values and optimizer states. */
+static bool freeze_statistics(trainer *t) {
+  rgc_model frozen;
+  if (t->network->train.bn != RGC_BN_RUNNING_AFTER_FIRST_VALIDATION) return true;
+  t->network->train.bn = RGC_BN_RUNNING;
+  bool good = rgc_model_create(&frozen, t->network, t->options->batch, t->options->seed, t->diags);
+  if (good) rgc_model_copy(&frozen, &t->model);
+  rgc_model_destroy(&t->model);
+  t->model = frozen;
+  return good;
+}
+
 static bool loop(trainer *t, rgc_run_result *result) {
   int64_t every = t->options->validate ? t->options->validate : t->epoch_steps;
   for (int64_t step = 0; step < t->total; step++) {
@@ -149,7 +162,7 @@ static bool loop(trainer *t, rgc_run_result *result) {
     rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
     if (result->valid_acc >= result->best_acc && !save(t, "best")) return false;
     result->best_acc = fmax(result->best_acc, result->valid_acc);
-    if (!save(t, "last")) return false;
+    if (!save(t, "last") || !freeze_statistics(t)) return false;
     if (stop) return result->stopped = true;
   }
   return true;

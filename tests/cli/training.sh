@@ -15,6 +15,11 @@ grep -qE '^3,[0-9]+\.[0-9]{4},[01]\.[0-9]{4},[0-9]+\.[0-9]{4},[01]\.[0-9]{4}$' "
 # Evaluating the checkpoint of the last step gives the last line's validation figures.
 figures=$(tail -1 "$out/a/log.csv" | awk -F, '{print "validation loss " $4 ", accuracy " $5}')
 expect 0 "$figures" "$RGC" eval graphs/quickdraw_small.yaml --weights "$out/a/last.safetensors" --data quickdraw:examples/data/quickdraw
+# bn: running_after_first_validation: the first step and validation are equal, the later ones are not.
+"$RGC" train graphs/quickdraw_small.yaml --set train.bn=running_after_first_validation --data quickdraw:examples/data/quickdraw \
+  --steps 4 --validate 2 --out "$out/frozen" >/dev/null
+cmp <(head -1 "$out/a/log.csv") <(head -1 "$out/frozen/log.csv")
+if cmp -s "$out/a/log.csv" "$out/frozen/log.csv"; then exit 1; fi
 # One flipped byte in a checkpoint is refused.
 printf 'x' | dd of="$out/a/last.safetensors" bs=1 seek=9000 conv=notrunc status=none
 if "$RGC" eval graphs/quickdraw_small.yaml --weights "$out/a/last.safetensors" --data quickdraw:examples/data/quickdraw >"$out/flipped" 2>&1; then exit 1; fi
