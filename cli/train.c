@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/network.h"
+#include "runtime/data/contact_sheet.h"
 #include "runtime/train/trainer.h"
 
 const command_option train_options[] = {
@@ -26,6 +27,8 @@ const command_option eval_options[] = {
     NETWORK_OPTION_SET,
     {"--data", OPTION_TEXT, "SPEC", "the data set; its validation samples are used"},
     {"--weights", OPTION_TEXT, "FILE", "safetensors, a checkpoint of rgc train or of torchvision's names"},
+    {"--show", OPTION_INT, "N", "tell the predictions of N validation samples, drawn evenly (0)"},
+    {"--picture", OPTION_TEXT, "FILE", "and draw these samples, in their order, as PNG"},
     {"--batch", OPTION_INT, "N", "samples at once (the graph file's train: batch)"},
     {0}};
 
@@ -84,6 +87,30 @@ int run_train(const command_line *line) {
   return result.stopped ? RGC_EXIT_STOPPED : RGC_EXIT_OK;
 }
 
+enum { MAX_SHOWN = 100, SHOWN_COLUMNS = 10 };
+
+/* Tells, and draws if asked to, `shown` samples spread over the validation split. */
+static bool show_predictions(const command_line *line, const rgc_dataset *data, const rgc_prediction *predictions, int shown) {
+  int indices[MAX_SHOWN], count = rgc_dataset_count(data, RGC_SPLIT_VALIDATION);
+  const char *picture = option_text(line, "--picture", NULL);
+  for (int i = 0; i < shown; i++) {
+    const rgc_prediction *p = &predictions[indices[i] = (int)((int64_t)i * count / shown)];
+    printf("%-14s %5.1f %%  %s%s\n", rgc_dataset_class_name(data, p->predicted), 100 * p->probability,
+           p->predicted == p->label ? "right" : "wrong, it is ", p->predicted == p->label ? "" : rgc_dataset_class_name(data, p->label));
+  }
+  return !picture || !shown || rgc_contact_sheet_write(picture, data, RGC_SPLIT_VALIDATION, indices, shown, SHOWN_COLUMNS, line->diags);
+}
+
+static bool evaluate_on(const command_line *line, rgc_network *network, const rgc_dataset *data, const rgc_run_options *options) {
+  int count = rgc_dataset_count(data, RGC_SPLIT_VALIDATION), shown = (int)option_int(line, "--show", 0);
+  rgc_prediction *predictions = RGC_NEW_ARRAY(line->arena, rgc_prediction, count + 1);
+  rgc_run_result result;
+  if (!rgc_evaluate(network, data, options, &result, predictions, line->diags)) return false;
+  printf("validation loss %.4f, accuracy %.4f\n", result.valid_loss, result.valid_acc);
+  if (shown > MAX_SHOWN) shown = MAX_SHOWN;
+  return show_predictions(line, data, predictions, shown < count ? shown : count);
+}
+
 int run_eval(const command_line *line) {
   const char *spec = option_text(line, "--data", NULL), *weights = option_text(line, "--weights", NULL);
   long batch = option_int(line, "--batch", -1);
@@ -93,12 +120,10 @@ int run_eval(const command_line *line) {
     return RGC_EXIT_USAGE;
   }
   rgc_network *network = command_network(line);
-  if (!network) return RGC_EXIT_INPUT;
-  rgc_run_options options = {.batch = batch > 0 ? batch : network->train.batch, .weights = weights};
-  rgc_run_result result;
-  rgc_dataset *data = open_data(network, spec, line->diags);
-  bool good = data && rgc_evaluate(network, data, &options, &result, line->diags);
+  rgc_dataset *data = network ? open_data(network, spec, line->diags) : NULL;
+  rgc_run_options options = {.batch = batch, .weights = weights};
+  if (network && batch < 0) options.batch = network->train.batch;
+  bool good = data && evaluate_on(line, network, data, &options);
   rgc_dataset_close(data);
-  if (good) printf("validation loss %.4f, accuracy %.4f\n", result.valid_loss, result.valid_acc);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }

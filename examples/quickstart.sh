@@ -11,4 +11,6 @@ mkdir -p "$out"
 "$rgc" summary graphs/quickdraw_small.yaml
 "$rgc" show --data quickdraw:examples/data/quickdraw --out "$out/drawings.png"
 "$rgc" train graphs/quickdraw_small.yaml --data quickdraw:examples/data/quickdraw --out "$out" --epochs "${EPOCHS:-6}"
-echo "drawings: $out/drawings.png   log: $out/log.csv   weights: $out/best.safetensors"
+"$rgc" eval graphs/quickdraw_small.yaml --weights "$out/best.safetensors" --data quickdraw:examples/data/quickdraw \
+  --show 20 --picture "$out/predicted.png"
+echo "drawings: $out/drawings.png   predicted: $out/predicted.png   log: $out/log.csv   weights: $out/best.safetensors"

@@ -101,36 +101,41 @@ static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
                                           "the loss of step %lld is not finite; the last checkpoint is untouched", (long long)step);
 }
 
-/* Cross entropy of one sample, and whether its first largest logit is the label's. */
-static double sample_loss(const double *logits, int64_t classes, int label, bool *right) {
-  int64_t best = 0;
-  for (int64_t c = 1; c < classes; c++)
+/* Cross entropy of one sample, and its first largest logit as the prediction. */
+static double sample_loss(const double *logits, int64_t classes, int label, rgc_prediction *prediction) {
+  int best = 0;
+  for (int c = 1; c < classes; c++)
     if (logits[c] > logits[best]) best = c;
   double total = 0;
-  for (int64_t c = 0; c < classes; c++) total += exp(logits[c] - logits[best]);
-  *right = best == label;
+  for (int c = 0; c < classes; c++) total += exp(logits[c] - logits[best]);
+  *prediction = (rgc_prediction){.label = label, .predicted = best, .probability = 1 / total};
   return log(total) + logits[best] - logits[label];
 }
 
-static void validate(trainer *t, rgc_run_result *result) {
-  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), batch = (int)t->options->batch, correct = 0;
+/* Validation samples begin .. begin+valid-1; adds to the sums in `result`. */
+static void validate_batch(trainer *t, int begin, int valid, rgc_run_result *result, rgc_prediction *predictions) {
   int64_t classes = t->network->classes[0].count;
-  double loss = 0, *input = rgc_reference_tensor(t->model.eval, t->model.eval_input);
-  rgc_model_sync(&t->model);
-  for (int begin = 0; begin < count; begin += batch) {
-    int valid = count - begin < batch ? count - begin : batch;
-    for (int i = 0; i < valid; i++) load_sample(t, RGC_SPLIT_VALIDATION, begin + i, i, input);
-    rgc_step_numbers numbers = step_numbers(t, 0, valid);
-    rgc_reference_step(t->model.eval, &numbers);
-    const double *logits = rgc_reference_tensor(t->model.eval, t->model.eval_logits);
-    for (int i = 0; i < valid; i++) {
-      bool right;
-      loss += sample_loss(logits + i * classes, classes, t->labels[i], &right);
-      correct += right;
-    }
+  double *input = rgc_reference_tensor(t->model.eval, t->model.eval_input);
+  for (int i = 0; i < valid; i++) load_sample(t, RGC_SPLIT_VALIDATION, begin + i, i, input);
+  rgc_step_numbers numbers = step_numbers(t, 0, valid);
+  rgc_reference_step(t->model.eval, &numbers);
+  const double *logits = rgc_reference_tensor(t->model.eval, t->model.eval_logits);
+  for (int i = 0; i < valid; i++) {
+    rgc_prediction p;
+    result->valid_loss += sample_loss(logits + i * classes, classes, t->labels[i], &p);
+    result->valid_acc += p.predicted == p.label;
+    if (predictions) predictions[begin + i] = p;
   }
-  result->valid_loss = count ? loss / count : 0;
-  result->valid_acc = count ? (double)correct / count : 0;
+}
+
+static void validate(trainer *t, rgc_run_result *result, rgc_prediction *predictions) {
+  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), batch = (int)t->options->batch;
+  rgc_model_sync(&t->model);
+  result->valid_loss = result->valid_acc = 0;
+  for (int begin = 0; begin < count; begin += batch)
+    validate_batch(t, begin, count - begin < batch ? count - begin : batch, result, predictions);
+  result->valid_loss /= fmax(count, 1);
+  result->valid_acc /= fmax(count, 1);
 }
 
 static bool save(trainer *t, const char *name) {
@@ -158,7 +163,7 @@ static bool loop(trainer *t, rgc_run_result *result) {
     bool stop = t->options->stop && *t->options->stop;
     rgc_log_step(&t->log, step, loss);
     if (step % every && step + 1 < t->total && !stop) continue;
-    validate(t, result);
+    validate(t, result, NULL);
     rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
     if (result->valid_acc >= result->best_acc && !save(t, "best")) return false;
     result->best_acc = fmax(result->best_acc, result->valid_acc);
@@ -199,12 +204,12 @@ bool rgc_train(rgc_network *network, const rgc_dataset *data, const rgc_run_opti
 }
 
 bool rgc_evaluate(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
-                  rgc_diagnostics *diags) {
+                  rgc_prediction *predictions, rgc_diagnostics *diags) {
   trainer t = {.arena = rgc_arena_create(), .network = network, .data = data, .options = options, .diags = diags};
   *result = (rgc_run_result){0};
   t.epoch_steps = t.total = 1;
   bool good = prepare(&t);
-  if (good) validate(&t, result);
+  if (good) validate(&t, result, predictions);
   rgc_model_destroy(&t.model);
   rgc_arena_destroy(t.arena);
   return good;

@@ -24,7 +24,13 @@ typedef struct rgc_run_result {
 /* False after an error: shapes that do not fit, a loss that is not finite, files that cannot be written. */
 bool rgc_train(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
                rgc_diagnostics *diags);
-/* Runs the validation split with options->weights; of the options only batch and weights count. */
+typedef struct rgc_prediction {
+  int label, predicted; /* classes, from 0 */
+  double probability;   /* of the predicted class, by softmax */
+} rgc_prediction;
+
+/* Runs the validation split with options->weights; of the options only batch and weights count. `predictions` takes one entry a
+ * validation sample, in their order; may be NULL. */
 bool rgc_evaluate(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
-                  rgc_diagnostics *diags);
+                  rgc_prediction *predictions, rgc_diagnostics *diags);
 #endif
