@@ -6,12 +6,14 @@
 #include "cli/commands.h"
 #include "cli/network.h"
 #include "compiler/passes/autodiff.h"
+#include "compiler/passes/decompose.h"
 
 const command_option check_options[] = {NETWORK_OPTION_SET, {0}};
 const command_option summary_options[] = {NETWORK_OPTION_SET, {0}};
 const command_option graph_options[] = {NETWORK_OPTION_SET,
                                         {"--batch", OPTION_INT, "N", "samples in a batch (1)"},
                                         {"--train", OPTION_FLAG, NULL, "with loss and gradients"},
+                                        {"--kernels", OPTION_FLAG, NULL, "decomposed into kernels"},
                                         {0}};
 
 int run_check(const command_line *line) {
@@ -59,7 +61,8 @@ int run_graph(const command_line *line) {
   bool train = option_flag(line, "--train");
   rgc_graph *graph = network ? rgc_network_build(network, option_int(line, "--batch", 1), train, line->diags) : NULL;
   if (!graph || (train && !rgc_autodiff(graph, rgc_graph_find(graph, "loss"), line->diags))) return RGC_EXIT_INPUT;
-  if (!rgc_graph_verify(graph, line->diags)) return RGC_EXIT_INPUT;
+  if (option_flag(line, "--kernels")) graph = rgc_decompose(graph, line->arena, line->diags);
+  if (!graph || !rgc_graph_verify(graph, line->diags)) return RGC_EXIT_INPUT;
   rgc_text text = {0};
   rgc_graph_print(graph, &text);
   fputs(rgc_text_chars(&text), stdout);

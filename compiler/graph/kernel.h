@@ -24,8 +24,8 @@
  * MOMENTS reduce a node of `epi` over N,H,W of each tile and write one partial [tiles, planes, 1, C]: planes is 1, and 3 for
  * moments (count, mean, M2 = sum of squared distances from the mean). A later REDUCE kernel over axis N merges the partials in
  * tile order, in double: combine SUM, MAX or MERGE (accumulators 3k.. are count, mean, M2).
- * Tiles: rows of the output space (n,h) are cut into `tile_rows` each (tile_images of them when a tile holds whole images):
- * their number depends on shapes only. Samples at and past n_valid are neither stored, nor counted.
+ * Tiles: `tile_images` > 0: a tile holds so many whole images. Else `tile_rows` > 0 cuts the row number n*H+h, so that a tile may
+ * cross images. Their number depends on shapes only; whoever sets it also sets N of each partial and of its merging kernel. Samples at and past n_valid are neither stored, nor counted.
  *
  * Panel layout of a weight [O,KH,KW,I], G groups, L lanes, B block (16, or I/G... when that is smaller):
  *   [g][ceil(O/G/L)][ceil(I/B)][KH][KW][B][L], I per group, zero-padded. For a transposed contract the packed value has
