@@ -17,7 +17,7 @@ failed=$((${tested:-0} - ${passed:-0}))
 passed=${passed:-0}
 if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 for t in tests/cli/*.sh; do
-  if RGC="$PWD/$build/rgc" bash "$t"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $t"; fi
+  if RGC=$(realpath "$build/rgc") bash "$t"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $t"; fi
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -84,6 +84,12 @@ static rgc_step_numbers step_numbers(const trainer *t, int64_t step, int64_t val
   return n;
 }
 
+static bool check_finite(trainer *t, const char *which, double loss, int64_t step) {
+  return isfinite(loss) || rgc_diag_fail(t->diags, RGC_CODE_NOT_FINITE, t->network->file, "lower the learning rate",
+                                         "the %s loss of step %lld is not finite; earlier checkpoints are untouched", which,
+                                         (long long)step);
+}
+
 static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
   int64_t within = step % t->epoch_steps, batch = t->options->batch;
   int64_t left = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - within * batch, valid = left < batch ? left : batch;
@@ -97,8 +103,7 @@ static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
   rgc_reference_step(t->model.train, &numbers);
   *loss = *rgc_reference_tensor(t->model.train, t->model.loss);
   *acc = *rgc_reference_tensor(t->model.train, t->model.correct) / (double)valid;
-  return isfinite(*loss) || rgc_diag_fail(t->diags, RGC_CODE_NOT_FINITE, t->network->file, "lower the learning rate",
-                                          "the loss of step %lld is not finite; the last checkpoint is untouched", (long long)step);
+  return check_finite(t, "training", *loss, step);
 }
 
 /* Cross entropy of one sample, and its first largest logit as the prediction. */
@@ -165,6 +170,7 @@ static bool loop(trainer *t, rgc_run_result *result) {
     if (step % every && step + 1 < t->total && !stop) continue;
     validate(t, result, NULL);
     rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
+    if (!check_finite(t, "validation", result->valid_loss, step)) return false;
     if (result->valid_acc >= result->best_acc && !save(t, "best")) return false;
     result->best_acc = fmax(result->best_acc, result->valid_acc);
     if (!save(t, "last") || !freeze_statistics(t)) return false;

@@ -2,6 +2,8 @@
 # Mistakes on the command line and in data: exact messages and exit codes.
 set -euo pipefail
 . tests/cli/common.sh.inc
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
 expect 2 "error[usage]: 'sumary' is no command of rgc
   help: did you mean 'rgc summary'?" "$RGC" sumary
 expect 2 "error[usage]: unknown option --stps
@@ -9,5 +11,8 @@ expect 2 "error[usage]: unknown option --stps
 expect 2 "error[usage]: not a count: many
   help: rgc train --help" "$RGC" train graphs/quickdraw_small.yaml --steps many
 expect 1 "graphs/resnet18.yaml: error[data-classes]: the network has 1000 classes, the data set 4
-  help: set classes: to the data set's count" "$RGC" train graphs/resnet18.yaml --data synthetic:classes=4,count=8,size=32 --out /tmp
+  help: set classes: to the data set's count" "$RGC" train graphs/resnet18.yaml --data synthetic:classes=4,count=8,size=32 --out "$out"
 expect 0 "graphs/resnet50.yaml: resnet50, 25557032 parameters, 4.089e+09 MACs" "$RGC" check graphs/resnet50.yaml
+expect 1 "graphs/quickdraw_small.yaml: error[not-finite]: the validation loss of step 0 is not finite; earlier checkpoints are untouched
+  help: lower the learning rate" "$RGC" train graphs/quickdraw_small.yaml --data quickdraw:examples/data/quickdraw --lr 1e30 --steps 5 --out "$out"
+[ ! -e "$out/last.safetensors" ]
