@@ -13,6 +13,7 @@ expect 2 "error[usage]: not a count: many
 expect 1 "graphs/resnet18.yaml: error[data-classes]: the network has 1000 classes, the data set 4
   help: set classes: to the data set's count" "$RGC" train graphs/resnet18.yaml --data synthetic:classes=4,count=8,size=32 --out "$out"
 expect 0 "graphs/resnet50.yaml: resnet50, 25557032 parameters, 4.089e+09 MACs" "$RGC" check graphs/resnet50.yaml
-expect 1 "graphs/quickdraw_small.yaml: error[not-finite]: the validation loss of step 0 is not finite; earlier checkpoints are untouched
+expect 1 "Iter [  0/  5] | Train Loss 2.3328 | Train Acc 0.0500 | Valid Loss nan | Valid Acc 0.1000
+graphs/quickdraw_small.yaml: error[not-finite]: the validation loss of step 0 is not finite; earlier checkpoints are untouched
   help: lower the learning rate" "$RGC" train graphs/quickdraw_small.yaml --data quickdraw:examples/data/quickdraw --lr 1e30 --steps 5 --out "$out"
 [ ! -e "$out/last.safetensors" ]
