@@ -175,8 +175,7 @@ int rgc_body_random(rgc_body *body, int stream, unsigned axes) {
   return share_node(body, node);
 }
 
-/* The number that `kind` gives for numbers. */
-static double compute(rgc_expr_kind kind, double a, double b, double c) {
+double rgc_expr_compute(rgc_expr_kind kind, double a, double b, double c) {
   switch (kind) {
     case RGC_EXPR_ADD: return a + b;
     case RGC_EXPR_SUB: return a - b;
@@ -217,7 +216,7 @@ static int fold(rgc_body *body, rgc_expr_kind kind, const int arg[3]) {
     if (!is_const(body, arg[i]) || isnan(body->nodes[arg[i]].number)) return -1;
     number[i] = body->nodes[arg[i]].number;
   }
-  double result = compute(kind, number[0], number[1], number[2]);
+  double result = rgc_expr_compute(kind, number[0], number[1], number[2]);
   return isnan(result) ? -1 : rgc_body_const(body, result);
 }
 

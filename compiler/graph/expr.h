@@ -117,5 +117,7 @@ int rgc_body_derivative(rgc_body *body, int root, int operand);
 const char *rgc_expr_word(rgc_expr_kind kind);
 rgc_expr_kind rgc_expr_kind_of(const char *word);
 int rgc_expr_arity(rgc_expr_kind kind);
+/* The number that a kind with arguments gives for numbers, in double; arguments past its arity are ignored. NaN for a leaf. */
+double rgc_expr_compute(rgc_expr_kind kind, double a, double b, double c);
 const char *rgc_scalar_word(rgc_scalar scalar);
 #endif

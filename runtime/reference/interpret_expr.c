@@ -1,7 +1,6 @@
 /* interpret_expr.c: one walk over the nodes (interpret_expr.h). Leaves read the place; the rest is arithmetic. */
 #include "runtime/reference/interpret_expr.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "runtime/reference/philox.h"
@@ -42,51 +41,12 @@ static double leaf(const rgc_body *body, const rgc_node *node, const rgc_expr_pl
   }
 }
 
-static double unary(rgc_expr_kind kind, double a) {
-  switch (kind) {
-    case RGC_EXPR_NEG: return -a;
-    case RGC_EXPR_ABS: return fabs(a);
-    case RGC_EXPR_SQRT: return sqrt(a);
-    case RGC_EXPR_RECIP: return 1 / a;
-    case RGC_EXPR_EXP: return exp(a);
-    case RGC_EXPR_LOG: return log(a);
-    case RGC_EXPR_TANH: return tanh(a);
-    case RGC_EXPR_ERF: return erf(a);
-    case RGC_EXPR_SIGMOID: return 1 / (1 + exp(-a));
-    case RGC_EXPR_FLOOR: return floor(a);
-    default: rgc_internal_error("interpret", "unknown node %d", (int)kind);
-  }
-}
-
-static double binary(rgc_expr_kind kind, double a, double b) {
-  switch (kind) {
-    case RGC_EXPR_ADD: return a + b;
-    case RGC_EXPR_SUB: return a - b;
-    case RGC_EXPR_MUL: return a * b;
-    case RGC_EXPR_DIV: return a / b;
-    case RGC_EXPR_MIN: return a < b ? a : b;
-    case RGC_EXPR_MAX: return a > b ? a : b;
-    case RGC_EXPR_POW: return pow(a, b);
-    case RGC_EXPR_LT: return a < b;
-    case RGC_EXPR_LE: return a <= b;
-    case RGC_EXPR_EQ: return a == b;
-    default: rgc_internal_error("interpret", "unknown node %d", (int)kind);
-  }
-}
-
-static double ternary(rgc_expr_kind kind, double a, double b, double c) {
-  return kind == RGC_EXPR_FMA ? fma(a, b, c) : a != 0 ? b : c;
-}
-
 void rgc_interpret_body(const rgc_body *body, const rgc_expr_place *place, double *nodes) {
   for (int i = 0; i < body->node_count; i++) {
     const rgc_node *node = &body->nodes[i];
-    const int *arg = node->arg;
-    switch (rgc_expr_arity(node->kind)) {
-      case 0: nodes[i] = leaf(body, node, place); break;
-      case 1: nodes[i] = unary(node->kind, nodes[arg[0]]); break;
-      case 2: nodes[i] = binary(node->kind, nodes[arg[0]], nodes[arg[1]]); break;
-      default: nodes[i] = ternary(node->kind, nodes[arg[0]], nodes[arg[1]], nodes[arg[2]]);
-    }
+    int arity = rgc_expr_arity(node->kind);
+    double number[3] = {0};
+    for (int k = 0; k < arity; k++) number[k] = nodes[node->arg[k]];
+    nodes[i] = arity ? rgc_expr_compute(node->kind, number[0], number[1], number[2]) : leaf(body, node, place);
   }
 }

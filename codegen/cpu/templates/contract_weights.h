@@ -28,13 +28,7 @@
 #include "codegen/cpu/templates/contract_args.h"
 #include "codegen/cpu/templates/slab.h"
 
-#ifndef CONTRACT_LINKAGE
-#define CONTRACT_LINKAGE
-#endif
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
-#define FN(name) PASTE(CONTRACT_NAME, name)
-#define PANEL (CONTRACT_VECTORS * CONTRACT_LANES)
+#include "codegen/cpu/templates/contract_names.h"
 #define B_SLAB (CONTRACT_LANES % CONTRACT_BLOCK == 0 ? CONTRACT_LANES : CONTRACT_BLOCK)
 
 /* A tile: blocks and panels of one group, and where its slabs are. */
