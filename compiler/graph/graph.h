@@ -40,14 +40,15 @@ typedef struct rgc_init {
   double number; /* the constant; the standard deviation; the bound of uniform(-b, b) */
 } rgc_init;
 
-/* How the elements lie in memory. Words: nhwc panel. */
+/* How the elements lie in memory. Words: nhwc panel panel_t. */
 typedef enum rgc_layout_kind {
-  RGC_LAYOUT_NHWC, /* row-major over the logical axes */
-  RGC_LAYOUT_PANEL /* a weight [O,KH,KW,I] as [g][o/lanes][i/block][KH][KW][block][lanes], zero-padded; see kernel.h */
+  RGC_LAYOUT_NHWC,   /* row-major over the logical axes */
+  RGC_LAYOUT_PANEL,  /* a weight [O,KH,KW,I] as [g][o/lanes][i/block][KH][KW][block][lanes], zero-padded; see kernel.h */
+  RGC_LAYOUT_PANEL_T /* the same of a weight with its channels exchanged, for a data gradient */
 } rgc_layout_kind;
 typedef struct rgc_layout {
   rgc_layout_kind kind;
-  int groups, lanes, block; /* PANEL only, else 0 */
+  int groups, lanes, block; /* panels only, else 0 */
 } rgc_layout;
 
 typedef struct rgc_value {
@@ -124,6 +125,8 @@ rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int 
 rgc_op *rgc_graph_map(rgc_graph *graph, rgc_body *body, int root, int output);
 rgc_body *rgc_body_create(rgc_arena *arena);
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]);
+/* Elements that the value's layout takes in memory, padding included. */
+int64_t rgc_value_stored_elems(const rgc_value *value);
 /* Output extent of a window: floor or ceil((in + 2 pad - dilation (k-1) - 1) / stride) + 1, and (ceil) the last window must
  * begin inside the input or its left padding, as PyTorch has it. */
 int64_t rgc_window_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode);

@@ -198,8 +198,8 @@ static bool shape(parser *p, int64_t dims[RGC_AXES]) {
 }
 
 static bool value_layout(parser *p, rgc_layout *layout) {
-  layout->kind = RGC_LAYOUT_PANEL;
-  return expect(p, "panel") && expect(p, "(") && small(p, INT_MAX, &layout->groups) && expect(p, ",") &&
+  layout->kind = accept(p, "panel_t") ? RGC_LAYOUT_PANEL_T : RGC_LAYOUT_PANEL;
+  return (layout->kind == RGC_LAYOUT_PANEL_T || expect(p, "panel")) && expect(p, "(") && small(p, INT_MAX, &layout->groups) && expect(p, ",") &&
          small(p, INT_MAX, &layout->lanes) && expect(p, ",") && small(p, INT_MAX, &layout->block) && expect(p, ")");
 }
 

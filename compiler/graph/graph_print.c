@@ -81,8 +81,8 @@ static void print_value(const rgc_graph *graph, const rgc_value *value, rgc_text
   rgc_text_printf(out, "value %%%s %s %s [%lld,%lld,%lld,%lld]", value->name, rgc_dtype_words[value->dtype],
                   rgc_role_words[value->role], (long long)shape[0], (long long)shape[1], (long long)shape[2],
                   (long long)shape[3]);
-  if (layout->kind == RGC_LAYOUT_PANEL)
-    rgc_text_printf(out, " layout=panel(%d,%d,%d)", layout->groups, layout->lanes, layout->block);
+  if (layout->kind != RGC_LAYOUT_NHWC)
+    rgc_text_printf(out, " layout=%s(%d,%d,%d)", layout->kind == RGC_LAYOUT_PANEL ? "panel" : "panel_t", layout->groups, layout->lanes, layout->block);
   if (value->torch_rank) rgc_text_printf(out, " torch_rank=%d", value->torch_rank);
   print_init(value, out);
   if (value->updates >= 0) {

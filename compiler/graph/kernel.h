@@ -24,12 +24,15 @@
  * MOMENTS reduce a node of `epi` over N,H,W of each tile and write one partial [tiles, planes, 1, C]: planes is 1, and 3 for
  * moments (count, mean, M2 = sum of squared distances from the mean). A later REDUCE kernel over axis N merges the partials in
  * tile order, in double: combine SUM, MAX or MERGE (accumulators 3k.. are count, mean, M2).
- * Tiles: `tile_images` > 0: a tile holds so many whole images. Else `tile_rows` > 0 cuts the row number n*H+h, so that a tile may
- * cross images. Their number depends on shapes only; whoever sets it also sets N of each partial and of its merging kernel. Samples at and past n_valid are neither stored, nor counted.
+ * Tiles: `tile_images` > 0: tile t holds images [t*tile_images, ...). Else `tile_rows` > 0: a tile holds that many rows of one image,
+ * its number is n*ceil(H/tile_rows) + h/tile_rows. Their number depends on shapes only; whoever sets it also sets N of each partial
+ * and of its merging kernel. Samples at and past n_valid are neither stored, nor counted.
  *
- * Panel layout of a weight [O,KH,KW,I], G groups, L lanes, B block (16, or I/G... when that is smaller):
- *   [g][ceil(O/G/L)][ceil(I/B)][KH][KW][B][L], I per group, zero-padded. For a transposed contract the packed value has
- *   O and I exchanged, with [I*G.. as o]: logical [Itotal,KH,KW,O/G]. */
+ * Panel layout of a weight [O,KH,KW,I], G groups, I per group, L lanes, B block (16, or I when that is smaller):
+ *   panel    [g][ceil(O/G/L)][ceil(I/B)][KH][KW][B][L], zero-padded: element (o,r,s,i) of g = o/(O/G) at lane o%L, row i%B
+ *   panel_t  the weight of a data gradient, its channels exchanged: logical shape [I,KH,KW,O], element (i,r,s,o) is W[o,r,s,i];
+ *            [g][ceil(I/L)][ceil(O/G/B)][KH][KW][B][L], g = o/(O/G)
+ * A contract reads a weight in a panel layout, or (until layouts are assigned) in NHWC as it lies. */
 #ifndef RGC_GRAPH_KERNEL_H
 #define RGC_GRAPH_KERNEL_H
 #include "compiler/graph/graph.h"
@@ -73,4 +76,10 @@ struct rgc_kernel {
   int store_count;
   int64_t tile_rows, tile_images;   /* 0 until tiles are chosen: one tile */
 };
+
+/* How many tiles the kernel's output space has; 1 until they are chosen. */
+static inline int64_t rgc_kernel_tile_count(const rgc_kernel *kernel) {
+  if (kernel->tile_images) return (kernel->extent[RGC_N] + kernel->tile_images - 1) / kernel->tile_images;
+  return kernel->tile_rows ? kernel->extent[RGC_N] * ((kernel->extent[RGC_H] + kernel->tile_rows - 1) / kernel->tile_rows) : 1;
+}
 #endif

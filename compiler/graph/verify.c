@@ -46,7 +46,8 @@ static void verify_fields(rgc_verifier *v, const rgc_value *value) {
     rgc_verify_rule(v, value->shape[j] >= 1, "value %%%s has extent %lld on axis %c", name, (long long)value->shape[j],
                     rgc_axis_letters[j]);
   const rgc_layout *layout = &value->layout;
-  bool panel = layout->kind == RGC_LAYOUT_PANEL;
+  bool panel = layout->kind != RGC_LAYOUT_NHWC;
+  rgc_verify_rule(v, layout->kind <= RGC_LAYOUT_PANEL_T, "value %%%s has an unknown layout", name);
   rgc_verify_rule(v, panel ? layout->groups >= 1 && layout->lanes >= 1 && layout->block >= 1
                            : !layout->groups && !layout->lanes && !layout->block,
                   "value %%%s has a layout that makes no sense", name);

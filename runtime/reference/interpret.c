@@ -185,9 +185,13 @@ static double weight_at(const run *r, int64_t o, int64_t row, int64_t column, in
   const rgc_kernel *kernel = r->kernel;
   const rgc_value *value = &r->interpreter->graph->values[kernel->weight];
   int64_t point[RGC_AXES] = {o, row, column, k};
+  int64_t within = o - group * (kernel->extent[RGC_C] / kernel->geometry.groups);
   if (kernel->geometry.transposed && value->layout.kind == RGC_LAYOUT_NHWC) {
     point[0] = group * depth + k;
-    point[3] = o - group * (kernel->extent[RGC_C] / kernel->geometry.groups);
+    point[3] = within;
+  } else if (kernel->geometry.transposed) {
+    point[0] = within;
+    point[3] = group * depth + k;
   }
   return r->interpreter->data[kernel->weight][element_of(value->shape, point)];
 }
@@ -236,7 +240,8 @@ static void run_core(const run *r, const int64_t out[RGC_AXES], accumulators *a)
 
 static int64_t tile_of(const rgc_kernel *k, const int64_t out[RGC_AXES]) {
   if (k->tile_images) return out[RGC_N] / k->tile_images;
-  return k->tile_rows ? (out[RGC_N] * k->extent[RGC_H] + out[RGC_H]) / k->tile_rows : 0;
+  int64_t cuts = k->tile_rows ? (k->extent[RGC_H] + k->tile_rows - 1) / k->tile_rows : 0;
+  return k->tile_rows ? out[RGC_N] * cuts + out[RGC_H] / k->tile_rows : 0;
 }
 
 /* The partial of this point's tile and channel: planes lie `channels` apart. */

@@ -161,7 +161,7 @@ static int compare_doubles(const void *a, const void *b) {
   return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
 }
 
-typedef void (*kernel_function)(const contract_args *, int64_t tile, void *slab);
+typedef void (*kernel_function)(const void *args, int64_t tile, void *slab);
 
 /* Median seconds of all tiles. */
 static double time_tiles(kernel_function run, const contract_args *args, int64_t tiles, int64_t slab_floats) {
@@ -200,8 +200,7 @@ static void add_data(contract_args *args) {
   args->operands[5] = new_random(out);
   args->weight = new_random(args->a_c * (args->out_c + 64) * args->kernel_h * args->kernel_w);
   args->outputs[0] = new_random(out > args->a_c * args->out_c * 9 ? out : args->a_c * args->out_c * 9);
-  args->streams[0] = args->operands[0];
-  args->b_streams[0] = args->operands[4];
+  args->b_streams[0] = 4;
   args->stream_count = args->b_stream_count = 1;
   args->partials[0] = new_random(args->valid * args->out_h * 3 * args->out_c);
 }

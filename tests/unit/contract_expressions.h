@@ -14,7 +14,7 @@
 #define CONTRACT_LANES 4
 #endif
 #include "codegen/cpu/templates/vector.h"
-#include "codegen/cpu/templates/contract_args.h"
+#include "codegen/cpu/templates/contract_slab.h"
 #include "codegen/cpu/templates/slab.h"
 
 INLINE vec relu_affine(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count) {

@@ -7,7 +7,7 @@
 #include "tests/unit/contract_kernels.h"
 #include "tests/unit/contract_reference.h"
 
-typedef void (*kernel_function)(const contract_args *, int64_t tile, void *slab);
+typedef void (*kernel_function)(const void *args, int64_t tile, void *slab);
 
 typedef struct kernel {
   kernel_function run;
@@ -36,13 +36,14 @@ static float *make_operands(contract_args *args, int64_t images) {
     double y = (double)scale[i % args->a_c] * x[i] + shift[i % args->a_c];
     a[i] = y > 0 ? (float)(y / divisor[i % args->a_c]) : 0;
   }
-  args->operands[0] = args->streams[0] = x;
+  args->operands[0] = x; /* stream 0 is operand 0 */
   args->stream_count = args->b_stream_count = 1;
   args->operands[1] = scale;
   args->operands[2] = shift;
   args->operands[6] = divisor;
   args->operands[3] = new_random(args->out_c);
-  args->operands[4] = args->b_streams[0] = new_random(images * args->out_h * args->out_w * args->out_c);
+  args->b_streams[0] = 4;
+  args->operands[4] = new_random(images * args->out_h * args->out_w * args->out_c);
   return a;
 }
 

@@ -405,7 +405,7 @@ Test(decompose, batch_normalisation_with_running_statistics) {
 
 /* Cuts every kernel that stores partials into tiles of `rows` rows, and lets its merge read them. */
 static void cut_tiles(fixture *f, int64_t rows, int64_t images) {
-  int64_t tiles = images ? (BATCH + images - 1) / images : (BATCH * BN_H + rows - 1) / rows;
+  int64_t tiles = images ? (BATCH + images - 1) / images : BATCH * ((BN_H + rows - 1) / rows);
   for (int i = 0; i < f->kernels->op_count; i++) {
     rgc_kernel *k = f->kernels->ops[i].kernel;
     if (k->kind == RGC_REDUCE) k->a_extent[RGC_N] = tiles;
@@ -431,7 +431,7 @@ static void check_tiled_bn(int64_t rows, int64_t images) {
 
 Test(decompose, partials_of_tiles_merge_to_the_same_statistics) {
   check_tiled_bn(1, 0);
-  check_tiled_bn(2, 0); /* tiles that end inside an image; the last ones are empty */
+  check_tiled_bn(2, 0); /* the last tile of an image has fewer rows */
   check_tiled_bn(0, 2);
   check_tiled_bn(0, 1);
 }

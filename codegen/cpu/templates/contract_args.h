@@ -14,9 +14,10 @@
  * it is copied: then its pixels are neighbours. */
 #ifndef RGC_TEMPLATE_CONTRACT_ARGS_H
 #define RGC_TEMPLATE_CONTRACT_ARGS_H
+#include "codegen/cpu/templates/integer.h"
+#include "codegen/cpu/templates/kernel_args.h"
 
-enum { CONTRACT_MAX_TAPS = 256, CONTRACT_MAX_RESIDUES = 64 };
-enum { CONTRACT_SUM, CONTRACT_MAX, CONTRACT_MOMENTS }; /* kinds of partial outputs */
+enum { CONTRACT_MAX_TAPS = 256, CONTRACT_MAX_RESIDUES = 64, CONTRACT_MAX_STREAMS = 4 };
 
 typedef struct contract_tap {
   int64_t row;    /* A rows from the point's own */
@@ -30,8 +31,8 @@ typedef struct contract_residue {
 } contract_residue;
 
 typedef struct contract_args {
+  KERNEL_ARGS
   /* Extents; the output gradient of WEIGHTS has those called out_. */
-  int64_t valid;                /* samples that count: n_valid, at most N */
   int64_t a_h, a_w, a_c;        /* A space */
   int64_t out_h, out_w, out_c;  /* PIXELS: output space. WEIGHTS: B space */
   int64_t groups;
@@ -49,15 +50,12 @@ typedef struct contract_args {
   int64_t residue_count;
   contract_residue residues[CONTRACT_MAX_RESIDUES];
   contract_tap taps[CONTRACT_MAX_TAPS];
-  /* Operands of the prologues that are whole tensors over A space, or over B space: the part that the next tile (WEIGHTS:
-   * the next chunk of pixels) will copy is fetched ahead. May be none. */
+  /* Operands of the prologues that are whole tensors over A space, or over B space, by number: the part that the next tile
+   * (WEIGHTS: the next chunk of pixels) will copy is fetched ahead. May be none. */
   int64_t stream_count, b_stream_count;
-  const float *streams[4], *b_streams[4];
-  /* Data. operands and outputs belong to prologue and epilogue; partials[k] is [tiles][planes][out_c]. */
+  int64_t streams[CONTRACT_MAX_STREAMS], b_streams[CONTRACT_MAX_STREAMS];
+  /* partials[k] is [tiles][planes][out_c]. */
   const float *weight;
-  const float *operands[16];
-  float *outputs[8];
-  float *partials[4];
 } contract_args;
 
 /* A row (or column) of tap r of a residue, relative to class point 0; 0 in *reaches where the tap does not reach. */

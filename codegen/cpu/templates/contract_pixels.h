@@ -4,7 +4,7 @@
  *
  * In, as macros (but for those marked kept they are undefined again at the end of the file):
  *   CONTRACT_LANES         16, 8 or 4, the same for a whole translation unit; kept
- *   CONTRACT_NAME          the kernel: void NAME(const contract_args *, int64_t tile, void *slab)
+ *   CONTRACT_NAME          the kernel: void NAME(const void *contract_args, int64_t tile, void *slab)
  *   CONTRACT_LINKAGE       static, or nothing (the default) to export it; kept
  *   CONTRACT_VECTORS       vectors in a panel; PANEL = VECTORS * LANES output channels
  *   CONTRACT_BLOCK         input channels in a block of slab and weight
@@ -32,26 +32,20 @@
  * Order of a sum: block, tap, channel; the same whatever the tile. Moments are summed shifted by the panel's first value, so
  * that M2 does not cancel, and the tile's rows keep float sums short. */
 #include "codegen/cpu/templates/vector.h"
-#include "codegen/cpu/templates/contract_args.h"
+#include "codegen/cpu/templates/contract_slab.h"
+#include "codegen/cpu/templates/partial.h"
 #include "codegen/cpu/templates/slab.h"
 
 #include "codegen/cpu/templates/contract_names.h"
 #define PIXELS (CONTRACT_WIDTH * CONTRACT_ROWS)
 #define PARTIALS_HELD (CONTRACT_PARTIALS > 0 ? CONTRACT_PARTIALS : 1)
 
-#ifndef RGC_TEMPLATE_CONTRACT_PIXELS_TYPES
-#define RGC_TEMPLATE_CONTRACT_PIXELS_TYPES
-typedef struct contract_partial {
-  vec shift, sum, squares; /* sum: of value - shift, or the maximum */
-} contract_partial;
-#endif
-
 /* A tile: which rows of which images, and its slab. */
 typedef struct FN(tile) {
   int64_t index, n, images, h, rows; /* output rows [h, h + rows) of images [n, n + images) */
   int64_t blocks, plane, image;      /* blocks of a group; floats from block to block, from image to image */
   float *slab;
-  contract_partial *partial; /* of panel 0 */
+  partial *running; /* of panel 0 */
   int64_t ahead, lines; /* float of the streams to fetch next; cache lines a step */
 } FN(tile);
 
@@ -64,26 +58,16 @@ typedef struct FN(group) {
   int64_t first_tap, last_tap;
 } FN(group);
 
-/* Floats of the running partials of a group. */
-INLINE int64_t FN(partial_floats)(const contract_args *args) {
-  int64_t held = int_ceil_div(args->group_out, PANEL) * CONTRACT_PARTIALS * CONTRACT_VECTORS;
-  return int_ceil_div(held * (int64_t)sizeof(contract_partial) / 4, 16) * 16;
-}
-
 /* Floats of the slab a kernel is given; it is aligned to a cache line. */
 static inline int64_t FN(slab_floats)(const contract_args *args) {
-  int64_t plane = slab_plane(args->tile_images * args->slab_rows * args->slab_cols, CONTRACT_BLOCK);
-  int64_t slack = CONTRACT_WIDTH * (args->a_step + 1) * CONTRACT_BLOCK;
-  return FN(partial_floats)(args) + args->groups * int_ceil_div(args->group_a, CONTRACT_BLOCK) * plane + slack;
+  return pixels_slab_floats(args, PANEL, CONTRACT_BLOCK, CONTRACT_WIDTH, CONTRACT_PARTIALS);
 }
 
-static inline int64_t FN(tile_count)(const contract_args *args, int64_t images) {
-  return int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
-}
+static inline int64_t FN(tile_count)(const contract_args *args, int64_t images) { return pixels_tile_count(args, images); }
 
 static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float *slab) {
   int64_t cuts = int_ceil_div(args->out_h, args->tile_rows);
-  FN(tile) tile = {.index = index, .slab = slab + FN(partial_floats)(args), .partial = (contract_partial *)slab};
+  FN(tile) tile = {.index = index, .slab = slab + pixels_partial_floats(args, PANEL, CONTRACT_PARTIALS), .running = (partial *)slab};
   tile.n = index / cuts * args->tile_images;
   tile.images = int_max(0, int_min(args->tile_images, args->valid - tile.n));
   tile.h = index % cuts * args->tile_rows;
@@ -130,7 +114,7 @@ static void FN(plan_ahead)(const contract_args *args, FN(tile) * tile, int64_t p
 INLINE void FN(fetch_ahead)(const contract_args *args, FN(tile) * tile) {
   for (int64_t i = 0; i < tile->lines; i++, tile->ahead += 16)
     for (int64_t k = 0; k < args->stream_count; k++)
-      __builtin_prefetch((const void *)((__UINTPTR_TYPE__)args->streams[k] + (__UINTPTR_TYPE__)tile->ahead * 4), 0, 2);
+      __builtin_prefetch((const void *)((__UINTPTR_TYPE__)args->operands[args->streams[k]] + (__UINTPTR_TYPE__)tile->ahead * 4), 0, 2);
 }
 
 /* What the epilogue of a group will touch. */
@@ -189,53 +173,43 @@ INLINE void FN(tap)(const contract_args *args, const FN(group) * group, int64_t 
 
 /* One vector of one pixel: the epilogue, then its partials. */
 INLINE void FN(finish)(const contract_args *args, const FN(group) * group, int p, int64_t o, int64_t count, vec acc,
-                       contract_partial *partial, int64_t partial_step, int first) {
+                       partial *running, int64_t step, int first) {
   static const int kinds[PARTIALS_HELD] = CONTRACT_PARTIAL_KINDS;
   vec value[PARTIALS_HELD];
   int64_t j = p / CONTRACT_WIDTH, w = group->w + p % CONTRACT_WIDTH;
   CONTRACT_EPILOGUE(args, group->n[j], group->i[j] * args->out_step + group->residue->first_h,
                     w * args->out_step + group->residue->first_w, o, count, acc, value);
-  UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) {
-    contract_partial *to = partial + k * partial_step;
-    if (first && kinds[k] == CONTRACT_MOMENTS) to->shift = value[k];
-    if (kinds[k] == CONTRACT_MAX) {
-      to->sum = first ? value[k] : vec_max(value[k], to->sum);
-      continue;
-    }
-    vec apart = kinds[k] == CONTRACT_MOMENTS ? value[k] - to->shift : value[k];
-    to->sum += apart;
-    if (kinds[k] == CONTRACT_MOMENTS) to->squares = vec_fma(apart, apart, to->squares);
-  }
+  UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) partial_take(&running[k * step], kinds[k], first, value[k]);
 }
 
 /* A group or a panel that is not full. */
 static __attribute__((noinline)) void FN(finish_part)(const contract_args *args, const FN(group) * group, int64_t o,
                                                       int64_t channels, const vec acc[PIXELS][CONTRACT_VECTORS],
-                                                      contract_partial *partial, int first) {
+                                                      partial *running, int first) {
   for (int v = 0; v < CONTRACT_VECTORS && v * CONTRACT_LANES < channels; v++) {
     int64_t count = int_min(CONTRACT_LANES, channels - v * CONTRACT_LANES);
     for (int p = 0; p < PIXELS; p++) {
       if (p / CONTRACT_WIDTH >= group->rows || p % CONTRACT_WIDTH >= group->columns) continue;
-      FN(finish)(args, group, p, o + v * CONTRACT_LANES, count, acc[p][v], partial + v, CONTRACT_VECTORS, first && p == 0);
+      FN(finish)(args, group, p, o + v * CONTRACT_LANES, count, acc[p][v], running + v, CONTRACT_VECTORS, first && p == 0);
     }
   }
 }
 
 /* A whole group: pixels in order, their partials in registers between the first and the last. */
 INLINE void FN(finish_full)(const contract_args *args, const FN(group) * group, int64_t o,
-                            vec acc[PIXELS][CONTRACT_VECTORS], contract_partial *partial, int first) {
+                            vec acc[PIXELS][CONTRACT_VECTORS], partial *running, int first) {
   UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) {
-    contract_partial held[PARTIALS_HELD] = {0};
-    UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) held[k] = partial[k * CONTRACT_VECTORS + v];
+    partial held[PARTIALS_HELD] = {0};
+    UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) held[k] = running[k * CONTRACT_VECTORS + v];
     UNROLL_ALL for (int p = 0; p < PIXELS; p++)
       FN(finish)(args, group, p, o + v * CONTRACT_LANES, CONTRACT_LANES, acc[p][v], held, 1, first && p == 0);
-    UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) partial[k * CONTRACT_VECTORS + v] = held[k];
+    UNROLL_ALL for (int k = 0; k < CONTRACT_PARTIALS; k++) running[k * CONTRACT_VECTORS + v] = held[k];
   }
 }
 
 /* All sums of one group and one panel. o: its first output channel; channels: those of the panel that are there. */
 static __attribute__((noinline)) void FN(compute)(const contract_args *args, FN(tile) * tile, const FN(group) * group,
-                                                  const float *panel, int64_t o, int64_t channels, contract_partial *partial,
+                                                  const float *panel, int64_t o, int64_t channels, partial *running,
                                                   int first) {
   int64_t tap_floats = CONTRACT_BLOCK * PANEL, block_floats = args->kernel_h * args->kernel_w * tap_floats;
   vec acc[PIXELS][CONTRACT_VECTORS];
@@ -250,34 +224,24 @@ static __attribute__((noinline)) void FN(compute)(const contract_args *args, FN(
               panel + block * block_floats + args->taps[t].weight * tap_floats, acc);
     }
   if (channels >= PANEL && group->rows == CONTRACT_ROWS && group->columns == CONTRACT_WIDTH) {
-    FN(finish_full)(args, group, o, acc, partial, first);
+    FN(finish_full)(args, group, o, acc, running, first);
     return;
   }
   vec spilled[PIXELS][CONTRACT_VECTORS]; /* indexed at run time: acc itself would leave the registers */
   UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
     UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) spilled[p][v] = acc[p][v];
   }
-  FN(finish_part)(args, group, o, channels, (const vec(*)[CONTRACT_VECTORS])spilled, partial, first);
+  FN(finish_part)(args, group, o, channels, (const vec(*)[CONTRACT_VECTORS])spilled, running, first);
 }
 
 /* Writes the partials of one panel; points: how many values each has seen. */
 static void FN(store_partials)(const contract_args *args, int64_t tile, int64_t o, int64_t channels,
-                               const contract_partial *partial, int64_t points) {
+                               const partial *running, int64_t points) {
   static const int kinds[PARTIALS_HELD] = CONTRACT_PARTIAL_KINDS;
   for (int k = 0; k < CONTRACT_PARTIALS; k++)
     for (int64_t c = 0; c < int_min(channels, PANEL); c++) {
-      const contract_partial *from = &partial[k * CONTRACT_VECTORS + c / CONTRACT_LANES];
-      float sum = from->sum[c % CONTRACT_LANES], squares = from->squares[c % CONTRACT_LANES];
-      float mean = points ? sum / (float)points : 0;
       float *to = args->partials[k] + tile * (kinds[k] == CONTRACT_MOMENTS ? 3 : 1) * args->out_c + o + c;
-      if (kinds[k] != CONTRACT_MOMENTS) {
-        to[0] = kinds[k] == CONTRACT_MAX && !points ? -__builtin_inff() : sum;
-        continue;
-      }
-      float spread = squares - sum * mean;
-      to[0] = (float)points;
-      to[args->out_c] = from->shift[c % CONTRACT_LANES] + mean;
-      to[2 * args->out_c] = spread > 0 ? spread : 0;
+      partial_write(&running[k * CONTRACT_VECTORS + c / CONTRACT_LANES], kinds[k], c % CONTRACT_LANES, points, to, args->out_c);
     }
 }
 
@@ -288,13 +252,13 @@ static void FN(run_group)(const contract_args *args, FN(tile) * tile, const FN(g
   int64_t panel_floats = tile->blocks * args->kernel_h * args->kernel_w * CONTRACT_BLOCK * PANEL;
   for (int64_t panel = first; panel < last; panel++)
     FN(compute)(args, tile, group, args->weight + (g * panels + panel) * panel_floats, g * args->group_out + panel * PANEL,
-                args->group_out - panel * PANEL, tile->partial + panel * CONTRACT_PARTIALS * CONTRACT_VECTORS, first_points);
+                args->group_out - panel * PANEL, tile->running + panel * CONTRACT_PARTIALS * CONTRACT_VECTORS, first_points);
 }
 
 /* Panels [first, last) of output channels of group g over the whole tile. */
 static void FN(run_panels)(const contract_args *args, FN(tile) * tile, int64_t g, int64_t first, int64_t last) {
   int64_t held = CONTRACT_PARTIALS * CONTRACT_VECTORS, points = 0;
-  for (int64_t i = first * held; i < last * held; i++) tile->partial[i] = (contract_partial){0};
+  for (int64_t i = first * held; i < last * held; i++) tile->running[i] = (partial){0};
   for (int64_t k = 0; k < args->residue_count; k++) {
     FN(group) group = {.residue = &args->residues[k]};
     int64_t rows = int_ceil_div(tile->rows - group.residue->first_h, args->out_step) * tile->images;
@@ -309,11 +273,12 @@ static void FN(run_panels)(const contract_args *args, FN(tile) * tile, int64_t g
   }
   for (int64_t panel = first; panel < last; panel++)
     FN(store_partials)(args, tile->index, g * args->group_out + panel * PANEL, args->group_out - panel * PANEL,
-                       tile->partial + panel * held, points);
+                       tile->running + panel * held, points);
 }
 
 /* slab: slab_floats of floats, aligned to a cache line; what it holds before and after does not matter. */
-CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
+CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab) {
+  const contract_args *args = told;
   int64_t panels = int_ceil_div(args->group_out, PANEL), together = args->pixels_outer ? panels : 1;
   FN(tile) tile = FN(place)(args, index, slab);
   FN(fill)(args, &tile);

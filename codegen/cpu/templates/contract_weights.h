@@ -4,7 +4,7 @@
  *
  * In, as macros (but for those marked kept they are undefined again at the end of the file):
  *   CONTRACT_LANES         16, 8 or 4, the same for a whole translation unit; kept
- *   CONTRACT_NAME          the kernel: void NAME(const contract_args *, int64_t tile, void *slab)
+ *   CONTRACT_NAME          the kernel: void NAME(const void *contract_args, int64_t tile, void *slab)
  *   CONTRACT_LINKAGE       static, or nothing (the default) to export it; kept
  *   CONTRACT_VECTORS       vectors in a panel; PANEL = VECTORS * LANES input channels i
  *   CONTRACT_BLOCK         output channels o that share the registers: BLOCK * VECTORS accumulators
@@ -25,11 +25,11 @@
  * Prefetch: each step (block, panel, tap) asks for some cache lines of the next chunk of args->streams and args->b_streams.
  * Addresses past a tensor's end are harmless. */
 #include "codegen/cpu/templates/vector.h"
-#include "codegen/cpu/templates/contract_args.h"
+#include "codegen/cpu/templates/contract_slab.h"
 #include "codegen/cpu/templates/slab.h"
 
 #include "codegen/cpu/templates/contract_names.h"
-#define B_SLAB (CONTRACT_LANES % CONTRACT_BLOCK == 0 ? CONTRACT_LANES : CONTRACT_BLOCK)
+#define B_SLAB weights_b_block(CONTRACT_BLOCK, CONTRACT_LANES)
 
 /* A tile: blocks and panels of one group, and where its slabs are. */
 typedef struct FN(tile) {
@@ -44,42 +44,24 @@ typedef struct FN(chunk) {
   int64_t a_next, a_lines, b_next, b_lines; /* float of the streams to fetch next, cache lines a step */
 } FN(chunk);
 
-INLINE int64_t FN(a_plane)(const contract_args *args) {
-  return slab_plane(args->tile_images * args->slab_rows * args->slab_cols, PANEL);
-}
-INLINE int64_t FN(b_plane)(const contract_args *args) {
-  return slab_plane(args->tile_images * args->tile_rows * args->out_w, B_SLAB);
-}
-INLINE int64_t FN(b_planes)(const contract_args *args) {
-  return int_ceil_div(args->tile_out_blocks * CONTRACT_BLOCK, B_SLAB);
-}
-INLINE int64_t FN(cuts)(int64_t channels, int64_t block, int64_t blocks) {
-  return int_ceil_div(int_ceil_div(channels, block), blocks);
-}
-
 static inline int64_t FN(slab_floats)(const contract_args *args) {
-  int64_t weights = args->tile_out_blocks * args->tile_in_panels * args->kernel_h * args->kernel_w * CONTRACT_BLOCK * PANEL;
-  return args->tile_in_panels * FN(a_plane)(args) + FN(b_planes)(args) * FN(b_plane)(args) + weights;
+  return weights_slab_floats(args, PANEL, CONTRACT_BLOCK, CONTRACT_LANES);
 }
-
-static inline int64_t FN(tile_count)(const contract_args *args) {
-  return args->groups * FN(cuts)(args->group_out, CONTRACT_BLOCK, args->tile_out_blocks) *
-         FN(cuts)(args->group_a, PANEL, args->tile_in_panels);
-}
+static inline int64_t FN(tile_count)(const contract_args *args) { return weights_tile_count(args, PANEL, CONTRACT_BLOCK); }
 
 static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float *slab) {
-  int64_t across = FN(cuts)(args->group_a, PANEL, args->tile_in_panels);
-  int64_t down = FN(cuts)(args->group_out, CONTRACT_BLOCK, args->tile_out_blocks);
+  int64_t across = weights_cuts(args->group_a, PANEL, args->tile_in_panels);
+  int64_t down = weights_cuts(args->group_out, CONTRACT_BLOCK, args->tile_out_blocks);
   FN(tile) tile = {.group = index / across / down,
                    .block = index / across % down * args->tile_out_blocks,
                    .panel = index % across * args->tile_in_panels};
   tile.blocks = int_min(args->tile_out_blocks, int_ceil_div(args->group_out, CONTRACT_BLOCK) - tile.block);
   tile.panels = int_min(args->tile_in_panels, int_ceil_div(args->group_a, PANEL) - tile.panel);
-  tile.a_plane = FN(a_plane)(args);
-  tile.b_plane = FN(b_plane)(args);
+  tile.a_plane = weights_a_plane(args, PANEL);
+  tile.b_plane = weights_b_plane(args, B_SLAB);
   tile.a = slab;
   tile.b = tile.a + args->tile_in_panels * tile.a_plane;
-  tile.sums = tile.b + FN(b_planes)(args) * tile.b_plane;
+  tile.sums = tile.b + weights_b_planes(args, CONTRACT_BLOCK, B_SLAB) * tile.b_plane;
   return tile;
 }
 
@@ -130,10 +112,10 @@ INLINE void FN(plan_ahead)(const contract_args *args, FN(chunk) * chunk, int64_t
   chunk->b_lines = int_ceil_div(points * args->out_w * args->out_c, 16 * steps);
 }
 
-INLINE void FN(fetch)(const float *const *streams, int64_t count, int64_t *next, int64_t lines) {
+INLINE void FN(fetch)(const contract_args *args, const int64_t *streams, int64_t count, int64_t *next, int64_t lines) {
   for (int64_t i = 0; i < lines; i++, *next += 16)
     for (int64_t k = 0; k < count; k++)
-      __builtin_prefetch((const void *)((__UINTPTR_TYPE__)streams[k] + (__UINTPTR_TYPE__)*next * 4), 0, 2);
+      __builtin_prefetch((const void *)((__UINTPTR_TYPE__)args->operands[streams[k]] + (__UINTPTR_TYPE__)*next * 4), 0, 2);
 }
 
 /* One row of pixels: each is VECTORS loads of A against a broadcast for every o of the block. */
@@ -180,8 +162,8 @@ static void FN(run_chunk)(const contract_args *args, const FN(tile) * tile, FN(c
   for (int64_t block = 0; block < tile->blocks; block++)
     for (int64_t panel = 0; panel < tile->panels; panel++)
       for (int64_t t = 0; t < all->tap_count; t++, sums += CONTRACT_BLOCK * PANEL) {
-        FN(fetch)(args->streams, args->stream_count, &chunk->a_next, chunk->a_lines);
-        FN(fetch)(args->b_streams, args->b_stream_count, &chunk->b_next, chunk->b_lines);
+        FN(fetch)(args, args->streams, args->stream_count, &chunk->a_next, chunk->a_lines);
+        FN(fetch)(args, args->b_streams, args->b_stream_count, &chunk->b_next, chunk->b_lines);
         FN(accumulate)(args, chunk, &args->taps[t], tile->a + panel * tile->a_plane + args->taps[t].a * PANEL,
                        tile->b + block * CONTRACT_BLOCK / B_SLAB * tile->b_plane + block * CONTRACT_BLOCK % B_SLAB, sums);
       }
@@ -199,7 +181,8 @@ static void FN(finish)(const contract_args *args, const FN(tile) * tile, int64_t
     }
 }
 
-CONTRACT_LINKAGE void CONTRACT_NAME(const contract_args *args, int64_t index, void *slab) {
+CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab) {
+  const contract_args *args = told;
   FN(tile) tile = FN(place)(args, index, slab);
   int64_t taps = args->kernel_h * args->kernel_w, step = CONTRACT_BLOCK * PANEL;
   for (int64_t i = 0; i < tile.blocks * tile.panels * taps * step; i++) tile.sums[i] = 0;

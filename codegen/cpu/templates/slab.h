@@ -23,9 +23,6 @@ typedef struct slab_window {
   int64_t channels;        /* to copy; the last block is filled up with zeros */
 } slab_window;
 
-/* Floats of the planes of a slab. 16 more than it needs: planes a power of two apart would share cache sets. */
-INLINE int64_t slab_plane(int64_t points, int64_t block) { return (points * block + 15) / 16 * 16 + 16; }
-
 INLINE void slab_zero(const slab_window *to, int64_t row, int64_t first, int64_t last, int64_t block) {
   for (int64_t c = 0; c < to->channels; c += block) {
     float *data = to->data + c / block * to->plane + row * to->columns * block;

@@ -11,25 +11,11 @@
  * knows to be CONTRACT_LANES becomes one plain load or store. */
 #ifndef RGC_TEMPLATE_VECTOR_H
 #define RGC_TEMPLATE_VECTOR_H
+#include "codegen/cpu/templates/integer.h"
 
-typedef __INT64_TYPE__ int64_t;
 typedef float vec __attribute__((vector_size(4 * CONTRACT_LANES)));
 typedef __INT32_TYPE__ vec_int __attribute__((vector_size(4 * CONTRACT_LANES)));
 typedef float vec_unaligned __attribute__((vector_size(4 * CONTRACT_LANES), aligned(4), may_alias));
-
-#define INLINE static inline __attribute__((always_inline, unused))
-
-#ifdef __clang__
-#define UNROLL_ALL _Pragma("clang loop unroll(full)")
-#define UNROLL_4 _Pragma("clang loop unroll_count(4)")
-#else
-#define UNROLL_ALL _Pragma("GCC unroll 32")
-#define UNROLL_4 _Pragma("GCC unroll 4")
-#endif
-
-INLINE int64_t int_min(int64_t a, int64_t b) { return a < b ? a : b; }
-INLINE int64_t int_max(int64_t a, int64_t b) { return a > b ? a : b; }
-INLINE int64_t int_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 INLINE vec vec_load(const float *p) { return *(const vec_unaligned *)p; }
 INLINE void vec_store(float *p, vec v) { *(vec_unaligned *)p = v; }
@@ -71,8 +57,30 @@ INLINE vec vec_fma(vec a, vec b, vec c) {
 
 /* v where `mask` is all ones, else 0. */
 INLINE vec vec_keep(vec v, vec_int mask) { return (vec)((vec_int)v & mask); }
+/* a where `mask` is all ones, else b. */
+INLINE vec vec_choose(vec_int mask, vec a, vec b) { return (vec)(((vec_int)a & mask) | ((vec_int)b & ~mask)); }
+
+/* a > b ? a : b, so b where either is no number; the minimum likewise. */
 INLINE vec vec_max(vec a, vec b) {
-  vec_int greater = a > b;
-  return (vec)(((vec_int)a & greater) | ((vec_int)b & ~greater));
+#if CONTRACT_LANES == 16 && defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_ia32_maxps512_mask(a, b, a, (unsigned short)-1, 4);
+#elif CONTRACT_LANES == 8 && defined(__AVX__)
+  return __builtin_ia32_maxps256(a, b);
+#elif CONTRACT_LANES == 4 && defined(__SSE__)
+  return __builtin_ia32_maxps(a, b);
+#else
+  return vec_choose(a > b, a, b);
+#endif
+}
+INLINE vec vec_min(vec a, vec b) {
+#if CONTRACT_LANES == 16 && defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_ia32_minps512_mask(a, b, a, (unsigned short)-1, 4);
+#elif CONTRACT_LANES == 8 && defined(__AVX__)
+  return __builtin_ia32_minps256(a, b);
+#elif CONTRACT_LANES == 4 && defined(__SSE__)
+  return __builtin_ia32_minps(a, b);
+#else
+  return vec_choose(a < b, a, b);
+#endif
 }
 #endif

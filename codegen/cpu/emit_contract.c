@@ -1,0 +1,219 @@
+/* emit_contract.c: contracts: which specialisation of contract_pixels.h or contract_weights.h, and its arguments.
+ *
+ * What is a constant of the text: lanes and vectors of a panel, its block, the pixels of a group, the pixel stride, how many
+ * partials; and the expressions. All extents are arguments. A 1x1 contract of stride 1 whose expressions do not care where a
+ * point is becomes one long row a tile, so that groups of pixels need not end where rows do. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "codegen/cpu/emit_kernel.h"
+#include "codegen/cpu/templates/contract_slab.h"
+
+enum { WEIGHT_CHUNK_FLOATS = 1 << 16, WEIGHT_TILE_CHANNELS = 128 };
+
+/* What the text of a contract is specialised by. */
+typedef struct special {
+  int lanes, vectors, block, width, rows;
+} special;
+
+static contract_args *new_args(rgc_kernel_text *k, const int64_t out[RGC_AXES], const int64_t a[RGC_AXES]) {
+  const rgc_geometry *g = &k->op->kernel->geometry;
+  contract_args *args = RGC_NEW(k->arena, contract_args);
+  *args = (contract_args){.a_h = a[RGC_H], .a_w = a[RGC_W], .a_c = a[RGC_C], .out_h = out[RGC_H], .out_w = out[RGC_W],
+                          .out_c = out[RGC_C], .groups = g->groups, .kernel_h = g->kernel_h, .kernel_w = g->kernel_w,
+                          .stride = g->stride, .pad = g->pad, .dilation = g->dilation, .transposed = g->transposed};
+  k->launch->args = args;
+  k->launch->args_bytes = sizeof *args;
+  k->launch->contract = true;
+  k->launch->valid_per_sample = 1;
+  return args;
+}
+
+static bool is_whole_map(const rgc_kernel *kernel) {
+  const rgc_geometry *g = &kernel->geometry;
+  return g->kernel_h == 1 && g->kernel_w == 1 && g->stride == 1 && g->pad == 0;
+}
+
+/* Turns tiles of rows into rows of their own, and tiles of images into images of one row. */
+static void flatten(rgc_kernel_text *k, contract_args *args) {
+  if (args->tile_rows < args->out_h && args->out_h % args->tile_rows == 0) {
+    k->launch->valid_per_sample = args->out_h / args->tile_rows;
+    args->out_w *= args->tile_rows;
+    args->tile_images = 1;
+  } else if (args->tile_rows >= args->out_h) {
+    args->out_w *= args->out_h;
+  } else {
+    return;
+  }
+  args->a_w = args->out_w;
+  args->a_h = args->out_h = args->tile_rows = 1;
+}
+
+/* Width and rows of a group of at most `most` pixels that wastes least on `columns` columns; wide ones first. */
+static void choose_group(int64_t columns, int64_t row_count, int most, special *s) {
+  int64_t best = INT64_MAX;
+  s->width = most, s->rows = 1;
+  for (int width = most; width >= 1; width--) {
+    int rows = most / width;
+    int64_t groups = int_ceil_div(columns, width) * int_ceil_div(row_count, rows);
+    int64_t cost = groups * (width * rows + 1); /* the weights are loaded once a group */
+    if (width * rows * 3 < most * 2 || cost >= best) continue;
+    best = cost;
+    s->width = width;
+    s->rows = rows;
+  }
+}
+
+/* The panel of `channels` channels: the lanes of a vector, and how many. */
+static void choose_panel(int panel, int lanes, special *s) {
+  s->lanes = panel < lanes ? panel : lanes;
+  s->vectors = panel / s->lanes;
+}
+
+static void find_streams(const rgc_kernel_text *k, const rgc_body *body, const int64_t extent[RGC_AXES], int64_t *streams, int64_t *count) {
+  *count = 0;
+  for (int i = 0; i < body->operand_count && *count < CONTRACT_MAX_STREAMS; i++) {
+    if (!rgc_operand_is_whole(k->graph, &body->operands[i], extent)) continue;
+    for (int j = 0; j < k->op->input_count; j++)
+      if (k->op->inputs[j] == body->operands[i].value) streams[(*count)++] = j;
+  }
+}
+
+static void print_constants(rgc_kernel_text *k, const special *s, const contract_args *args) {
+  rgc_text_printf(&k->text, "#define CONTRACT_NAME @\n#define CONTRACT_VECTORS %d\n#define CONTRACT_BLOCK %d\n#define CONTRACT_PIXEL_STRIDE %" PRId64 "\n",
+                  s->vectors, s->block, args->a_step / args->slab_step);
+}
+
+/* One root of a body as a function of a point: a slab_prologue. */
+static void print_prologue(rgc_kernel_text *k, const char *name, const rgc_body *body, int root, rgc_print_space space) {
+  rgc_body_text text = {.graph = k->graph, .op = k->op, .body = body, .space = space};
+  rgc_text_printf(&k->text, "INLINE vec @_%s(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count) {\n", name);
+  rgc_print_nodes(&text, &root, 1, &k->text);
+  rgc_text_printf(&k->text, "  return x%d;\n}\n", root);
+}
+
+static void print_prefetch(rgc_kernel_text *k, const rgc_print_space *space) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_text_add(&k->text, "INLINE void @_fetch(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c) {\n  int64_t at = ");
+  rgc_print_point(space, &k->text);
+  rgc_text_add(&k->text, ";\n");
+  for (int i = 0; i < k->op->output_count; i++)
+    if (!memcmp(k->graph->values[k->op->outputs[i]].shape, kernel->extent, sizeof kernel->extent))
+      rgc_text_printf(&k->text, "  __builtin_prefetch(args->outputs[%d] + at, 1, 3);\n", i);
+  for (int i = 0; i < kernel->epi->operand_count; i++)
+    for (int j = 0; j < k->op->input_count; j++)
+      if (k->op->inputs[j] == kernel->epi->operands[i].value && rgc_operand_is_whole(k->graph, &kernel->epi->operands[i], kernel->extent))
+        rgc_text_printf(&k->text, "  __builtin_prefetch(args->operands[%d] + at, 0, 3);\n", j);
+  rgc_text_add(&k->text, "}\n");
+}
+
+static void print_pixels(rgc_kernel_text *k, const special *s, const contract_args *args) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_print_space out = rgc_emit_space(kernel->extent, true);
+  rgc_emit_head(k, s->lanes);
+  rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
+  print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_emit_space(kernel->a_extent, false));
+  rgc_text_add(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum, vec *partial) {\n"
+                         "  const vec acc[1] = {sum};\n");
+  rgc_emit_epilogue_nodes(k, &out, "acc");
+  rgc_emit_stores(k, &out);
+  rgc_text_add(&k->text, "}\n");
+  print_prefetch(k, &out);
+  print_constants(k, s, args);
+  rgc_text_printf(&k->text, "#define CONTRACT_WIDTH %d\n#define CONTRACT_ROWS %d\n", s->width, s->rows);
+  rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_EPILOGUE @_epi\n#define CONTRACT_PREFETCH @_fetch\n");
+}
+
+bool rgc_emit_pixels(rgc_kernel_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  const rgc_layout *layout = &k->graph->values[kernel->weight].layout;
+  contract_args *args = new_args(k, kernel->extent, kernel->a_extent);
+  special s = {.block = layout->block};
+  if (layout->kind == RGC_LAYOUT_NHWC) return false;
+  args->tile_rows = kernel->tile_images || !kernel->tile_rows ? args->out_h : kernel->tile_rows;
+  args->tile_images = kernel->tile_images ? kernel->tile_images : kernel->tile_rows ? 1 : kernel->extent[RGC_N];
+  if (is_whole_map(kernel) && rgc_body_is_pointwise(k->graph, kernel->a, kernel->a_extent) &&
+      rgc_body_is_pointwise(k->graph, kernel->epi, kernel->extent))
+    flatten(k, args);
+  choose_panel(layout->lanes, k->target->lanes, &s);
+  args->pixels_outer = args->kernel_h * args->kernel_w == 1 && args->a_c <= args->out_c && args->a_c * args->out_c <= 256 * 512;
+  if (contract_plan(args)) return false;
+  int64_t columns = int_ceil_div(args->out_w, args->out_step), rows = int_ceil_div(args->tile_rows, args->out_step) * args->tile_images;
+  choose_group(columns, rows, k->target->group_pixels, &s);
+  print_pixels(k, &s, args);
+  int partials = rgc_emit_partials(k, "CONTRACT");
+  rgc_text_add(&k->text, "#include \"codegen/cpu/templates/contract_pixels.h\"\n");
+  find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
+  k->launch->tile_count = pixels_tile_count(args, kernel->extent[RGC_N] * k->launch->valid_per_sample);
+  k->launch->slab_bytes = 4 * pixels_slab_floats(args, s.vectors * s.lanes, s.block, s.width, partials);
+  return partials <= KERNEL_MAX_PARTIALS;
+}
+
+/* Chunks of pixels whose slabs fit the cache, and tiles of some channels each way. */
+static void tile_weights(contract_args *args, const special *s, int64_t images) {
+  int panel = s->lanes * s->vectors;
+  int64_t blocks = int_ceil_div(args->group_out, s->block), panels = int_ceil_div(args->group_a, panel);
+  int64_t row = args->out_w * int_min(args->group_out, WEIGHT_TILE_CHANNELS) +
+                args->a_w * args->stride * int_min(args->group_a, WEIGHT_TILE_CHANNELS);
+  args->tile_rows = int_max(1, int_min(args->out_h, WEIGHT_CHUNK_FLOATS / row));
+  args->tile_rows = int_ceil_div(args->out_h, int_ceil_div(args->out_h, args->tile_rows));
+  args->tile_images = args->tile_rows < args->out_h ? 1 : int_max(1, int_min(images, WEIGHT_CHUNK_FLOATS / (row * args->out_h)));
+  args->tile_out_blocks = int_min(blocks, int_max(1, WEIGHT_TILE_CHANNELS / s->block));
+  args->tile_in_panels = int_min(panels, int_max(1, WEIGHT_TILE_CHANNELS / panel));
+  /* two threads at least want something to do */
+  while (args->tile_out_blocks > 1 && args->groups * int_ceil_div(blocks, args->tile_out_blocks) * int_ceil_div(panels, args->tile_in_panels) < 4)
+    args->tile_out_blocks = int_ceil_div(args->tile_out_blocks, 2);
+}
+
+/* The epilogue stands over [O,KH,KW,I]: o, r, s, i are its n, h, w, c. */
+static void print_weights(rgc_kernel_text *k, const special *s, const contract_args *args) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_print_space out = {.extent = kernel->extent, .coord = {"n", "h", "w", "c"}, .lane_axis = RGC_C,
+                         .extent_name = {"args->out_c", "args->kernel_h", "args->kernel_w", "args->group_a"}};
+  rgc_emit_head(k, s->lanes);
+  rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
+  print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_emit_space(kernel->a_extent, false));
+  print_prologue(k, "b", kernel->b, kernel->b_root, rgc_emit_space(kernel->b_extent, true));
+  rgc_text_add(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum) {\n"
+                         "  const vec acc[1] = {sum};\n");
+  rgc_emit_epilogue_nodes(k, &out, "acc");
+  rgc_emit_stores(k, &out);
+  rgc_text_add(&k->text, "}\n");
+  print_constants(k, s, args);
+  rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_B_PROLOGUE @_b\n#define CONTRACT_EPILOGUE @_epi\n"
+                         "#include \"codegen/cpu/templates/contract_weights.h\"\n");
+}
+
+/* The narrowest panel of the target that holds the channels of a group. */
+static int input_panel(const rgc_cpu_target *target, int64_t channels) {
+  int panel = target->facts.panel_lanes;
+  while (panel > target->facts.min_panel_lanes && panel / 2 >= channels) panel /= 2;
+  return panel;
+}
+
+bool rgc_emit_weights(rgc_kernel_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  contract_args *args = new_args(k, kernel->b_extent, kernel->a_extent);
+  int64_t images = kernel->b_extent[RGC_N];
+  special s = {.block = k->target->weight_block};
+  args->tile_rows = args->tile_images = 1;
+  if (is_whole_map(kernel) && rgc_body_is_pointwise(k->graph, kernel->a, kernel->a_extent) &&
+      rgc_body_is_pointwise(k->graph, kernel->b, kernel->b_extent)) {
+    int64_t row = args->out_w * args->out_h;
+    if (row <= 256) args->tile_rows = args->out_h; /* a whole image as one row; larger ones stay rows */
+    if (row <= 256) flatten(k, args);
+  }
+  choose_panel(input_panel(k->target, args->a_c / args->groups), k->target->lanes, &s);
+  args->group_a = args->a_c / args->groups;
+  args->group_out = args->out_c / args->groups;
+  tile_weights(args, &s, images);
+  if (contract_plan(args)) return false;
+  print_weights(k, &s, args);
+  find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
+  find_streams(k, kernel->b, kernel->b_extent, args->b_streams, &args->b_stream_count);
+  k->launch->tile_count = weights_tile_count(args, s.vectors * s.lanes, s.block);
+  k->launch->slab_bytes = 4 * weights_slab_floats(args, s.vectors * s.lanes, s.block, s.lanes);
+  for (int i = 0; i < kernel->store_count; i++)
+    if (kernel->stores[i].kind != RGC_STORE) return false;
+  return true;
+}

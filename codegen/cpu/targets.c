@@ -1,0 +1,42 @@
+/* targets.c: see targets.h. */
+#include "codegen/cpu/targets.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define FACTS(word, lanes, narrowest)                                                                                  \
+  {.name = word, .panel_lanes = lanes, .min_panel_lanes = narrowest, .block = 16, .tile_pixels = 224,                  \
+   .tile_floats = 1 << 18, .map_tile_floats = 1 << 16, .min_tiles = 8, .max_streams = 3, .max_operands = 24,           \
+   .max_outputs = 12, .max_partials = 4}
+
+const rgc_cpu_target rgc_cpu_targets[] = {
+    {.facts = FACTS("cpu-avx512", 32, 4), .lanes = 16, .group_pixels = 14, .weight_block = 8,
+     .flags = "-march=x86-64-v4 -mprefer-vector-width=512"},
+    {.facts = FACTS("cpu-avx2", 16, 4), .lanes = 8, .group_pixels = 6, .weight_block = 4, .flags = "-march=x86-64-v3"},
+    {.facts = FACTS("cpu-plain", 8, 4), .lanes = 4, .group_pixels = 6, .weight_block = 4, .flags = ""},
+    {.lanes = 0}};
+
+static bool runs_here(const rgc_cpu_target *target) {
+#ifdef __x86_64__
+  __builtin_cpu_init();
+  if (target->lanes == 16)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+  if (target->lanes == 8) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  return true;
+#else
+  return target->lanes == 4;
+#endif
+}
+
+const rgc_cpu_target *rgc_cpu_target_best(void) {
+  const rgc_cpu_target *target = rgc_cpu_targets;
+  while (target->lanes && !runs_here(target)) target++;
+  return target->lanes ? target : NULL;
+}
+
+const rgc_cpu_target *rgc_cpu_target_named(const char *name) {
+  for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++)
+    if (!strcmp(target->facts.name, name)) return runs_here(target) ? target : NULL;
+  return NULL;
+}

@@ -1,0 +1,18 @@
+/* targets.h: what codegen knows of the machines it prints C for, as data. */
+#ifndef RGC_CODEGEN_CPU_TARGETS_H
+#define RGC_CODEGEN_CPU_TARGETS_H
+#include "compiler/passes/target.h"
+
+typedef struct rgc_cpu_target {
+  rgc_target facts;      /* what the compiler's passes are told */
+  int lanes;             /* floats of a vector */
+  int group_pixels;      /* accumulators of a contract's group, in pixels: as many as registers hold, two vectors each */
+  int weight_block;      /* output channels that share the registers in a weight gradient */
+  const char *flags;     /* for the compiler, separated by blanks */
+} rgc_cpu_target;
+
+extern const rgc_cpu_target rgc_cpu_targets[]; /* from the widest to the plainest; ends with 0 lanes */
+/* The widest that this machine can run; or the one of that name, NULL if there is none or the machine lacks it. */
+const rgc_cpu_target *rgc_cpu_target_best(void);
+const rgc_cpu_target *rgc_cpu_target_named(const char *name);
+#endif

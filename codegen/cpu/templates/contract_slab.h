@@ -1,0 +1,52 @@
+/* contract_slab.h: how much slab a contract needs and how many tiles it has: formulas that the templates and codegen share.
+ *
+ * panel = vectors * lanes and block are those of the specialisation; all sizes are in floats. */
+#ifndef RGC_TEMPLATE_CONTRACT_SLAB_H
+#define RGC_TEMPLATE_CONTRACT_SLAB_H
+#include "codegen/cpu/templates/contract_args.h"
+
+/* Planes of a slab. 16 more than it needs: planes a power of two apart would share cache sets. */
+INLINE int64_t slab_plane(int64_t points, int64_t block) { return (points * block + 15) / 16 * 16 + 16; }
+
+/* Running partials of a group of channels: [panel][partial] of shift, sum and squares, each a panel wide. */
+INLINE int64_t pixels_partial_floats(const contract_args *args, int64_t panel, int64_t partials) {
+  return int_ceil_div(int_ceil_div(args->group_out, panel) * partials * 3 * panel, 16) * 16;
+}
+
+INLINE int64_t pixels_slab_floats(const contract_args *args, int64_t panel, int64_t block, int64_t width, int64_t partials) {
+  int64_t plane = slab_plane(args->tile_images * args->slab_rows * args->slab_cols, block);
+  int64_t slack = width * (args->a_step + 1) * block;
+  return pixels_partial_floats(args, panel, partials) + args->groups * int_ceil_div(args->group_a, block) * plane + slack;
+}
+
+INLINE int64_t pixels_tile_count(const contract_args *args, int64_t images) {
+  return int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
+}
+
+/* Form WEIGHTS. B comes in blocks of a whole vector where that is a multiple of `block`, so that its copy moves vectors. */
+INLINE int64_t weights_b_block(int64_t block, int64_t lanes) { return lanes % block == 0 ? lanes : block; }
+INLINE int64_t weights_a_plane(const contract_args *args, int64_t panel) {
+  return slab_plane(args->tile_images * args->slab_rows * args->slab_cols, panel);
+}
+INLINE int64_t weights_b_plane(const contract_args *args, int64_t b_block) {
+  return slab_plane(args->tile_images * args->tile_rows * args->out_w, b_block);
+}
+INLINE int64_t weights_b_planes(const contract_args *args, int64_t block, int64_t b_block) {
+  return int_ceil_div(args->tile_out_blocks * block, b_block);
+}
+INLINE int64_t weights_cuts(int64_t channels, int64_t block, int64_t blocks) {
+  return int_ceil_div(int_ceil_div(channels, block), blocks);
+}
+
+INLINE int64_t weights_slab_floats(const contract_args *args, int64_t panel, int64_t block, int64_t lanes) {
+  int64_t sums = args->tile_out_blocks * args->tile_in_panels * args->kernel_h * args->kernel_w * block * panel;
+  int64_t b_block = weights_b_block(block, lanes);
+  return args->tile_in_panels * weights_a_plane(args, panel) +
+         weights_b_planes(args, block, b_block) * weights_b_plane(args, b_block) + sums;
+}
+
+INLINE int64_t weights_tile_count(const contract_args *args, int64_t panel, int64_t block) {
+  return args->groups * weights_cuts(args->group_out, block, args->tile_out_blocks) *
+         weights_cuts(args->group_a, panel, args->tile_in_panels);
+}
+#endif

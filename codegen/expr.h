@@ -1,0 +1,44 @@
+/* codegen/expr.h: prints a body (compiler/graph/expr.h) as C over vectors of LANES points; the words are those of the templates
+ * (codegen/cpu/templates/expression.h).
+ *
+ * In: a body, the space it stands over, and which of the kernel's arguments its operands are. Out: one definition a node,
+ * `vec x7 = ...;`, for the nodes that some root needs, in order. Equal bodies over equal spaces give equal text, and views that
+ * are only identities and broadcasts are printed with the names of extents, not their numbers, so that kernels of many
+ * layers are one text. */
+#ifndef RGC_CODEGEN_EXPR_H
+#define RGC_CODEGEN_EXPR_H
+#include "compiler/base/text.h"
+#include "compiler/graph/kernel.h"
+
+/* How the points of a space are called in the text. */
+typedef struct rgc_print_space {
+  const int64_t *extent;            /* of the body's space */
+  const char *coord[RGC_AXES];      /* C variables (int64_t): the point of lane 0 */
+  const char *extent_name[RGC_AXES]; /* C expressions of the extents */
+  int lane_axis;                    /* lanes run along it, by 1 */
+  /* Tap expressions only, else NULL: the tap, where it meets A, and its row length; operands of tap_operand read at (r,s). */
+  const char *tap[2], *met[2];
+  int64_t tap_columns;
+  unsigned tap_operand;
+} rgc_print_space;
+
+typedef struct rgc_body_text {
+  const rgc_graph *graph;
+  const rgc_op *op;       /* operand k of the text is its input k */
+  const rgc_body *body;
+  rgc_print_space space;
+  const char *acc;        /* array of accumulators, "acc"; NULL where there are none */
+} rgc_body_text;
+
+/* Definitions of all nodes that roots[] need; node n is then the variable x<n>. */
+void rgc_print_nodes(const rgc_body_text *from, const int *roots, int root_count, rgc_text *out);
+/* The C address `&data[...]` of the element of value `value` at the space's own point, for a store: row-major over the space. */
+void rgc_print_point(const rgc_print_space *space, rgc_text *out);
+/* Whether each operand is read either at the point itself, or at one place for a channel, or at one place for all; and no node
+ * depends on where the point is. Then N, H and W may be renumbered. */
+bool rgc_body_is_pointwise(const rgc_graph *graph, const rgc_body *body, const int64_t extent[RGC_AXES]);
+/* Pointwise, and no operand is read by channel: then C may be renumbered as well. */
+bool rgc_body_is_flat(const rgc_graph *graph, const rgc_body *body, const int64_t extent[RGC_AXES]);
+/* Whether operand k is read at the point itself: a whole tensor over the space. */
+bool rgc_operand_is_whole(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]);
+#endif
