@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "runtime/data/contact_sheet.h"
 #include "runtime/data/dataset.h"
 #include "runtime/data/npy.h"
 #include "runtime/data/raster.h"
@@ -369,21 +368,5 @@ Test(data, synthetic_is_the_same_every_time) {
     rgc_dataset_close(d);
   }
   cr_expect_arr_eq(a, b, sizeof a);
-  teardown(&f);
-}
-
-Test(data, contact_sheet_is_a_png_of_the_right_size) {
-  fixture f = setup();
-  rgc_dataset *d = rgc_dataset_open("synthetic:count=20,size=8", NULL, &f.diags);
-  const int indices[] = {0, 1, 2, 3, 4};
-  cr_assert(rgc_contact_sheet_write(path_of(&f, "s.png"), d, RGC_SPLIT_TRAIN, indices, 5, 3, &f.diags));
-  rgc_file_bytes png;
-  cr_assert(rgc_file_slurp(path_of(&f, "s.png"), f.arena, &png, &f.diags));
-  const uint8_t head[] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 0, 0, 36, 0, 0, 0, 24};
-  cr_assert_gt(png.size_bytes, sizeof head);
-  cr_expect_arr_eq(png.data, head, sizeof head);
-  cr_expect_not(rgc_contact_sheet_write("/nonexistent/s.png", d, RGC_SPLIT_TRAIN, indices, 5, 3, &f.diags));
-  expect_error(&f, RGC_CODE_FILE_WRITE, "/nonexistent/s.png");
-  rgc_dataset_close(d);
   teardown(&f);
 }
