@@ -57,17 +57,11 @@ static rgc_run_options run_options(const command_line *line, const rgc_network *
   return o;
 }
 
-/* The data set in the order of the network's class names, if it has names. */
-static rgc_dataset *open_data(const rgc_network *network, const char *spec, rgc_diagnostics *diags) {
-  rgc_dataset_options names = {.class_names = network->classes[0].names, .class_count = (int)network->classes[0].count};
-  return rgc_dataset_open(spec, names.class_names ? &names : NULL, diags);
-}
-
 static bool train_on(const command_line *line, rgc_network *network, const char *spec, rgc_run_result *result) {
   rgc_run_options options = run_options(line, network);
   network->train.lr = option_real(line, "--lr", network->train.lr);
   if (options.batch < 1) return rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, NULL, "--batch must be at least 1");
-  rgc_dataset *data = open_data(network, spec, line->diags);
+  rgc_dataset *data = command_data(network, spec, line->diags);
   bool good = data && make_dir(options.out_dir, line->diags) && rgc_train(network, data, &options, result, line->diags);
   rgc_dataset_close(data);
   if (good) printf("validation accuracy %.4f, best %.4f; checkpoints in %s\n", result->valid_acc, result->best_acc, options.out_dir);
@@ -134,7 +128,7 @@ int run_eval(const command_line *line) {
     return RGC_EXIT_USAGE;
   }
   rgc_network *network = command_network(line);
-  rgc_dataset *data = network ? open_data(network, spec, line->diags) : NULL;
+  rgc_dataset *data = network ? command_data(network, spec, line->diags) : NULL;
   rgc_run_options options = {.batch = batch, .weights = weights};
   if (network && batch < 0) options.batch = network->train.batch;
   bool good = data && evaluate_on(line, network, data, &options);
