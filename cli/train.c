@@ -28,7 +28,7 @@ const command_option eval_options[] = {
     {"--data", OPTION_TEXT, "SPEC", "the data set; its validation samples are used"},
     {"--weights", OPTION_TEXT, "FILE", "safetensors, a checkpoint of rgc train or of torchvision's names"},
     {"--show", OPTION_INT, "N", "tell the predictions of N validation samples, drawn evenly (0)"},
-    {"--picture", OPTION_TEXT, "FILE", "and draw these samples, in their order, as PNG"},
+    {"--picture", OPTION_TEXT, "FILE", "and draw these samples as PNG: predicted class, green if right, red if wrong"},
     {"--batch", OPTION_INT, "N", "samples at once (the graph file's train: batch)"},
     {0}};
 
@@ -57,17 +57,11 @@ static rgc_run_options run_options(const command_line *line, const rgc_network *
   return o;
 }
 
-/* The data set in the order of the network's class names, if it has names. */
-static rgc_dataset *open_data(const rgc_network *network, const char *spec, rgc_diagnostics *diags) {
-  rgc_dataset_options names = {.class_names = network->classes[0].names, .class_count = (int)network->classes[0].count};
-  return rgc_dataset_open(spec, names.class_names ? &names : NULL, diags);
-}
-
 static bool train_on(const command_line *line, rgc_network *network, const char *spec, rgc_run_result *result) {
   rgc_run_options options = run_options(line, network);
   network->train.lr = option_real(line, "--lr", network->train.lr);
   if (options.batch < 1) return rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, NULL, "--batch must be at least 1");
-  rgc_dataset *data = open_data(network, spec, line->diags);
+  rgc_dataset *data = command_data(network, spec, line->diags);
   bool good = data && make_dir(options.out_dir, line->diags) && rgc_train(network, data, &options, result, line->diags);
   rgc_dataset_close(data);
   if (good) printf("validation accuracy %.4f, best %.4f; checkpoints in %s\n", result->valid_acc, result->best_acc, options.out_dir);
@@ -87,18 +81,32 @@ int run_train(const command_line *line) {
   return result.stopped ? RGC_EXIT_STOPPED : RGC_EXIT_OK;
 }
 
-enum { MAX_SHOWN = 100, SHOWN_COLUMNS = 10 };
+enum { MAX_SHOWN = 100, SHOWN_COLUMNS = 10, RIGHT_RGB = 0x0a7d32, WRONG_RGB = 0xc8201c };
+
+/* Its title is the predicted class; a wrong one's note tells the true one. */
+static rgc_sheet_cell predicted_cell(const command_line *line, const rgc_dataset *data, int index, const rgc_prediction *p) {
+  rgc_sheet_cell cell = {.index = index, .title = rgc_dataset_class_name(data, p->predicted), .title_rgb = RIGHT_RGB};
+  if (p->predicted == p->label) return cell;
+  cell.title_rgb = WRONG_RGB;
+  cell.note = rgc_arena_printf(line->arena, "is %s", rgc_dataset_class_name(data, p->label));
+  return cell;
+}
 
 /* Tells, and draws if asked to, `shown` samples spread over the validation split. */
 static bool show_predictions(const command_line *line, const rgc_dataset *data, const rgc_prediction *predictions, int shown) {
-  int indices[MAX_SHOWN], count = rgc_dataset_count(data, RGC_SPLIT_VALIDATION);
+  rgc_sheet_cell cells[MAX_SHOWN];
+  int count = rgc_dataset_count(data, RGC_SPLIT_VALIDATION);
   const char *picture = option_text(line, "--picture", NULL);
   for (int i = 0; i < shown; i++) {
-    const rgc_prediction *p = &predictions[indices[i] = (int)((int64_t)i * count / shown)];
+    int index = (int)((int64_t)i * count / shown);
+    const rgc_prediction *p = &predictions[index];
+    cells[i] = predicted_cell(line, data, index, p);
     printf("%-14s %5.1f %%  %s%s\n", rgc_dataset_class_name(data, p->predicted), 100 * p->probability,
            p->predicted == p->label ? "right" : "wrong, it is ", p->predicted == p->label ? "" : rgc_dataset_class_name(data, p->label));
   }
-  return !picture || !shown || rgc_contact_sheet_write(picture, data, RGC_SPLIT_VALIDATION, indices, shown, SHOWN_COLUMNS, line->diags);
+  rgc_sheet sheet = {.split = RGC_SPLIT_VALIDATION, .cells = cells, .count = shown};
+  sheet.columns = shown < SHOWN_COLUMNS ? shown : SHOWN_COLUMNS;
+  return !picture || !shown || rgc_contact_sheet_write(picture, data, &sheet, line->diags);
 }
 
 static bool evaluate_on(const command_line *line, rgc_network *network, const rgc_dataset *data, const rgc_run_options *options) {
@@ -120,7 +128,7 @@ int run_eval(const command_line *line) {
     return RGC_EXIT_USAGE;
   }
   rgc_network *network = command_network(line);
-  rgc_dataset *data = network ? open_data(network, spec, line->diags) : NULL;
+  rgc_dataset *data = network ? command_data(network, spec, line->diags) : NULL;
   rgc_run_options options = {.batch = batch, .weights = weights};
   if (network && batch < 0) options.batch = network->train.batch;
   bool good = data && evaluate_on(line, network, data, &options);

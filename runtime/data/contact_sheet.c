@@ -1,10 +1,13 @@
-/* contact_sheet.c: see contact_sheet.h. Uses libpng's simplified writer, which reports errors by message. */
+/* contact_sheet.c: see contact_sheet.h. First the layout in numbers, then the drawing by them. PNG is written by libpng's
+ * simplified writer, which reports errors by message. */
 #include "runtime/data/contact_sheet.h"
 
 #include <png.h>
-#include <string.h>
 
-enum { GAP = 2, MAX_SIDE = 1 << 15 };
+#include "runtime/data/canvas.h"
+
+enum { MAX_SIDE = 1 << 15, MIN_IMAGE = 84, LARGE_IMAGE = 200, MAX_TITLE = 20, FRAME = 1 };
+enum { PAPER_RGB = 0xffffff, TEXT_RGB = 0x202020, NOTE_RGB = 0x606060, FRAME_RGB = 0xb8b8b8 };
 
 bool rgc_png_write(const char *path, const uint8_t *pixels, rgc_image_shape shape, rgc_diagnostics *diags) {
   if (shape.channels != 1 && shape.channels != 3)
@@ -17,34 +20,118 @@ bool rgc_png_write(const char *path, const uint8_t *pixels, rgc_image_shape shap
                        "cannot write the PNG: %s", image.message);
 }
 
-/* Copies one image into the sheet with its top left corner at (top, left). */
-static void paste(const uint8_t *image, rgc_image_shape shape, uint8_t *sheet, int sheet_width, int top, int left) {
-  size_t row_bytes = (size_t)shape.width * (size_t)shape.channels;
-  for (int y = 0; y < shape.height; y++) {
-    size_t pixel = (size_t)(top + y) * (size_t)sheet_width + (size_t)left;
-    memcpy(sheet + pixel * (size_t)shape.channels, image + (size_t)y * row_bytes, row_bytes);
+/* All in pixels but where it says otherwise. */
+typedef struct layout {
+  const rgc_sheet *sheet;
+  rgc_image_shape image; /* as the data set has it */
+  const rgc_font *font;
+  int scale; /* pixels a side that one of the image's becomes */
+  int rows;  /* of cells */
+  int gap;
+  int title_lines; /* above each image: 0, 1 or 2 lines */
+  int left;        /* width of the row titles with a gap, 0 without */
+  int cell_width, cell_height;
+  int64_t width, height; /* of the sheet */
+} layout;
+
+static int max_int(int a, int b) { return a > b ? a : b; }
+
+/* Characters drawn of a title. */
+static int title_length(const char *title) {
+  int length = title ? rgc_text_characters(title) : 0;
+  return length < MAX_TITLE ? length : MAX_TITLE;
+}
+
+static int longest_row_title(const layout *l) {
+  int longest = 0;
+  for (int row = 0; l->sheet->row_titles && row < l->rows; row++) longest = max_int(longest, title_length(l->sheet->row_titles[row]));
+  return longest;
+}
+
+static int longest_cell_title(const layout *l) {
+  int longest = 0;
+  for (int i = 0; i < l->sheet->count; i++)
+    longest = max_int(longest, max_int(title_length(l->sheet->cells[i].title), title_length(l->sheet->cells[i].note)));
+  return longest;
+}
+
+static int count_title_lines(const rgc_sheet *sheet) {
+  int lines = 0;
+  for (int i = 0; i < sheet->count; i++) lines = max_int(lines, sheet->cells[i].note ? 2 : sheet->cells[i].title ? 1 : 0);
+  return lines;
+}
+
+static void size_cells(layout *l, int scale) {
+  l->scale = scale;
+  l->font = max_int(l->image.width, l->image.height) * scale >= LARGE_IMAGE ? &rgc_font_large : &rgc_font_small;
+  l->gap = l->font->height * 3 / 4;
+  int row_title = longest_row_title(l) * l->font->width;
+  l->left = row_title ? row_title + l->gap : 0;
+  l->cell_width = max_int(l->image.width * scale + 2 * FRAME, longest_cell_title(l) * l->font->width);
+  l->cell_height = l->image.height * scale + 2 * FRAME + l->title_lines * l->font->height;
+  l->width = l->gap + l->left + (int64_t)l->sheet->columns * (l->cell_width + l->gap);
+  l->height = l->gap + (int64_t)l->rows * (l->cell_height + l->gap);
+}
+
+/* False when even the smallest sheet is too large. */
+static bool plan(layout *l) {
+  int side = max_int(l->image.width, l->image.height);
+  l->rows = (l->sheet->count - 1) / l->sheet->columns + 1;
+  l->title_lines = count_title_lines(l->sheet);
+  for (int scale = (MIN_IMAGE + side - 1) / side; scale > 0; scale--) {
+    size_cells(l, scale);
+    if (l->width <= MAX_SIDE && l->height <= MAX_SIDE) return true;
+  }
+  return false;
+}
+
+static void draw_centred(rgc_canvas *canvas, const layout *l, int left, int top, const char *text, uint32_t color) {
+  int width = title_length(text) * l->font->width;
+  rgc_canvas_text(canvas, left + (l->cell_width - width) / 2, top, text, MAX_TITLE, l->font, color);
+}
+
+/* The cell whose corner is at (left, top); titles stand directly above the image. */
+static void draw_cell(rgc_canvas *canvas, const layout *l, int left, int top, const rgc_sheet_cell *cell, const uint8_t *pixels) {
+  int width = l->image.width * l->scale, height = l->image.height * l->scale;
+  int line = top + (l->title_lines - (cell->note ? 2 : 1)) * l->font->height;
+  if (cell->title) draw_centred(canvas, l, left, line, cell->title, cell->title_rgb);
+  if (cell->note) draw_centred(canvas, l, left, line + l->font->height, cell->note, NOTE_RGB);
+  left += (l->cell_width - width) / 2;
+  top += l->title_lines * l->font->height + FRAME;
+  rgc_canvas_fill(canvas, left - FRAME, top - FRAME, width + 2 * FRAME, height + 2 * FRAME, FRAME_RGB);
+  rgc_canvas_paste(canvas, left, top, pixels, l->image, l->scale);
+}
+
+/* To the left of the row, right-aligned, at the height of its images' middle. */
+static void draw_row_title(rgc_canvas *canvas, const layout *l, int row) {
+  const char *title = l->sheet->row_titles[row];
+  int top = l->gap + row * (l->cell_height + l->gap) + (l->cell_height + (l->title_lines - 1) * l->font->height) / 2;
+  rgc_canvas_text(canvas, l->left - title_length(title) * l->font->width, top, title, MAX_TITLE, l->font, TEXT_RGB);
+}
+
+static void draw_sheet(rgc_canvas *canvas, const layout *l, const rgc_dataset *dataset, uint8_t *sample) {
+  for (int i = 0; i < l->sheet->count; i++) {
+    const rgc_sheet_cell *cell = &l->sheet->cells[i];
+    int row = i / l->sheet->columns, column = i % l->sheet->columns;
+    if (column == 0 && l->left) draw_row_title(canvas, l, row);
+    if (cell->index < 0) continue;
+    rgc_dataset_fetch(dataset, l->sheet->split, cell->index, sample);
+    draw_cell(canvas, l, l->gap + l->left + column * (l->cell_width + l->gap), l->gap + row * (l->cell_height + l->gap), cell, sample);
   }
 }
 
-bool rgc_contact_sheet_write(const char *path, const rgc_dataset *dataset, rgc_split split, const int *indices, int count,
-                             int columns, rgc_diagnostics *diags) {
-  rgc_image_shape one = rgc_dataset_shape(dataset), sheet = one;
-  int cell_height = one.height + 2 * GAP, cell_width = one.width + 2 * GAP;
-  if (count < 1 || columns < 1 || columns > MAX_SIDE / cell_width || (count - 1) / columns >= MAX_SIDE / cell_height)
+bool rgc_contact_sheet_write(const char *path, const rgc_dataset *dataset, const rgc_sheet *sheet, rgc_diagnostics *diags) {
+  layout l = {.sheet = sheet, .image = rgc_dataset_shape(dataset)};
+  if (l.image.channels != 1 && l.image.channels != 3)
+    return rgc_diag_fail(diags, RGC_CODE_BAD_VALUE, path, "only images of 1 or 3 channels can be drawn", "images of %d channels",
+                         l.image.channels);
+  if (sheet->count < 1 || sheet->columns < 1 || !plan(&l))
     return rgc_diag_fail(diags, RGC_CODE_BAD_VALUE, path, "ask for fewer samples", "no sheet of %d samples in %d columns",
-                         count, columns);
-  sheet.height = cell_height * ((count + columns - 1) / columns);
-  sheet.width = cell_width * columns;
-  size_t sheet_bytes = (size_t)sheet.height * (size_t)sheet.width * (size_t)sheet.channels;
+                         sheet->count, sheet->columns);
   rgc_arena *scratch = rgc_arena_create();
-  uint8_t *pixels = RGC_NEW_ARRAY(scratch, uint8_t, sheet_bytes);
-  uint8_t *sample = RGC_NEW_ARRAY(scratch, uint8_t, rgc_dataset_sample_bytes(dataset));
-  memset(pixels, 255, sheet_bytes);
-  for (int i = 0; i < count; i++) {
-    rgc_dataset_fetch(dataset, split, indices[i], sample);
-    paste(sample, one, pixels, sheet.width, i / columns * cell_height + GAP, i % columns * cell_width + GAP);
-  }
-  bool ok = rgc_png_write(path, pixels, sheet, diags);
+  rgc_canvas canvas = rgc_canvas_create(scratch, (int)l.width, (int)l.height, PAPER_RGB);
+  draw_sheet(&canvas, &l, dataset, rgc_arena_alloc(scratch, rgc_dataset_sample_bytes(dataset)));
+  bool ok = rgc_png_write(path, canvas.rgb, (rgc_image_shape){canvas.height, canvas.width, 3}, diags);
   rgc_arena_destroy(scratch);
   return ok;
 }

@@ -9,10 +9,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "runtime/data/contact_sheet.h"
 #include "runtime/data/dataset.h"
 #include "runtime/data/npy.h"
 #include "runtime/data/raster.h"
+#include "runtime/data/statistics.h"
 #include "runtime/data/strokes.h"
 #include "runtime/data/transform.h"
 
@@ -372,18 +372,33 @@ Test(data, synthetic_is_the_same_every_time) {
   teardown(&f);
 }
 
-Test(data, contact_sheet_is_a_png_of_the_right_size) {
+/* Two images of 2x3: 1..6 and 7..12, of mean 6.5 and variance 143/12; labels 4 and 1. */
+Test(data, statistics_are_those_of_the_bytes) {
   fixture f = setup();
-  rgc_dataset *d = rgc_dataset_open("synthetic:count=20,size=8", NULL, &f.diags);
-  const int indices[] = {0, 1, 2, 3, 4};
-  cr_assert(rgc_contact_sheet_write(path_of(&f, "s.png"), d, RGC_SPLIT_TRAIN, indices, 5, 3, &f.diags));
-  rgc_file_bytes png;
-  cr_assert(rgc_file_slurp(path_of(&f, "s.png"), f.arena, &png, &f.diags));
-  const uint8_t head[] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 0, 0, 36, 0, 0, 0, 24};
-  cr_assert_gt(png.size_bytes, sizeof head);
-  cr_expect_arr_eq(png.data, head, sizeof head);
-  cr_expect_not(rgc_contact_sheet_write("/nonexistent/s.png", d, RGC_SPLIT_TRAIN, indices, 5, 3, &f.diags));
-  expect_error(&f, RGC_CODE_FILE_WRITE, "/nonexistent/s.png");
+  make_idx(&f);
+  rgc_dataset *d = open_at(&f, "idx", f.dir, NULL);
+  cr_assert(d);
+  double mean, stddev;
+  cr_expect_eq(rgc_dataset_statistics(d, RGC_SPLIT_TRAIN, &mean, &stddev), 2);
+  cr_expect_float_eq(mean, 6.5 / 255, 1e-15);
+  cr_expect_float_eq(stddev, sqrt(143.0 / 12) / 255, 1e-15);
+  int counts[5];
+  const int wanted[] = {0, 1, 0, 0, 1};
+  rgc_dataset_class_counts(d, RGC_SPLIT_TRAIN, counts);
+  cr_expect_arr_eq(counts, wanted, sizeof wanted);
   rgc_dataset_close(d);
+  teardown(&f);
+}
+
+/* 1000 samples of 512x512 are more than 2^26 bytes: a part is measured, of all classes, and close to the whole. */
+Test(data, statistics_of_much_data_are_sampled) {
+  fixture f = setup();
+  rgc_dataset *large = rgc_dataset_open("synthetic:count=1000,size=512,channels=1", NULL, &f.diags);
+  cr_assert(large);
+  double mean, stddev;
+  cr_expect_eq(rgc_dataset_statistics(large, RGC_SPLIT_TRAIN, &mean, &stddev), 257);
+  cr_expect_float_eq(mean, 0.5, 0.01);
+  cr_expect_float_eq(stddev, 0.232, 0.01);
+  rgc_dataset_close(large);
   teardown(&f);
 }
