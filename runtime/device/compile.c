@@ -1,0 +1,112 @@
+/* compile.c: see compile.h. Processes are spawned, never through a shell, so no name can be taken for a command. */
+#include "runtime/device/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { MAX_ARGS = 40, LOG_CHARS = 2000 };
+static const char common_flags[] = "-std=gnu17 -O3 -fPIC -shared -ffp-contract=off -fno-math-errno -w -lm";
+
+const char *rgc_compiler(void) {
+  const char *chosen = getenv("RGC_CC");
+  return chosen && *chosen ? chosen : "cc";
+}
+
+static bool no_compiler(rgc_diagnostics *diags, int error) {
+  return rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, "install gcc or clang (Debian: apt install gcc), or set RGC_CC to one",
+                       "the C compiler '%s' cannot be run: %s", rgc_compiler(), strerror(error));
+}
+
+/* Starts argv with both outputs into `log`. */
+static int spawn_logged(pid_t *pid, char *const *argv, const char *log) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  int error = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+const char *rgc_compiler_version(rgc_arena *arena, rgc_diagnostics *diags) {
+  int ends[2];
+  pid_t pid;
+  char *argv[] = {(char *)rgc_compiler(), "--version", NULL};
+  if (pipe2(ends, O_CLOEXEC)) return no_compiler(diags, errno), NULL;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  int error = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  char line[512] = "";
+  FILE *from = fdopen(ends[0], "r");
+  if (!fgets(line, sizeof line, from)) line[0] = 0;
+  fclose(from);
+  int status = 0;
+  if (!error) waitpid(pid, &status, 0);
+  if (error || !line[0]) return no_compiler(diags, error ? error : ENOEXEC), NULL;
+  return rgc_arena_strdup(arena, line);
+}
+
+static void split_flags(char *text, char **argv, int *count) {
+  for (char *word = strtok(text, " "); word && *count < MAX_ARGS; word = strtok(NULL, " ")) argv[(*count)++] = word;
+}
+
+static int start_job(const rgc_compile_job *job, const char *flags, const char *include, pid_t *pid) {
+  char all[1024], *argv[MAX_ARGS + 8];
+  int count = 0;
+  argv[count++] = (char *)rgc_compiler();
+  argv[count++] = (char *)job->source;
+  snprintf(all, sizeof all, "%s %s", common_flags, flags);
+  split_flags(all, argv, &count);
+  argv[count++] = "-I";
+  argv[count++] = (char *)include;
+  argv[count++] = "-o";
+  argv[count++] = (char *)job->library;
+  argv[count] = NULL;
+  return spawn_logged(pid, argv, job->log);
+}
+
+static bool report_failure(const rgc_compile_job *job, rgc_diagnostics *diags) {
+  char text[LOG_CHARS + 1] = "";
+  FILE *log = fopen(job->log, "r");
+  size_t length = log ? fread(text, 1, LOG_CHARS, log) : 0;
+  text[length] = 0;
+  if (log) fclose(log);
+  return rgc_diag_fail(diags, RGC_CODE_DEVICE, job->source, "is it gcc 12 or clang 14, or later? RGC_CC names another compiler",
+                       "'%s' does not compile this kernel:\n%s", rgc_compiler(), text);
+}
+
+bool rgc_compile_all(const rgc_compile_job *jobs, int count, int at_once, const char *flags, const char *include,
+                     rgc_diagnostics *diags) {
+  pid_t *pids = calloc((size_t)count + 1, sizeof *pids);
+  int started = 0, running = 0, error = 0;
+  const rgc_compile_job *failed = NULL;
+  while ((started < count && !failed && !error) || running) {
+    if (started < count && running < at_once && !failed && !error) {
+      error = start_job(&jobs[started], flags, include, &pids[started]);
+      if (!error) started++, running++;
+      continue;
+    }
+    int status = 0;
+    pid_t done = waitpid(-1, &status, 0);
+    if (done < 0) break;
+    for (int i = 0; i < started; i++) {
+      if (pids[i] != done) continue;
+      running--;
+      if ((!WIFEXITED(status) || WEXITSTATUS(status)) && !failed) failed = &jobs[i];
+    }
+  }
+  free(pids);
+  if (error) return no_compiler(diags, error);
+  return !failed || report_failure(failed, diags);
+}
