@@ -49,40 +49,43 @@ static void place_by_name(planner *p, rgc_region region) {
 
 /* ACT. */
 
-/* block_of[v]: the block of value v, -1: it has none. Blocks are made in execution order, so that an operand has its block
- * before its taker. */
-static int make_blocks(planner *p, rgc_block *blocks, int *block_of) {
-  int count = 0;
-  for (int v = 0; v < p->graph->value_count; v++) block_of[v] = -1;
-  for (int v = 0; v < p->graph->value_count; v++) {
-    const rgc_lifetime *life = &p->lives[v];
-    if (life->region != RGC_REGION_ACT || life->first > life->last || p->graph->values[v].op >= 0) continue;
-    blocks[block_of[v] = count++] = (rgc_block){.first = life->first, .last = life->last, .size_bytes = life->size_bytes};
-  }
-  for (int i = 0; i < p->graph->op_count; i++)
-    for (int k = 0; k < p->graph->ops[i].output_count; k++) {
-      int v = p->graph->ops[i].outputs[k], operand = rgc_taken_over(p->graph, p->lives, v);
-      const rgc_lifetime *life = &p->lives[v];
-      if (life->region != RGC_REGION_ACT) continue;
-      block_of[v] = operand >= 0 ? block_of[operand] : count;
-      if (operand >= 0)
-        blocks[block_of[v]].last = life->last;
-      else
-        blocks[count++] = (rgc_block){.first = life->first, .last = life->last, .size_bytes = life->size_bytes};
-    }
-  return count;
+typedef struct act_blocks {
+  rgc_block *items; /* [count], room for one a value */
+  int count;
+  int *of; /* [value_count]: the block of a value, -1: none */
+} act_blocks;
+
+/* A new block for the value, or the one of the operand it takes over. */
+static void add_block(const planner *p, act_blocks *blocks, int value) {
+  const rgc_lifetime *life = &p->lives[value];
+  if (life->region != RGC_REGION_ACT || life->first > life->last) return;
+  int operand = rgc_taken_over(p->graph, p->lives, value);
+  blocks->of[value] = operand >= 0 ? blocks->of[operand] : blocks->count++;
+  rgc_block *block = &blocks->items[blocks->of[value]];
+  if (operand < 0) *block = (rgc_block){.first = life->first, .size_bytes = life->size_bytes};
+  block->last = life->last;
+}
+
+/* In execution order, so that an operand has its block before the value that takes it over. */
+static act_blocks make_blocks(const planner *p) {
+  const rgc_graph *graph = p->graph;
+  act_blocks blocks = {.items = RGC_NEW_ARRAY(p->scratch, rgc_block, graph->value_count + 1),
+                       .of = RGC_NEW_ARRAY(p->scratch, int, graph->value_count + 1)};
+  for (int v = 0; v < graph->value_count; v++) blocks.of[v] = -1;
+  for (int v = 0; v < graph->value_count; v++)
+    if (graph->values[v].op < 0) add_block(p, &blocks, v);
+  for (int i = 0; i < graph->op_count; i++)
+    for (int k = 0; k < graph->ops[i].output_count; k++) add_block(p, &blocks, graph->ops[i].outputs[k]);
+  return blocks;
 }
 
 static void place_act(planner *p) {
-  int value_count = p->graph->value_count;
-  rgc_block *blocks = RGC_NEW_ARRAY(p->scratch, rgc_block, value_count + 1);
-  int *block_of = RGC_NEW_ARRAY(p->scratch, int, value_count + 1);
-  int count = make_blocks(p, blocks, block_of), op_count = p->graph->op_count ? p->graph->op_count : 1;
-  int64_t least = p->plan->peak.bytes, total = 0;
-  if (count) total = rgc_place_blocks(blocks, count, op_count, least + least / 100);
-  for (int v = 0; v < value_count; v++) {
+  act_blocks blocks = make_blocks(p);
+  int64_t least = p->plan->peak.bytes, enough = least + least / 200;
+  int64_t total = rgc_place_blocks(blocks.items, blocks.count, p->graph->op_count ? p->graph->op_count : 1, enough);
+  for (int v = 0; v < p->graph->value_count; v++) {
     if (p->lives[v].region != RGC_REGION_ACT) continue;
-    int64_t offset = block_of[v] >= 0 ? blocks[block_of[v]].offset_bytes : 0;
+    int64_t offset = blocks.of[v] >= 0 ? blocks.items[blocks.of[v]].offset_bytes : 0;
     p->plan->places[v] =
         (rgc_place){.region = RGC_REGION_ACT, .offset_bytes = offset, .size_bytes = p->lives[v].size_bytes};
   }

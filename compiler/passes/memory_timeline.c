@@ -57,6 +57,6 @@ static void set(rgc_timeline *t, int n, int from, int width, int first, int last
   here->levels = joined(below[0].levels, below[1].levels);
 }
 
-rgc_levels rgc_timeline_ask(rgc_timeline *t, int first, int last) { return ask(t, 1, 0, t->leaves, first, last); }
+rgc_levels rgc_timeline_ask(const rgc_timeline *t, int first, int last) { return ask(t, 1, 0, t->leaves, first, last); }
 
 void rgc_timeline_set(rgc_timeline *t, int first, int last, int64_t level) { set(t, 1, 0, t->leaves, first, last, level); }

@@ -16,6 +16,6 @@ typedef struct rgc_levels {
 /* Levels are 0 at first. count >= 1. */
 rgc_timeline *rgc_timeline_create(rgc_arena *arena, int count);
 /* Over ops first..last, both included, 0 <= first <= last < count. */
-rgc_levels rgc_timeline_ask(rgc_timeline *timeline, int first, int last);
+rgc_levels rgc_timeline_ask(const rgc_timeline *timeline, int first, int last);
 void rgc_timeline_set(rgc_timeline *timeline, int first, int last, int64_t level);
 #endif
