@@ -107,6 +107,21 @@ bool rgc_may_take_over(const rgc_graph *graph, const rgc_lifetime *lives, int ou
   return is_only_store(kernel, output) && reads_at_the_point_only(kernel->epi, operand);
 }
 
+static bool reads(const rgc_body *body, int value) {
+  for (int i = 0; body && i < body->operand_count; i++)
+    if (body->operands[i].value == value) return true;
+  return false;
+}
+
+bool rgc_may_update(const rgc_graph *graph, int value) {
+  int old = graph->values[value].updates;
+  const rgc_kernel *kernel = graph->ops[graph->values[value].op].kernel;
+  if (!kernel || reads(kernel->a, old) || reads(kernel->b, old) || reads(kernel->tap, old) || kernel->weight == old) return false;
+  if (!reads(kernel->epi, old)) return true;
+  return reads_at_the_point_only(kernel->epi, old) &&
+         !memcmp(graph->values[value].shape, kernel->extent, sizeof kernel->extent);
+}
+
 int rgc_taken_over(const rgc_graph *graph, const rgc_lifetime *lives, int output) {
   if (graph->values[output].op < 0) return -1;
   const rgc_op *op = &graph->ops[graph->values[output].op];

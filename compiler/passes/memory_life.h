@@ -20,6 +20,9 @@ rgc_lifetime *rgc_lifetimes(const rgc_graph *graph, rgc_arena *arena);
  * only store of elements it is, reading the operand (a TEMP that dies here) at the very point it writes. A kernel loads all
  * operands of a point before it stores there. */
 bool rgc_may_take_over(const rgc_graph *graph, const rgc_lifetime *lives, int output, int operand);
+/* Whether the op of `value` may overwrite the value it updates while it runs: it reads that one at the very point it writes, if
+ * at all. */
+bool rgc_may_update(const rgc_graph *graph, int value);
 /* The first operand that `output` may take over, or -1. Whichever it is, the peak is the same: they have one size. */
 int rgc_taken_over(const rgc_graph *graph, const rgc_lifetime *lives, int output);
 /* The peak over all ops; each output takes over an operand where it may. */

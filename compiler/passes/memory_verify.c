@@ -49,6 +49,8 @@ static bool check_place(const checker *c, int value) {
     return fail(c, value, "is out of its region");
   if (place->offset_bytes != c->plan->places[life->owner].offset_bytes || place->size_bytes != c->lives[life->owner].size_bytes)
     return fail(c, value, "is not that of the value it updates");
+  if (life->owner != value && !rgc_may_update(c->graph, value))
+    return fail(c, value, "is read elsewhere by the kernel that updates it");
   return true;
 }
 
