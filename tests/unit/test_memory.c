@@ -228,7 +228,8 @@ Test(memory, parts_of_the_peak) {
   const int64_t wanted[RGC_PART_COUNT] = {64, 1024, 5 * 64, 2 * 64, 6 * 64, 64};
   cr_assert_eq(f.plan->peak.op, 4);
   for (int k = 0; k < RGC_PART_COUNT; k++)
-    cr_assert_eq(f.plan->peak.part_bytes[k], wanted[k], "%s: %lld", rgc_part_word((rgc_part)k), (long long)f.plan->peak.part_bytes[k]);
+    cr_assert_eq(f.plan->peak.part_bytes[k], wanted[k], "%s: %lld", rgc_part_word((rgc_part)k),
+                 (long long)f.plan->peak.part_bytes[k]);
   rgc_arena_destroy(f.arena);
 }
 
