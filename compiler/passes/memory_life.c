@@ -28,7 +28,7 @@ static bool scale_panel(int64_t *product, const rgc_value *value) {
 
 int64_t rgc_value_storage_bytes(const rgc_value *value) {
   int64_t bytes = value->dtype == RGC_U8 ? 1 : 4;
-  if (value->layout.kind == RGC_LAYOUT_PANEL) return scale_panel(&bytes, value) ? bytes : -1;
+  if (value->layout.kind != RGC_LAYOUT_NHWC) return scale_panel(&bytes, value) ? bytes : -1;
   for (int j = 0; j < RGC_AXES; j++)
     if (!scale(&bytes, value->shape[j])) return -1;
   return bytes;
@@ -141,7 +141,7 @@ static bool is_partial(const rgc_kernel *kernel, int value) {
 static rgc_part part_of(const rgc_graph *graph, const rgc_lifetime *life, const rgc_value *value) {
   if (value->op < 0) return RGC_PART_INPUT;
   const rgc_op *op = &graph->ops[value->op];
-  if (value->layout.kind == RGC_LAYOUT_PANEL) return RGC_PART_PACKED;
+  if (value->layout.kind != RGC_LAYOUT_NHWC) return RGC_PART_PACKED;
   if (is_partial(op->kernel, value->id)) return RGC_PART_PARTIAL;
   if (op->backward) return RGC_PART_GRADIENT;
   return value->role == RGC_ROLE_TEMP && graph->ops[life->last].backward ? RGC_PART_SAVED : RGC_PART_OTHER;
