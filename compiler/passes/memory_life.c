@@ -14,13 +14,15 @@ static bool scale(int64_t *product, int64_t factor) {
 
 static int64_t rounded(int64_t count, int64_t to) { return (count + to - 1) / to; }
 
-/* [g][ceil(O/G/L)][ceil(I/B)][KH][KW][B][L] of a value [O,KH,KW,I]. */
+/* [g][ceil(O/G/L)][ceil(I/B)][KH][KW][B][L] of a value [O,KH,KW,I]; panel_t: [g][ceil(I/L)][ceil(O/G/B)].. of [I,KH,KW,O]. */
 static bool scale_panel(int64_t *product, const rgc_value *value) {
   const rgc_layout *l = &value->layout;
   if (l->groups < 1 || l->lanes < 1 || l->block < 1) return false;
   int64_t out = value->shape[RGC_N], in = value->shape[RGC_C];
   if (out < 1 || in < 1 || out > limit_bytes || in > limit_bytes) return false;
-  int64_t out_panels = rounded(rounded(out, l->groups), l->lanes), in_blocks = rounded(in, l->block);
+  bool swapped = l->kind == RGC_LAYOUT_PANEL_T;
+  int64_t out_panels = rounded(swapped ? out : rounded(out, l->groups), l->lanes);
+  int64_t in_blocks = rounded(swapped ? rounded(in, l->groups) : in, l->block);
   return scale(product, l->groups) && scale(product, out_panels) && scale(product, in_blocks) &&
          scale(product, value->shape[RGC_H]) && scale(product, value->shape[RGC_W]) && scale(product, l->block) &&
          scale(product, l->lanes);
