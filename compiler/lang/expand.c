@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 32, MAX_REPEAT = 4096 };
+enum { MAX_DEPTH = 32, MAX_REPEAT = 4096, MAX_LAYERS = 1 << 16 };
 
 static int emit_use(rgc_cell *cell);
 static int emit_scope(rgc_cell *cell);
@@ -96,7 +96,7 @@ static bool mark_output(rgc_cell *cell, int value) {
     rgc_cell_error(cell, output, RGC_CODE_NAME_CLASH, "output '%s' cannot be added", output->text ? output->text : "");
     return false;
   }
-  x->graph->values[value].name = output->text;
+  rgc_graph_rename(x->graph, value, output->text);
   x->outputs[x->output_count++] = value;
   return true;
 }
@@ -122,17 +122,24 @@ static int emit(rgc_cell *cell) {
   return kind ? kind->emit(cell) : emit_block(cell, block);
 }
 
+/* Blocks of blocks that are short to write can be too many to build. */
+static bool count_layer(rgc_cell *cell) {
+  if (cell->x->layer_count++ < MAX_LAYERS) return true;
+  rgc_cell_error(cell, NULL, RGC_CODE_YAML_LIMIT, "the network has more than %d layers", MAX_LAYERS);
+  return false;
+}
+
 /* One layer; `in` is what the layer before gave. */
 static int run_layer(rgc_expander *x, rgc_place *place, const rgc_layer *layer, int in) {
   rgc_cell cell = {x, place, layer, in, NULL};
   bool is_use = strcmp(layer->word, "use") == 0, taken;
   int position = is_use ? place->position : place->position++;
-  if (!rgc_cell_flag(&cell, "when", true, &taken)) return -1;
+  if (!count_layer(&cell) || !rgc_cell_flag(&cell, "when", true, &taken)) return -1;
   if (!taken) return in;
   cell.name = is_use ? place->prefix : name_layer(&cell, position);
   if (!check_name(&cell, "name") || !check_name(&cell, "output") || !find_input(&cell)) return -1;
   int out = emit(&cell);
-  if (out < 0) return -1;
+  if (out < 0 || !rgc_cell_fits(&cell, x->graph->values[out].shape)) return -1;
   const rgc_yaml *as = rgc_cell_attr(&cell, "as");
   if (as && as->text) name_value(x, place, as->text, out);
   if (!mark_output(&cell, out)) return -1;
@@ -422,7 +429,7 @@ static bool add_loss(rgc_expander *x, int logits) {
 static bool set_outputs(rgc_expander *x, int last) {
   if (x->output_count == 0) {
     if (!check_logits(x, last)) return false;
-    x->graph->values[last].name = "logits";
+    rgc_graph_rename(x->graph, last, "logits");
     x->outputs[x->output_count++] = last;
   }
   for (int i = 0; i < x->output_count; i++) x->graph->values[x->outputs[i]].role = RGC_ROLE_OUTPUT;

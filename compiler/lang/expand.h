@@ -41,6 +41,7 @@ typedef struct rgc_expander {
   bool training;
   int stream;         /* random streams given out */
   int depth;          /* blocks and scopes that are open */
+  int layer_count;    /* layers run so far, those that `when` drops too */
   int lone_linear;    /* the root has one unnamed linear: it is `fc` */
   int outputs[RGC_MAX_OUTPUTS], output_count; /* values named by output: */
 } rgc_expander;
@@ -90,6 +91,8 @@ int rgc_cell_named(rgc_cell *cell, const rgc_yaml *node); /* the value called so
 rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 const int64_t *rgc_cell_shape(const rgc_cell *cell); /* of the value taken */
+/* False, with an error, if a value of this shape is too large. */
+bool rgc_cell_fits(rgc_cell *cell, const int64_t shape[RGC_AXES]);
 int rgc_cell_temp(rgc_cell *cell, const int64_t shape[RGC_AXES]);
 rgc_op *rgc_cell_finish(rgc_cell *cell, rgc_op *op); /* sets layer, word, line */
 /* Adds parameter or buffer NAME.suffix; -1 after an error (the name exists). */

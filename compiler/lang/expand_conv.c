@@ -14,7 +14,7 @@ typedef struct window {
 static rgc_init uniform(double fan_in) { return (rgc_init){RGC_INIT_UNIFORM, 1 / sqrt(fan_in)}; }
 
 static bool check_extent(rgc_cell *cell, const int64_t shape[RGC_AXES]) {
-  if (shape[RGC_H] > 0 && shape[RGC_W] > 0) return true;
+  if (shape[RGC_H] > 0 && shape[RGC_W] > 0) return rgc_cell_fits(cell, shape);
   const int64_t *in = rgc_cell_shape(cell);
   rgc_cell_error(cell, NULL, RGC_CODE_SHAPE, "the window of %s is larger than its input of %dx%d", cell->layer->word,
                  (int)in[RGC_H], (int)in[RGC_W]);
@@ -34,6 +34,17 @@ static void set_window(rgc_op *op, const window *w) {
   op->attr[RGC_ATTR_PAD] = (double)w->pad;
 }
 
+static bool count_macs(rgc_cell *cell, const int64_t weight[RGC_AXES], const int64_t out[RGC_AXES]) {
+  const double most = 1e18; /* of the whole network; fits int64_t */
+  int64_t *macs = &cell->x->network->macs, elems = rgc_shape_elems(weight), points = out[RGC_H] * out[RGC_W];
+  if ((double)*macs + (double)elems * (double)points > most) {
+    rgc_cell_error(cell, NULL, RGC_CODE_SHAPE, "the network takes more than 1e18 multiply-accumulates a sample");
+    return false;
+  }
+  *macs += elems * points;
+  return true;
+}
+
 /* The conv op over weight (and bias); counts its MACs. */
 static int add_conv(rgc_cell *cell, const window *w, int64_t groups, int weight, int bias) {
   const int64_t *shape = cell->x->graph->values[weight].shape;
@@ -41,7 +52,7 @@ static int add_conv(rgc_cell *cell, const window *w, int64_t groups, int weight,
   window_shape(cell, w, shape[0], out);
   if (shape[1] == shape[2] && !check_extent(cell, out)) return -1;
   if (shape[1] != shape[2]) out[RGC_H] = out[RGC_W] = 1; /* linear over an oblong image */
-  cell->x->network->macs += rgc_shape_elems(shape) * out[RGC_H] * out[RGC_W];
+  if (!count_macs(cell, shape, out)) return -1;
   int y = rgc_cell_temp(cell, out), inputs[] = {cell->in, weight, bias};
   rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_CONV, inputs, bias >= 0 ? 3 : 2, &y, 1));
   set_window(op, w);
