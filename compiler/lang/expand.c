@@ -266,16 +266,17 @@ static int run_shortcut(rgc_cell *cell, const call *c, const rgc_place *body_pla
   return rgc_expand_list(cell->x, &place, list, cell->in);
 }
 
-static int run_block(rgc_cell *cell, const call *c, const char *prefix) {
-  rgc_expander *x = cell->x;
+static int run_block(const rgc_cell *given, const call *c, const char *prefix) {
+  rgc_expander *x = given->x;
   rgc_env env = {0};
   rgc_value_names values = {0};
   rgc_place place = {.prefix = prefix, .env = &env, .values = &values, .other = -1};
   int length = (int)strlen(prefix);
   place.path = rgc_arena_printf(x->arena, "%.*s (block %s)", length ? length - 1 : 0, prefix, c->block->name);
-  rgc_place outer = *cell->place;
+  rgc_place outer = *given->place;
   outer.path = place.path;
-  cell->place = &outer;
+  rgc_cell named = *given, *cell = &named; /* in a place whose errors name the block */
+  named.place = &outer;
   if (!bind_parameters(cell, c, &env)) return -1;
   name_value(x, &place, "in", cell->in);
   int out = rgc_expand_list(x, &place, part(c, "body"), cell->in);
