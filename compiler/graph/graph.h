@@ -82,6 +82,8 @@ typedef enum rgc_attribute {
       RGC_ATTR_COUNT
 } rgc_attribute;
 
+/* The largest stride, pad, dilation, groups and kernel; the graph language holds all its integers to it. */
+enum { RGC_MAX_ATTRIBUTE = 1000000 };
 enum { RGC_BY_SUM, RGC_BY_MEAN, RGC_BY_MAX }; /* attribute BY of reduce */
 
 typedef struct rgc_kernel rgc_kernel; /* kernel.h */

@@ -4,6 +4,7 @@
  * each layer, those that `when` drops too. Stem and head share the root. See expand.h for what an emit function is. */
 #include "compiler/lang/expand.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 32, MAX_REPEAT = 4096, MAX_LAYERS = 1 << 16 };
@@ -312,12 +313,13 @@ static bool count_blocks(rgc_expander *x, const rgc_env *env, stage_list *stages
     double repeat = 0;
     if (!rgc_expand_eval(x, env, node, &repeat)) {
       good = false;
-    } else if (repeat < 1 || repeat > MAX_REPEAT || repeat != (double)(int64_t)repeat) {
+    } else if (!(repeat >= 1 && repeat <= MAX_REPEAT && repeat == floor(repeat))) {
       rgc_yaml_error(x->diags, node, RGC_CODE_BAD_VALUE, "repeat cannot be %s", node->text)->expected = "an integer from 1 to 4096";
       good = false;
+    } else {
+      stages->repeats[i] = (int64_t)repeat;
+      stages->blocks += stages->repeats[i];
     }
-    stages->repeats[i] = (int64_t)repeat;
-    stages->blocks += stages->repeats[i];
   }
   return good;
 }
@@ -417,6 +419,7 @@ static bool add_loss(rgc_expander *x, int logits) {
                    "a network of several outputs cannot be trained yet");
     return false;
   }
+  if (!check_logits(x, logits)) return false;
   const int64_t one[RGC_AXES] = {1, 1, 1, 1}, labels[RGC_AXES] = {graph->batch, 1, 1, 1};
   int inputs[] = {logits, rgc_graph_value(graph, "label", RGC_I32, RGC_ROLE_LABEL, labels)};
   int outputs[] = {rgc_graph_value(graph, "loss", RGC_F32, RGC_ROLE_OUTPUT, one),

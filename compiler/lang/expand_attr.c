@@ -68,9 +68,8 @@ bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min
 }
 
 bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min, int64_t *value) {
-  enum { LARGEST = 1 << 24 };
   double number;
-  if (!rgc_cell_number(cell, key, (double)missing, (double)min, LARGEST, &number)) return false;
+  if (!rgc_cell_number(cell, key, (double)missing, (double)min, RGC_MAX_ATTRIBUTE, &number)) return false;
   *value = (int64_t)number;
   if (number == floor(number)) return true;
   rgc_cell_error(cell, rgc_cell_attr(cell, key), RGC_CODE_EXPR_VALUE, "%s of %s must be an integer, not %.9g", key,

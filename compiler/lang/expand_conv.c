@@ -68,6 +68,13 @@ static bool check_groups(rgc_cell *cell, int64_t in, int64_t out, int64_t groups
   return false;
 }
 
+static bool check_span(rgc_cell *cell, const window *w) {
+  if (w->dilation * (w->kernel - 1) <= RGC_MAX_ATTRIBUTE) return true;
+  rgc_cell_error(cell, rgc_cell_attr(cell, "dilation"), RGC_CODE_BAD_VALUE, "a kernel of %d with dilation %d is too wide",
+                 (int)w->kernel, (int)w->dilation);
+  return false;
+}
+
 int rgc_emit_conv(rgc_cell *cell) {
   window w = {0};
   int64_t out, groups, in = rgc_cell_shape(cell)[RGC_C];
@@ -75,7 +82,7 @@ int rgc_emit_conv(rgc_cell *cell) {
   if (!rgc_cell_int(cell, "out", 0, 1, &out) || !rgc_cell_int(cell, "kernel", 0, 1, &w.kernel) ||
       !rgc_cell_int(cell, "stride", 1, 1, &w.stride) || !rgc_cell_int(cell, "dilation", 1, 1, &w.dilation) ||
       !rgc_cell_int(cell, "groups", 1, 1, &groups) || !rgc_cell_flag(cell, "bias", false, &has_bias) ||
-      !rgc_cell_int(cell, "pad", w.dilation * (w.kernel - 1) / 2, 0, &w.pad) || !check_groups(cell, in, out, groups))
+      !check_span(cell, &w) || !rgc_cell_int(cell, "pad", w.dilation * (w.kernel - 1) / 2, 0, &w.pad) || !check_groups(cell, in, out, groups))
     return -1;
   double area = (double)(w.kernel * w.kernel), fan_in = (double)(in / groups) * area;
   rgc_init init = {RGC_INIT_NORMAL, sqrt(2 / ((double)out * area))};
