@@ -2,6 +2,7 @@
  *
  *   rgc_fuzz TARGET [--seconds S] [--seed N] [--runs N] [--crashes DIR]    (in the source directory)
  *   rgc_fuzz TARGET FILE...                                               runs files, in this process
+ *   rgc_fuzz --list                                                       prints the targets
  *
  * A child runs inputs by their numbers; before each it stands in memory shared with the parent. When the child dies (signal,
  * sanitizer, abort, more than CPU_SECONDS on one input), the parent saves that input as DIR/fuzz-crash-TARGET-SEED and ends
@@ -192,6 +193,11 @@ static const fuzz_target *find_target(const char *name) {
   return NULL;
 }
 
+static int list_targets(void) {
+  for (const fuzz_target *t = fuzz_targets; t->name; t++) puts(t->name);
+  return 0;
+}
+
 static int usage(void) {
   fputs("rgc_fuzz TARGET [--seconds S] [--seed N] [--runs N] [--crashes DIR] | rgc_fuzz TARGET FILE...\ntargets:", stderr);
   for (const fuzz_target *t = fuzz_targets; t->name; t++) fprintf(stderr, " %s", t->name);
@@ -200,6 +206,7 @@ static int usage(void) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 2 && !strcmp(argv[1], "--list")) return list_targets();
   options o = {.target = argc > 1 ? find_target(argv[1]) : NULL, .seconds = 10, .crashes = "."};
   o.seed = (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
   if (!o.target) return usage();
