@@ -16,6 +16,7 @@ const command rgc_commands[] = {
      1, 1, run_train},
     {"eval", "eval GRAPH.yaml --weights FILE --data SPEC", "Validates weights on the reference evaluator.", eval_options, 1, 1, run_eval},
     {"show", "show --data SPEC", "Writes a contact sheet of a data set's samples, one class a row.", show_options, 0, 0, run_show},
+    {"schema", "schema", "Prints a JSON Schema of graph files, for editors.", schema_options, 0, 0, run_schema},
     {0},
 };
 

@@ -40,6 +40,7 @@ static const rgc_layer_kind kinds[] = {{"conv", NULL, "conv", rgc_emit_conv},
                                        {"use", "layers", "use", emit_use},
                                        {"scope", NULL, "scope", emit_scope}};
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+_Static_assert((int)KIND_COUNT <= (int)RGC_MAX_LAYER_KINDS, "callers have room for all words");
 
 const rgc_layer_kind *rgc_layer_kind_find(const char *word) {
   for (int i = 0; i < KIND_COUNT; i++)

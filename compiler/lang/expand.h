@@ -1,4 +1,5 @@
-/* expand.h: what the parts of the expander share. For expand*.c and layer.c only.
+/* expand.h: what the parts of the expander share. For expand*.c and layer.c only; schema.c reads the
+ * table of layer kinds.
  *
  * A list of layers is run in a place: a prefix for names, counters for their numbers, the names of expressions (env) and the
  * values that were named. Each layer kind has one emit function that adds ops to the graph and returns the value it gives;
@@ -74,6 +75,7 @@ typedef struct rgc_layer_kind {
   int (*emit)(rgc_cell *cell);
 } rgc_layer_kind;
 
+enum { RGC_MAX_LAYER_KINDS = 64 };
 const rgc_layer_kind *rgc_layer_kind_find(const char *word);
 int rgc_layer_kind_words(const char **words, int limit);
 
