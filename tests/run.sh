@@ -35,6 +35,7 @@ for t in tests/cli/*.sh; do count "$t" env RGC="$(realpath "$build/rgc")" bash "
 cmake -S . -B "$sanitized" -DCMAKE_BUILD_TYPE=Release -DRGC_SANITIZE=ON >/dev/null
 cmake --build "$sanitized" -j "$(nproc)" --target rgc_tests rgc_fuzz
 echo "SKIPPED under sanitizers: the suites $slow (minutes; they ran above, without)"
+export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 unit_tests "$sanitized" --filter "!($slow)/*"
 for target in $("$sanitized/rgc_fuzz" --list); do
   count "fuzz $target" "$sanitized/rgc_fuzz" "$target" --seconds "${RGC_FUZZ_SECONDS:-10}" --crashes "$sanitized"

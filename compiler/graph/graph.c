@@ -75,11 +75,24 @@ void rgc_graph_rename(rgc_graph *graph, int value, const char *name) {
   index_value(graph, value);
 }
 
+static const char *numbered(const rgc_graph *graph, const char *name, int number) {
+  return rgc_arena_printf(graph->arena, "%s.%d", name, number);
+}
+
+/* NAME.2 is tried first, one after the other; past NAME.16 in steps that double and then halve, as thousands may be taken. */
 static const char *unique_name(const rgc_graph *graph, const char *name) {
-  const char *candidate = rgc_arena_strdup(graph->arena, name);
-  for (int suffix = 2; rgc_graph_find(graph, candidate) >= 0; suffix++)
-    candidate = rgc_arena_printf(graph->arena, "%s.%d", name, suffix);
-  return candidate;
+  enum { FEW = 16 };
+  if (rgc_graph_find(graph, name) < 0) return rgc_arena_strdup(graph->arena, name);
+  int taken = 1, open = 2;
+  while (rgc_graph_find(graph, numbered(graph, name, open)) >= 0) {
+    taken = open;
+    open = open < FEW ? open + 1 : open * 2;
+  }
+  while (open - taken > 1) {
+    int middle = taken + (open - taken) / 2;
+    *(rgc_graph_find(graph, numbered(graph, name, middle)) >= 0 ? &taken : &open) = middle;
+  }
+  return numbered(graph, name, open);
 }
 
 int rgc_graph_value(rgc_graph *graph, const char *name, rgc_dtype dtype, rgc_role role, const int64_t shape[RGC_AXES]) {

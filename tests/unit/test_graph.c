@@ -305,6 +305,15 @@ Test(graph, temporaries_get_names_of_their_own) {
   rgc_arena_destroy(f.arena);
 }
 
+Test(graph, thousands_of_temporaries_may_share_a_name, .timeout = 20) {
+  fixture f = begin();
+  rgc_graph *graph = rgc_graph_create(f.arena, "names", 1);
+  const int64_t shape[4] = {1, 1, 1, 1};
+  for (int i = 0; i < 30000; i++) rgc_graph_value(graph, "y", RGC_F32, RGC_ROLE_TEMP, shape);
+  cr_assert_eq(rgc_graph_find(graph, "y.30000"), 29999);
+  rgc_arena_destroy(f.arena);
+}
+
 Test(graph, values_are_found_by_their_last_name) {
   fixture f = begin();
   rgc_graph *graph = rgc_graph_create(f.arena, "names", 1);
