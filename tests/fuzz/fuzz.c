@@ -37,7 +37,7 @@ typedef struct progress {
   fuzz_input input;
 } progress;
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef RGC_SANITIZE
 const char *__asan_default_options(void); /* the sanitizer asks for it by this name */
 const char *__asan_default_options(void) { return "hard_rss_limit_mb=3000:detect_stack_use_after_return=0"; }
 #endif
@@ -117,7 +117,7 @@ static void limit_run(void) {
 }
 
 static void limit_memory(void) {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef RGC_SANITIZE
   const struct rlimit limit = {(rlim_t)3 << 30, (rlim_t)3 << 30};
   setrlimit(RLIMIT_AS, &limit);
 #endif
