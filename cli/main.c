@@ -19,6 +19,9 @@ const command rgc_commands[] = {
     {"show", "show [GRAPH.yaml] --data SPEC",
      "Tells what a data set holds (classes by split, mean, std) and how it becomes a graph file's input; draws samples, a class a row.",
      show_options, 0, 1, run_show},
+    {"eval", "eval GRAPH.yaml --weights FILE --data SPEC", "Validates weights on the reference evaluator.", eval_options, 1, 1, run_eval},
+    {"show", "show --data SPEC", "Writes a contact sheet of a data set's samples, one class a row.", show_options, 0, 0, run_show},
+    {"schema", "schema", "Prints a JSON Schema of graph files, for editors.", schema_options, 0, 0, run_schema},
     {0},
 };
 
