@@ -54,10 +54,10 @@ static bool packs(const rgc_kernel_text *k) {
 static bool print_kernel(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   switch (kernel->kind) {
-    case RGC_MAP: return packs(k) ? rgc_emit_pack(k) : rgc_emit_map(k);
-    case RGC_REDUCE: return rgc_emit_reduce(k);
-    case RGC_WINDOW: return rgc_emit_window(k);
-    case RGC_CONTRACT: return kernel->form == RGC_PIXELS ? rgc_emit_pixels(k) : rgc_emit_weights(k);
+    case RGC_MAP: return packs(k) ? rgc_cpu_emit_pack(k) : rgc_cpu_emit_map(k);
+    case RGC_REDUCE: return rgc_cpu_emit_reduce(k);
+    case RGC_WINDOW: return rgc_cpu_emit_window(k);
+    case RGC_CONTRACT: return kernel->form == RGC_PIXELS ? rgc_cpu_emit_pixels(k) : rgc_cpu_emit_weights(k);
   }
   return false;
 }

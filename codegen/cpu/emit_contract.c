@@ -109,14 +109,14 @@ static void print_prefetch(rgc_kernel_text *k, const rgc_print_space *space) {
 
 static void print_pixels(rgc_kernel_text *k, const special *s, const contract_args *args) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_print_space out = rgc_emit_space(kernel->extent, true);
-  rgc_emit_head(k, s->lanes);
+  rgc_print_space out = rgc_cpu_emit_space(kernel->extent, true);
+  rgc_cpu_emit_head(k, s->lanes);
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
-  print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_emit_space(kernel->a_extent, false));
+  print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
   rgc_text_add(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum, vec *partial) {\n"
                          "  const vec acc[1] = {sum};\n");
-  rgc_emit_epilogue_nodes(k, &out, "acc");
-  rgc_emit_stores(k, &out);
+  rgc_cpu_emit_epilogue_nodes(k, &out, "acc");
+  rgc_cpu_emit_stores(k, &out);
   rgc_text_add(&k->text, "}\n");
   print_prefetch(k, &out);
   print_constants(k, s, args);
@@ -124,7 +124,7 @@ static void print_pixels(rgc_kernel_text *k, const special *s, const contract_ar
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_EPILOGUE @_epi\n#define CONTRACT_PREFETCH @_fetch\n");
 }
 
-bool rgc_emit_pixels(rgc_kernel_text *k) {
+bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   const rgc_layout *layout = &k->graph->values[kernel->weight].layout;
   contract_args *args = new_args(k, kernel->extent, kernel->a_extent);
@@ -141,7 +141,7 @@ bool rgc_emit_pixels(rgc_kernel_text *k) {
   int64_t columns = int_ceil_div(args->out_w, args->out_step), rows = int_ceil_div(args->tile_rows, args->out_step) * args->tile_images;
   choose_group(columns, rows, k->target->group_pixels, &s);
   print_pixels(k, &s, args);
-  int partials = rgc_emit_partials(k, "CONTRACT");
+  int partials = rgc_cpu_emit_partials(k, "CONTRACT");
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/contract_pixels.h\"\n");
   find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
   k->launch->tile_count = pixels_tile_count(args, kernel->extent[RGC_N] * k->launch->valid_per_sample);
@@ -170,14 +170,14 @@ static void print_weights(rgc_kernel_text *k, const special *s, const contract_a
   const rgc_kernel *kernel = k->op->kernel;
   rgc_print_space out = {.extent = kernel->extent, .coord = {"n", "h", "w", "c"}, .lane_axis = RGC_C,
                          .extent_name = {"args->out_c", "args->kernel_h", "args->kernel_w", "args->group_a"}};
-  rgc_emit_head(k, s->lanes);
+  rgc_cpu_emit_head(k, s->lanes);
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
-  print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_emit_space(kernel->a_extent, false));
-  print_prologue(k, "b", kernel->b, kernel->b_root, rgc_emit_space(kernel->b_extent, true));
+  print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
+  print_prologue(k, "b", kernel->b, kernel->b_root, rgc_cpu_emit_space(kernel->b_extent, true));
   rgc_text_add(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum) {\n"
                          "  const vec acc[1] = {sum};\n");
-  rgc_emit_epilogue_nodes(k, &out, "acc");
-  rgc_emit_stores(k, &out);
+  rgc_cpu_emit_epilogue_nodes(k, &out, "acc");
+  rgc_cpu_emit_stores(k, &out);
   rgc_text_add(&k->text, "}\n");
   print_constants(k, s, args);
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_B_PROLOGUE @_b\n#define CONTRACT_EPILOGUE @_epi\n"
@@ -191,7 +191,7 @@ static int input_panel(const rgc_cpu_target *target, int64_t channels) {
   return panel;
 }
 
-bool rgc_emit_weights(rgc_kernel_text *k) {
+bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   contract_args *args = new_args(k, kernel->b_extent, kernel->a_extent);
   int64_t images = kernel->b_extent[RGC_N];

@@ -1,7 +1,7 @@
 /* emit_kernel.c: see emit_kernel.h. */
 #include "codegen/cpu/emit_kernel.h"
 
-rgc_print_space rgc_emit_space(const int64_t extent[RGC_AXES], bool out) {
+rgc_print_space rgc_cpu_emit_space(const int64_t extent[RGC_AXES], bool out) {
   rgc_print_space space = {.extent = extent, .coord = {"n", "h", "w", "c"}, .lane_axis = RGC_C};
   static const char *const a[RGC_AXES] = {"args->a_n", "args->a_h", "args->a_w", "args->a_c"};
   static const char *const y[RGC_AXES] = {"args->out_n", "args->out_h", "args->out_w", "args->out_c"};
@@ -9,7 +9,7 @@ rgc_print_space rgc_emit_space(const int64_t extent[RGC_AXES], bool out) {
   return space;
 }
 
-void rgc_emit_head(rgc_kernel_text *k, int lanes) {
+void rgc_cpu_emit_head(rgc_kernel_text *k, int lanes) {
   rgc_text_printf(&k->text, "#define CONTRACT_LANES %d\n", lanes);
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/vector.h\"\n"
                          "#include \"codegen/cpu/templates/contract_slab.h\"\n"
@@ -24,26 +24,26 @@ static int output_number(const rgc_op *op, int value) {
   rgc_internal_error("codegen", "value %d is no output of op %d", value, op->id);
 }
 
-void rgc_emit_stores(rgc_kernel_text *k, const rgc_print_space *space) {
+void rgc_cpu_emit_stores(rgc_kernel_text *k, const rgc_print_space *space) {
   const rgc_kernel *kernel = k->op->kernel;
   int partial = 0;
   for (int i = 0; i < kernel->store_count; i++) {
     const rgc_store *store = &kernel->stores[i];
-    bool i32 = k->graph->values[store->value].dtype == RGC_I32;
+    static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "vec_store_part(", [RGC_I32] = "vec_store_i32((__INT32_TYPE__ *)",
+                                                       [RGC_U8] = "vec_store_u8((__UINT8_TYPE__ *)"};
     if (store->kind == RGC_SIDE_STORE) continue;
     if (store->kind != RGC_STORE) {
       rgc_text_printf(&k->text, "  partial[%d] = x%d;\n", partial++, store->node);
       continue;
     }
     int number = output_number(k->op, store->value);
-    if (i32) rgc_text_printf(&k->text, "  vec_store_i32((__INT32_TYPE__ *)args->outputs[%d] + ", number);
-    else rgc_text_printf(&k->text, "  vec_store_part(args->outputs[%d] + ", number);
+    rgc_text_printf(&k->text, "  %sargs->outputs[%d] + ", words[k->graph->values[store->value].dtype], number);
     rgc_print_point(space, &k->text);
     rgc_text_printf(&k->text, ", x%d, count);\n", store->node);
   }
 }
 
-void rgc_emit_epilogue_nodes(rgc_kernel_text *k, const rgc_print_space *space, const char *acc) {
+void rgc_cpu_emit_epilogue_nodes(rgc_kernel_text *k, const rgc_print_space *space, const char *acc) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->epi, .space = *space, .acc = acc};
   int *roots = RGC_NEW_ARRAY(k->arena, int, kernel->store_count + 1), count = 0;
@@ -52,7 +52,7 @@ void rgc_emit_epilogue_nodes(rgc_kernel_text *k, const rgc_print_space *space, c
   rgc_print_nodes(&body, roots, count, &k->text);
 }
 
-int rgc_emit_partials(rgc_kernel_text *k, const char *prefix) {
+int rgc_cpu_emit_partials(rgc_kernel_text *k, const char *prefix) {
   static const char *const words[] = {[RGC_PARTIAL_SUM] = "CONTRACT_SUM", [RGC_PARTIAL_MAX] = "CONTRACT_MAX",
                                       [RGC_PARTIAL_MOMENTS] = "CONTRACT_MOMENTS"};
   const rgc_kernel *kernel = k->op->kernel;

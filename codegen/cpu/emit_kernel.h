@@ -17,21 +17,21 @@ typedef struct rgc_kernel_text {
 } rgc_kernel_text;
 
 /* Each prints into `text` and fills `launch`; false where the templates cannot do it. */
-bool rgc_emit_map(rgc_kernel_text *k);
-bool rgc_emit_reduce(rgc_kernel_text *k);
-bool rgc_emit_window(rgc_kernel_text *k);
-bool rgc_emit_pack(rgc_kernel_text *k);
-bool rgc_emit_pixels(rgc_kernel_text *k);
-bool rgc_emit_weights(rgc_kernel_text *k);
+bool rgc_cpu_emit_map(rgc_kernel_text *k);
+bool rgc_cpu_emit_reduce(rgc_kernel_text *k);
+bool rgc_cpu_emit_window(rgc_kernel_text *k);
+bool rgc_cpu_emit_pack(rgc_kernel_text *k);
+bool rgc_cpu_emit_pixels(rgc_kernel_text *k);
+bool rgc_cpu_emit_weights(rgc_kernel_text *k);
 
 /* Spaces: coordinates n, h, w, c; extents are args->PREFIX_h and so on. */
-rgc_print_space rgc_emit_space(const int64_t extent[RGC_AXES], bool out);
+rgc_print_space rgc_cpu_emit_space(const int64_t extent[RGC_AXES], bool out);
 /* `#define CONTRACT_LANES n` and the includes every kernel begins with. */
-void rgc_emit_head(rgc_kernel_text *k, int lanes);
+void rgc_cpu_emit_head(rgc_kernel_text *k, int lanes);
 /* The stores of the epilogue: `vec_store_part(...)` for each STORE and `partial[i] = ...` for each partial. */
-void rgc_emit_stores(rgc_kernel_text *k, const rgc_print_space *space);
+void rgc_cpu_emit_stores(rgc_kernel_text *k, const rgc_print_space *space);
 /* Definitions of the nodes of the epilogue that its stores need. */
-void rgc_emit_epilogue_nodes(rgc_kernel_text *k, const rgc_print_space *space, const char *acc);
+void rgc_cpu_emit_epilogue_nodes(rgc_kernel_text *k, const rgc_print_space *space, const char *acc);
 /* `#define PREFIX_PARTIALS n` and `PREFIX_PARTIAL_KINDS`. Returns n. */
-int rgc_emit_partials(rgc_kernel_text *k, const char *prefix);
+int rgc_cpu_emit_partials(rgc_kernel_text *k, const char *prefix);
 #endif

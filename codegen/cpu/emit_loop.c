@@ -57,24 +57,24 @@ static void flatten(kernel_args *args) {
 }
 
 static void print_body_function(rgc_kernel_text *k, const char *parameters, const char *acc) {
-  rgc_print_space space = rgc_emit_space(k->op->kernel->extent, true);
+  rgc_print_space space = rgc_cpu_emit_space(k->op->kernel->extent, true);
   rgc_text_printf(&k->text, "INLINE void @_body(const kernel_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count%s, vec *partial) {\n", parameters);
-  rgc_emit_epilogue_nodes(k, &space, acc);
-  rgc_emit_stores(k, &space);
+  rgc_cpu_emit_epilogue_nodes(k, &space, acc);
+  rgc_cpu_emit_stores(k, &space);
   rgc_text_add(&k->text, "}\n");
 }
 
 static void print_names(rgc_kernel_text *k) { rgc_text_add(&k->text, "#define LOOP_NAME @\n#define LOOP_BODY @_body\n"); }
 
-bool rgc_emit_map(rgc_kernel_text *k) {
+bool rgc_cpu_emit_map(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   kernel_args *args = new_args(k);
   bool flat = !reduces(kernel) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent);
   if (flat) flatten(args);
-  rgc_emit_head(k, k->target->lanes);
+  rgc_cpu_emit_head(k, k->target->lanes);
   print_body_function(k, "", NULL);
   print_names(k);
-  int partials = rgc_emit_partials(k, "LOOP");
+  int partials = rgc_cpu_emit_partials(k, "LOOP");
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/map.h\"\n");
   cut(k, args, flat ? lowest(args->out_c, TILE_FLOATS) : args->out_c);
   k->launch->slab_bytes = (args->out_c + 16) * 3 * (int64_t)sizeof(float) * partials;
@@ -84,7 +84,7 @@ bool rgc_emit_map(rgc_kernel_text *k) {
 /* A's roots as an array of vectors. */
 static void print_roots(rgc_kernel_text *k, const char *name) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->a, .space = rgc_emit_space(kernel->a_extent, false)};
+  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->a, .space = rgc_cpu_emit_space(kernel->a_extent, false)};
   rgc_text_printf(&k->text, "INLINE void @_%s(const kernel_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec *root) {\n", name);
   rgc_print_nodes(&body, kernel->a_roots, kernel->a_root_count, &k->text);
   for (int i = 0; i < kernel->a_root_count; i++) rgc_text_printf(&k->text, "  root[%d] = x%d;\n", i, kernel->a_roots[i]);
@@ -100,11 +100,11 @@ static void print_combines(rgc_kernel_text *k, const char *prefix) {
   rgc_text_add(&k->text, "}\n");
 }
 
-bool rgc_emit_reduce(rgc_kernel_text *k) {
+bool rgc_cpu_emit_reduce(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   kernel_args *args = new_args(k);
   if (reduces(kernel)) return false;
-  rgc_emit_head(k, k->target->lanes);
+  rgc_cpu_emit_head(k, k->target->lanes);
   print_roots(k, "terms");
   print_body_function(k, ", const vec *acc", "acc");
   print_names(k);
@@ -117,7 +117,7 @@ bool rgc_emit_reduce(rgc_kernel_text *k) {
 
 static void print_tap(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->tap, .space = rgc_emit_space(kernel->extent, true)};
+  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->tap, .space = rgc_cpu_emit_space(kernel->extent, true)};
   body.space.tap[0] = "r", body.space.tap[1] = "s";
   body.space.met[0] = "ih", body.space.met[1] = "iw";
   body.space.tap_columns = kernel->geometry.kernel_w;
@@ -140,11 +140,11 @@ static void print_fills(rgc_kernel_text *k) {
   rgc_text_add(&k->text, "}\n");
 }
 
-bool rgc_emit_window(rgc_kernel_text *k) {
+bool rgc_cpu_emit_window(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   const rgc_geometry *g = &kernel->geometry;
   kernel_args *args = new_args(k);
-  rgc_emit_head(k, k->target->lanes);
+  rgc_cpu_emit_head(k, k->target->lanes);
   print_roots(k, "gather");
   print_tap(k);
   print_body_function(k, ", const vec *acc", "acc");
@@ -154,24 +154,24 @@ bool rgc_emit_window(rgc_kernel_text *k) {
   rgc_text_add(&k->text, "#define WINDOW_GATHER @_gather\n#define WINDOW_TAP @_tap\n");
   print_fills(k);
   print_combines(k, "WINDOW");
-  int partials = rgc_emit_partials(k, "LOOP");
+  int partials = rgc_cpu_emit_partials(k, "LOOP");
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/window.h\"\n");
   cut(k, args, args->out_c);
   k->launch->slab_bytes = (args->out_c + 16) * 3 * (int64_t)sizeof(float) * partials;
   return partials <= KERNEL_MAX_PARTIALS;
 }
 
-bool rgc_emit_pack(rgc_kernel_text *k) {
+bool rgc_cpu_emit_pack(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   const rgc_layout *layout = &k->graph->values[k->op->outputs[0]].layout;
   bool swapped = layout->kind == RGC_LAYOUT_PANEL_T;
   kernel_args *args = new_args(k);
   if (kernel->store_count != 1 || kernel->stores[0].kind != RGC_STORE) return false;
-  rgc_print_space space = rgc_emit_space(kernel->extent, true);
+  rgc_print_space space = rgc_cpu_emit_space(kernel->extent, true);
   space.lane_axis = swapped ? RGC_N : RGC_C;
-  rgc_emit_head(k, k->target->lanes);
+  rgc_cpu_emit_head(k, k->target->lanes);
   rgc_text_add(&k->text, "INLINE vec @_value(const kernel_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count) {\n");
-  rgc_emit_epilogue_nodes(k, &space, NULL);
+  rgc_cpu_emit_epilogue_nodes(k, &space, NULL);
   rgc_text_printf(&k->text, "  return x%d;\n}\n#define LOOP_NAME @\n#define PACK_VALUE @_value\n", kernel->stores[0].node);
   rgc_text_printf(&k->text, "#define PACK_SWAPPED %d\n#define PACK_LANES %d\n#define PACK_BLOCK %d\n#define PACK_GROUPS %d\n", swapped,
                   layout->lanes, layout->block, layout->groups);

@@ -146,15 +146,3 @@ rgc_graph *rgc_graph_clone(const rgc_graph *graph, rgc_arena *arena) {
   for (int i = 0; i < copy->op_count; i++) copy->ops[i] = clone_op(&graph->ops[i], arena);
   return copy;
 }
-
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-int64_t rgc_value_stored_elems(const rgc_value *value) {
-  const rgc_layout *layout = &value->layout;
-  const int64_t *shape = value->shape;
-  if (layout->kind == RGC_LAYOUT_NHWC) return rgc_shape_elems(shape);
-  bool swapped = layout->kind == RGC_LAYOUT_PANEL_T;
-  int64_t out = swapped ? shape[RGC_N] : shape[RGC_N] / layout->groups, in = swapped ? shape[RGC_C] / layout->groups : shape[RGC_C];
-  int64_t panels = layout->groups * ceil_div(out, layout->lanes), blocks = ceil_div(in, layout->block);
-  return panels * blocks * shape[RGC_H] * shape[RGC_W] * layout->block * layout->lanes;
-}

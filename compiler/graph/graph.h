@@ -125,8 +125,6 @@ rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int 
 rgc_op *rgc_graph_map(rgc_graph *graph, rgc_body *body, int root, int output);
 rgc_body *rgc_body_create(rgc_arena *arena);
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]);
-/* Elements that the value's layout takes in memory, padding included. */
-int64_t rgc_value_stored_elems(const rgc_value *value);
 /* Output extent of a window: floor or ceil((in + 2 pad - dilation (k-1) - 1) / stride) + 1, and (ceil) the last window must
  * begin inside the input or its left padding, as PyTorch has it. */
 int64_t rgc_window_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode);

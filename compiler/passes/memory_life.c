@@ -14,13 +14,15 @@ static bool scale(int64_t *product, int64_t factor) {
 
 static int64_t rounded(int64_t count, int64_t to) { return (count + to - 1) / to; }
 
-/* [g][ceil(O/G/L)][ceil(I/B)][KH][KW][B][L] of a value [O,KH,KW,I]. */
+/* [g][ceil(O/G/L)][ceil(I/B)][KH][KW][B][L] of a value [O,KH,KW,I]; panel_t: [g][ceil(I/L)][ceil(O/G/B)].. of [I,KH,KW,O]. */
 static bool scale_panel(int64_t *product, const rgc_value *value) {
   const rgc_layout *l = &value->layout;
   if (l->groups < 1 || l->lanes < 1 || l->block < 1) return false;
   int64_t out = value->shape[RGC_N], in = value->shape[RGC_C];
   if (out < 1 || in < 1 || out > limit_bytes || in > limit_bytes) return false;
-  int64_t out_panels = rounded(rounded(out, l->groups), l->lanes), in_blocks = rounded(in, l->block);
+  bool swapped = l->kind == RGC_LAYOUT_PANEL_T;
+  int64_t out_panels = rounded(swapped ? out : rounded(out, l->groups), l->lanes);
+  int64_t in_blocks = rounded(swapped ? rounded(in, l->groups) : in, l->block);
   return scale(product, l->groups) && scale(product, out_panels) && scale(product, in_blocks) &&
          scale(product, value->shape[RGC_H]) && scale(product, value->shape[RGC_W]) && scale(product, l->block) &&
          scale(product, l->lanes);
@@ -28,7 +30,7 @@ static bool scale_panel(int64_t *product, const rgc_value *value) {
 
 int64_t rgc_value_storage_bytes(const rgc_value *value) {
   int64_t bytes = value->dtype == RGC_U8 ? 1 : 4;
-  if (value->layout.kind == RGC_LAYOUT_PANEL) return scale_panel(&bytes, value) ? bytes : -1;
+  if (value->layout.kind != RGC_LAYOUT_NHWC) return scale_panel(&bytes, value) ? bytes : -1;
   for (int j = 0; j < RGC_AXES; j++)
     if (!scale(&bytes, value->shape[j])) return -1;
   return bytes;
@@ -141,7 +143,7 @@ static bool is_partial(const rgc_kernel *kernel, int value) {
 static rgc_part part_of(const rgc_graph *graph, const rgc_lifetime *life, const rgc_value *value) {
   if (value->op < 0) return RGC_PART_INPUT;
   const rgc_op *op = &graph->ops[value->op];
-  if (value->layout.kind == RGC_LAYOUT_PANEL) return RGC_PART_PACKED;
+  if (value->layout.kind != RGC_LAYOUT_NHWC) return RGC_PART_PACKED;
   if (is_partial(op->kernel, value->id)) return RGC_PART_PARTIAL;
   if (op->backward) return RGC_PART_GRADIENT;
   return value->role == RGC_ROLE_TEMP && graph->ops[life->last].backward ? RGC_PART_SAVED : RGC_PART_OTHER;

@@ -31,6 +31,10 @@ INLINE void vec_store_i32(__INT32_TYPE__ *p, vec v, int64_t count) {
   for (int64_t i = 0; i < count; i++) p[i] = (__INT32_TYPE__)v[i];
 }
 
+INLINE void vec_store_u8(__UINT8_TYPE__ *p, vec v, int64_t count) {
+  for (int64_t i = 0; i < count; i++) p[i] = (__UINT8_TYPE__)v[i];
+}
+
 /* first, first + 1, ... */
 INLINE vec vec_count_from(int64_t first) {
   vec v;

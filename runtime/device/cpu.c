@@ -1,0 +1,128 @@
+/* cpu.c: see cpu.h. */
+#include "runtime/device/cpu.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "codegen/cpu/templates/contract_args.h"
+#include "runtime/device/kernel_cache.h"
+
+struct rgc_cpu_program {
+  rgc_arena *arena;
+  const rgc_graph *graph;
+  rgc_cpu_code *code;
+  rgc_kernel_build *build;
+  int threads;
+  void **slabs; /* [threads], each code->slab_bytes */
+};
+
+/* What both kinds of arguments begin with. */
+typedef struct common_args {
+  KERNEL_ARGS
+} common_args;
+
+static bool is_partial(rgc_store_kind kind) { return kind != RGC_STORE && kind != RGC_SIDE_STORE; }
+
+/* Points the arguments of op i at its data. */
+static void bind(rgc_cpu_program *p, int i, void *const *data) {
+  const rgc_op *op = &p->graph->ops[i];
+  rgc_cpu_launch *launch = &p->code->launches[i];
+  common_args *args = launch->args;
+  int partial = 0;
+  for (int k = 0; k < op->input_count; k++) args->operands[k] = data[op->inputs[k]];
+  for (int k = 0; k < op->output_count; k++) args->outputs[k] = data[op->outputs[k]];
+  for (int k = 0; k < op->kernel->store_count; k++)
+    if (is_partial(op->kernel->stores[k].kind)) args->partials[partial++] = data[op->kernel->stores[k].value];
+  if (launch->contract && op->kernel->weight >= 0) ((contract_args *)launch->args)->weight = data[op->kernel->weight];
+}
+
+static bool fits(const rgc_graph *graph, rgc_diagnostics *diags) {
+  for (int i = 0; i < graph->op_count; i++) {
+    const rgc_op *op = &graph->ops[i];
+    if (op->input_count > KERNEL_MAX_OPERANDS || op->output_count > KERNEL_MAX_OUTPUTS)
+      return rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, NULL, "op %d (%s) has too many inputs or outputs", i, op->layer);
+  }
+  return true;
+}
+
+static void make_slabs(rgc_cpu_program *p) {
+  size_t bytes = ((size_t)p->code->slab_bytes + 4095) / 4096 * 4096 + 4096;
+  p->slabs = RGC_NEW_ARRAY(p->arena, void *, p->threads);
+  for (int i = 0; i < p->threads; i++)
+    if (posix_memalign(&p->slabs[i], 1 << 12, bytes)) rgc_internal_error("cpu", "no memory for a slab of %zu bytes", bytes);
+}
+
+rgc_cpu_program *rgc_cpu_program_create(const rgc_graph *graph, const rgc_cpu_target *target, void *const *data, int threads,
+                                        rgc_diagnostics *diags) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_cpu_program *p = RGC_NEW(arena, rgc_cpu_program);
+  p->arena = arena;
+  p->graph = graph;
+  p->threads = threads > 0 ? threads : omp_get_max_threads();
+  p->code = fits(graph, diags) ? rgc_cpu_emit(graph, target, arena, diags) : NULL;
+  p->build = p->code ? rgc_kernel_build_open(p->code, target, arena, diags) : NULL;
+  if (!p->build) {
+    rgc_arena_destroy(arena);
+    return NULL;
+  }
+  for (int i = 0; i < graph->op_count; i++) bind(p, i, data);
+  make_slabs(p);
+  return p;
+}
+
+void rgc_cpu_program_destroy(rgc_cpu_program *p) {
+  if (!p) return;
+  rgc_kernel_build_close(p->build);
+  for (int i = 0; i < p->threads; i++) free(p->slabs[i]);
+  rgc_arena_destroy(p->arena);
+}
+
+static void tell(rgc_cpu_program *p, const rgc_cpu_step *step, int first, int count) {
+  for (int i = first; i < first + count; i++) {
+    rgc_cpu_launch *launch = &p->code->launches[i];
+    common_args *args = launch->args;
+    if (launch->valid_per_sample) args->valid = (int64_t)step->scalars[RGC_SCALAR_N_VALID] * launch->valid_per_sample;
+    args->scalars = step->scalars;
+    args->seed = (int64_t)step->seed;
+    args->step = step->step;
+  }
+}
+
+/* All threads come here; tiles are handed out one by one. */
+static void share_tiles(const rgc_cpu_program *p, int i, void *slab) {
+  const rgc_cpu_launch *launch = &p->code->launches[i];
+  rgc_cpu_kernel kernel = p->build->kernels[launch->function];
+#pragma omp for schedule(dynamic, 1)
+  for (int64_t tile = 0; tile < launch->tile_count; tile++) kernel(launch->args, tile, slab);
+}
+
+void rgc_cpu_program_run_ops(rgc_cpu_program *p, const rgc_cpu_step *step, int first, int count) {
+  tell(p, step, first, count);
+#pragma omp parallel num_threads(p->threads)
+  for (int i = first; i < first + count; i++) share_tiles(p, i, p->slabs[omp_get_thread_num()]);
+}
+
+void rgc_cpu_program_run(rgc_cpu_program *p, const rgc_cpu_step *step) { rgc_cpu_program_run_ops(p, step, 0, p->graph->op_count); }
+
+void rgc_cpu_program_profile(rgc_cpu_program *p, const rgc_cpu_step *step, double *seconds) {
+  tell(p, step, 0, p->graph->op_count);
+#pragma omp parallel num_threads(p->threads)
+  {
+    double start = omp_get_wtime();
+    for (int i = 0; i < p->graph->op_count; i++) {
+      share_tiles(p, i, p->slabs[omp_get_thread_num()]);
+      double end = omp_get_wtime();
+      if (omp_get_thread_num() == 0) seconds[i] += end - start;
+      start = end;
+    }
+  }
+}
+
+const rgc_cpu_code *rgc_cpu_program_code(const rgc_cpu_program *p) { return p->code; }
+int rgc_cpu_program_threads(const rgc_cpu_program *p) { return p->threads; }
+int rgc_cpu_program_compiled(const rgc_cpu_program *p, double *seconds) {
+  if (seconds) *seconds = p->build->seconds;
+  return p->build->compiled;
+}

@@ -1,0 +1,131 @@
+/* test_cpu.c: the kernels that codegen prints, compiled and run, against the interpreter in double: whole training graphs, each
+ * kernel on the inputs the device itself has. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compiler/lang/lang.h"
+#include "compiler/passes/autodiff.h"
+#include "compiler/passes/decompose.h"
+#include "compiler/passes/layout.h"
+#include "compiler/passes/memory.h"
+#include "compiler/passes/optimizer.h"
+#include "runtime/device/cpu.h"
+#include "runtime/device/verify.h"
+#include "runtime/reference/philox.h"
+
+enum { TOLERANCE_E7 = 200 };
+
+typedef struct machine {
+  rgc_arena *arena;
+  rgc_diagnostics diags;
+  rgc_graph *graph;
+  rgc_memory_plan *memory;
+  void *regions[RGC_REGION_COUNT];
+  void **data;
+  uint64_t seed;
+} machine;
+
+static void fail_with(const machine *m) {
+  rgc_text text = {0};
+  rgc_diag_render(&m->diags, false, &text);
+  cr_assert_fail("%s", rgc_text_chars(&text));
+}
+
+/* The training graph of a network written to a file, as kernels. */
+static machine *build(const char *yaml, int64_t batch, const rgc_target *target) {
+  rgc_arena *arena = rgc_arena_create();
+  machine *m = RGC_NEW(arena, machine);
+  char path[] = "/tmp/rgc-cpu-XXXXXX";
+  int file = mkstemp(path);
+  cr_assert_eq(write(file, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
+  close(file);
+  m->arena = arena;
+  m->seed = (uint64_t)time(NULL);
+  rgc_diagnostics_init(&m->diags, arena);
+  rgc_network *network = rgc_network_load(arena, path, NULL, 0, &m->diags);
+  rgc_graph *graph = network ? rgc_network_build(network, batch, true, &m->diags) : NULL;
+  unlink(path);
+  if (!graph || !rgc_autodiff(graph, rgc_graph_find(graph, "loss"), &m->diags)) fail_with(m);
+  rgc_update_settings updates = {.rule = RGC_UPDATE_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 1e-3};
+  rgc_append_updates(graph, &updates, NULL, NULL);
+  m->graph = rgc_decompose(graph, arena, &m->diags);
+  rgc_assign_layouts(m->graph, target);
+  if (!rgc_graph_verify(m->graph, &m->diags)) fail_with(m);
+  return m;
+}
+
+static double uniform(const machine *m, int value, int64_t element) {
+  return rgc_philox_uniform(m->seed, (uint32_t)value, 0, (uint64_t)element);
+}
+
+static void fill_value(const machine *m, const rgc_value *v) {
+  int64_t count = rgc_shape_elems(v->shape);
+  bool variance = v->role == RGC_ROLE_STATE || (v->role == RGC_ROLE_BUFFER && v->init.number == 1);
+  for (int64_t e = 0; e < count; e++) {
+    double u = uniform(m, v->id, e);
+    if (v->dtype == RGC_I32) ((int32_t *)m->data[v->id])[e] = (int32_t)(u * 3);
+    else ((float *)m->data[v->id])[e] = (float)(variance ? 0.5 + u : (2 * u - 1) * (v->role == RGC_ROLE_PARAM ? 0.7 : 1));
+  }
+}
+
+static void place(machine *m) {
+  m->memory = rgc_plan_memory(m->graph, m->arena);
+  for (int r = 0; r < RGC_REGION_COUNT; r++) {
+    m->regions[r] = aligned_alloc(64, (size_t)(m->memory->region_bytes[r] + 63) / 64 * 64);
+    memset(m->regions[r], 0xff, (size_t)m->memory->region_bytes[r]);
+  }
+  m->data = RGC_NEW_ARRAY(m->arena, void *, m->graph->value_count);
+  for (int i = 0; i < m->graph->value_count; i++)
+    m->data[i] = (char *)m->regions[m->memory->places[i].region] + m->memory->places[i].offset_bytes;
+  for (int i = 0; i < m->graph->value_count; i++)
+    if (m->graph->values[i].op < 0 && m->memory->places[i].size_bytes) fill_value(m, &m->graph->values[i]);
+}
+
+static rgc_cpu_step one_step(const machine *m, int64_t valid) {
+  rgc_cpu_step step = {.seed = m->seed, .step = 3};
+  step.scalars[RGC_SCALAR_LR] = 0.01f;
+  step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.5f;
+  step.scalars[RGC_SCALAR_N_VALID] = (float)valid;
+  step.scalars[RGC_SCALAR_INV_N] = 1 / (float)valid;
+  return step;
+}
+
+static void destroy(machine *m) {
+  for (int r = 0; r < RGC_REGION_COUNT; r++) free(m->regions[r]);
+  rgc_arena_destroy(m->arena);
+}
+
+static void check_target(const char *yaml, int64_t batch, int64_t valid, const rgc_cpu_target *target) {
+  machine *m = build(yaml, batch, &target->facts);
+  place(m);
+  rgc_cpu_program *program = rgc_cpu_program_create(m->graph, target, m->data, 2, &m->diags);
+  if (!program) fail_with(m);
+  rgc_verified *results = RGC_NEW_ARRAY(m->arena, rgc_verified, m->graph->op_count);
+  rgc_cpu_step step = one_step(m, valid);
+  rgc_cpu_verify(program, m->graph, m->data, &step, results);
+  for (int i = 0; i < m->graph->op_count; i++)
+    cr_expect(results[i].error < TOLERANCE_E7 * 1e-7, "%s op %d (%s %s) %%%s is off by %g (seed %llu)", target->facts.name, i,
+              m->graph->ops[i].layer, m->graph->ops[i].word ? m->graph->ops[i].word : "", m->graph->values[results[i].value].name,
+              results[i].error, (unsigned long long)m->seed);
+  rgc_cpu_program_destroy(program);
+  destroy(m);
+}
+
+static void check(const char *yaml, int64_t batch, int64_t valid) {
+  for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++)
+    if (rgc_cpu_target_named(target->facts.name)) check_target(yaml, batch, valid, target);
+}
+
+static const char small_residual[] =
+    "rgc: 1\nname: small\ninput: {channels: 3, size: 13}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 10, kernel: 3, stride: 2, pad: 1}\n  - bn\n  - relu\n  - maxpool: {kernel: 3, stride: 2, pad: 1}\n"
+    "stages:\n  - {block: bottleneck, repeat: 2, width: 9}\n  - {block: basic, repeat: 1, width: 20, stride: 2}\n"
+    "head:\n  - avgpool: global\n  - dropout: 0.3\n  - linear: {out: classes}\n";
+
+Test(cpu, small_residual_network) { check(small_residual, 5, 5); }
+Test(cpu, fewer_valid_samples) { check(small_residual, 5, 3); }
+Test(cpu, batch_of_one) { check(small_residual, 2, 1); }
