@@ -21,6 +21,8 @@ const command_option train_options[] = {
     {"--validate", OPTION_INT, "N", "steps between validations"},
     {"--lr", OPTION_REAL, "RATE", "learning rate"},
     {"--seed", OPTION_INT, "N", "of initial values, shuffling and dropout"},
+    {"--threads", OPTION_INT, "N", "threads (all processors); the bits do not depend on it"},
+    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
     {0}};
 
 const command_option eval_options[] = {
@@ -30,6 +32,8 @@ const command_option eval_options[] = {
     {"--show", OPTION_INT, "N", "tell the predictions of N validation samples, drawn evenly (0)"},
     {"--picture", OPTION_TEXT, "FILE", "and draw these samples as PNG: predicted class, green if right, red if wrong"},
     {"--batch", OPTION_INT, "N", "samples at once (the graph file's train: batch)"},
+    {"--threads", OPTION_INT, "N", "threads (all processors); the bits do not depend on it"},
+    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
     {0}};
 
 /* The one thing a signal handler may write to. */
@@ -54,6 +58,8 @@ static rgc_run_options run_options(const command_line *line, const rgc_network *
   o.steps = option_int(line, "--steps", option_text(line, "--epochs", NULL) ? 0 : s->iterations);
   o.validate = option_int(line, "--validate", s->validate);
   o.seed = (uint64_t)option_int(line, "--seed", s->seed);
+  o.threads = (int)option_int(line, "--threads", 0);
+  o.target = option_text(line, "--target", NULL);
   return o;
 }
 
@@ -129,7 +135,8 @@ int run_eval(const command_line *line) {
   }
   rgc_network *network = command_network(line);
   rgc_dataset *data = network ? command_data(network, spec, line->diags) : NULL;
-  rgc_run_options options = {.batch = batch, .weights = weights};
+  rgc_run_options options = {.batch = batch, .weights = weights, .threads = (int)option_int(line, "--threads", 0),
+                             .target = option_text(line, "--target", NULL)};
   if (network && batch < 0) options.batch = network->train.batch;
   bool good = data && evaluate_on(line, network, data, &options);
   rgc_dataset_close(data);

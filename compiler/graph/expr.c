@@ -181,8 +181,8 @@ double rgc_expr_compute(rgc_expr_kind kind, double a, double b, double c) {
     case RGC_EXPR_SUB: return a - b;
     case RGC_EXPR_MUL: return a * b;
     case RGC_EXPR_DIV: return a / b;
-    case RGC_EXPR_MIN: return a < b ? a : b;
-    case RGC_EXPR_MAX: return a > b ? a : b;
+    case RGC_EXPR_MIN: return isnan(a) || a < b ? a : b; /* no number stays no number */
+    case RGC_EXPR_MAX: return isnan(a) || a > b ? a : b;
     case RGC_EXPR_POW: return pow(a, b);
     case RGC_EXPR_FMA: return fma(a, b, c);
     case RGC_EXPR_NEG: return -a;
@@ -231,7 +231,15 @@ static int same_as_argument(const rgc_body *body, rgc_expr_kind kind, int a, int
   return -1;
 }
 
+/* c < max(x, c) exactly where c < x. */
+static int without_max(const rgc_body *body, rgc_expr_kind kind, int a, int b) {
+  if (kind != RGC_EXPR_LT || body->nodes[b].kind != RGC_EXPR_MAX) return b;
+  const rgc_node *most = &body->nodes[b];
+  return most->arg[1] == a ? most->arg[0] : most->arg[0] == a ? most->arg[1] : b;
+}
+
 int rgc_body_node(rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
+  if (arities[kind] == 2) b = without_max(body, kind, a, b);
   int arg[3] = {a, b, c};
   int found = arities[kind] ? fold(body, kind, arg) : -1;
   if (found < 0) found = same_as_argument(body, kind, a, b, c);

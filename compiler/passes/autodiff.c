@@ -73,8 +73,9 @@ static void conv_gradient(rgc_gradients *g, const rgc_op *f, int dy) {
     rgc_gradient_op(f, made);
     rgc_gradient_add(g, f, f->inputs[2], output);
   }
-  simple_gradient(g, f, RGC_OP_CONV_WGRAD, f->inputs[0], dy, f->inputs[1]);
+  /* the weight's own gradient last: its update may join it then, for nobody reads the old weight any more */
   simple_gradient(g, f, RGC_OP_CONV_DGRAD, dy, f->inputs[1], f->inputs[0]);
+  simple_gradient(g, f, RGC_OP_CONV_WGRAD, f->inputs[0], dy, f->inputs[1]);
 }
 
 /* All three gradients are made whether needed or not: they come out of one op. */

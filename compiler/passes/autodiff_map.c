@@ -85,6 +85,15 @@ static int scale_slope(rgc_body *body, int slope, int dy) {
   return rgc_body_node(body, RGC_EXPR_SELECT, node.arg[0], yes, scale_slope(body, node.arg[2], dy));
 }
 
+/* max(x, c) > c exactly where x > c: the slope of a relu can be read off its own output, so that x need not be kept for it. The
+ * operand of `copy` that is x becomes the output; the slope must be all that is read of it. */
+static void read_off_output(rgc_body *copy, const rgc_op *f, int operand) {
+  const rgc_node *root = &f->body->nodes[f->root];
+  if (root->kind != RGC_EXPR_MAX || f->body->operand_count != 1) return;
+  bool of_load = f->body->nodes[root->arg[0]].kind == RGC_EXPR_LOAD && f->body->nodes[root->arg[1]].kind == RGC_EXPR_CONST;
+  if (of_load && rgc_view_is_identity(&f->body->operands[operand].view)) copy->operands[operand].value = f->outputs[0];
+}
+
 /* Step 1. Returns the value: dy itself where the slope is 1 (a parameter still gets a gradient of its own); -1 if the
  * derivative is zero. */
 static int local_gradient(rgc_gradients *g, const rgc_op *f, int operand, int dy, bool last) {
@@ -92,6 +101,7 @@ static int local_gradient(rgc_gradients *g, const rgc_op *f, int operand, int dy
   int slope = rgc_body_derivative(copy, f->root, operand), x = f->body->operands[operand].value;
   if (slope < 0) return -1;
   if (is_const(copy, slope, 1) && !(last && g->graph->values[x].role == RGC_ROLE_PARAM)) return dy;
+  read_off_output(copy, f, operand);
   int *made = RGC_NEW_ARRAY(g->graph->arena, int, copy->node_count);
   memset(made, -1, sizeof *made * (size_t)copy->node_count);
   rgc_view identity = rgc_view_identity();

@@ -1,162 +1,134 @@
 /* model.c: see model.h. */
 #include "runtime/train/model.h"
 
-#include <math.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#include "compiler/passes/autodiff.h"
-#include "compiler/passes/optimizer.h"
-#include "compiler/plan/safetensors.h"
-#include "runtime/reference/philox.h"
-
-static bool is_learnt(const rgc_value *v) { return v->role == RGC_ROLE_PARAM || v->role == RGC_ROLE_BUFFER; }
-
-static bool frozen(void *context, const char *parameter) { return rgc_network_is_frozen(context, parameter); }
-
-/* Philox streams of initial values are numbered by value, from this one on, apart from those of dropout. */
-enum { INIT_STREAM = 1 << 20 };
-
-static double draw(const rgc_init *init, uint64_t seed, uint32_t stream, uint64_t element) {
-  double a = rgc_philox_uniform(seed, stream, 0, 2 * element), b = rgc_philox_uniform(seed, stream, 0, 2 * element + 1);
-  if (init->kind == RGC_INIT_UNIFORM) return init->number * (2 * a - 1);
-  if (init->kind == RGC_INIT_NORMAL) return init->number * sqrt(-2 * log(1 - a)) * cos(2 * acos(-1) * b); /* Box-Muller */
-  return init->number;
-}
-
-static void draw_initial_values(rgc_model *m, uint64_t seed) {
-  for (int i = 0; i < m->train_graph->value_count; i++) {
-    const rgc_value *v = &m->train_graph->values[i];
-    if (!is_learnt(v)) continue;
-    double *tensor = rgc_reference_tensor(m->train, i);
-    for (int64_t e = 0; e < rgc_shape_elems(v->shape); e++)
-      tensor[e] = draw(&v->init, seed, INIT_STREAM + (uint32_t)i, (uint64_t)e);
-  }
-}
-
-static bool append_backward(rgc_model *m, rgc_diagnostics *diags) {
-  const rgc_train_settings *t = &m->network->train;
-  rgc_update_settings s = {.rule = t->optimizer == RGC_OPTIMIZER_SGD ? RGC_UPDATE_SGD : RGC_UPDATE_ADAM, .momentum = t->momentum,
-                           .weight_decay = t->weight_decay, .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps,
-                           .nesterov = t->nesterov};
-  if (!rgc_autodiff(m->train_graph, m->loss, diags)) return false;
-  rgc_append_updates(m->train_graph, &s, frozen, m->network);
-  return rgc_graph_verify(m->train_graph, diags);
-}
+#include "runtime/train/weights.h"
 
 static int find_logits(const rgc_graph *graph) {
-  for (int i = graph->value_count - 1; i >= 0; i--)
-    if (graph->values[i].role == RGC_ROLE_OUTPUT) return i;
-  return -1;
+  int named = rgc_graph_find(graph, "logits");
+  for (int i = graph->value_count - 1; named < 0 && i >= 0; i--)
+    if (graph->values[i].role == RGC_ROLE_OUTPUT) named = i;
+  return named;
 }
 
-bool rgc_model_create(rgc_model *m, rgc_network *network, int64_t batch, uint64_t seed, rgc_diagnostics *diags) {
-  *m = (rgc_model){.network = network, .batch = batch};
-  m->train_graph = rgc_network_build(network, batch, true, diags);
-  m->eval_graph = m->train_graph ? rgc_network_build(network, batch, false, diags) : NULL;
-  if (!m->eval_graph) return false;
-  m->input = rgc_graph_find(m->train_graph, "input");
-  m->label = rgc_graph_find(m->train_graph, "label");
-  m->loss = rgc_graph_find(m->train_graph, "loss");
-  m->correct = rgc_graph_find(m->train_graph, "correct");
-  m->eval_input = rgc_graph_find(m->eval_graph, "input");
-  m->eval_logits = find_logits(m->eval_graph);
-  if (!append_backward(m, diags)) return false;
-  m->train = rgc_reference_create(m->train_graph);
-  m->eval = rgc_reference_create(m->eval_graph);
-  draw_initial_values(m, seed);
-  rgc_model_sync(m);
+static bool compile(rgc_model *m, rgc_program_kind kind, rgc_model_program *program, rgc_diagnostics *diags) {
+  rgc_compilation *c = rgc_compile(m->network, kind, m->batch, &m->target->facts, m->arena, NULL, NULL, diags);
+  *program = (rgc_model_program){.compilation = c};
+  if (!c) return false;
+  program->input = rgc_graph_find(c->graph, "input");
+  program->label = rgc_graph_find(c->graph, "label");
+  program->loss = rgc_graph_find(c->graph, "loss");
+  program->correct = rgc_graph_find(c->graph, "correct");
+  program->logits = find_logits(c->graph);
   return true;
 }
 
-void rgc_model_destroy(rgc_model *m) {
-  rgc_reference_destroy(m->train);
-  rgc_reference_destroy(m->eval);
+static void need_bytes(int64_t need[RGC_REGION_COUNT], const rgc_model_program *program) {
+  for (int r = 0; program->compilation && r < RGC_REGION_COUNT; r++)
+    if (program->compilation->memory->region_bytes[r] > need[r]) need[r] = program->compilation->memory->region_bytes[r];
 }
 
-/* Every learnt value and state of `dst_graph` that `src_graph` has too. */
-static void copy_by_name(const rgc_graph *dst_graph, rgc_reference *dst, const rgc_graph *src_graph, rgc_reference *src) {
-  for (int i = 0; i < dst_graph->value_count; i++) {
-    const rgc_value *v = &dst_graph->values[i];
-    int from = is_learnt(v) || v->role == RGC_ROLE_STATE ? rgc_graph_find(src_graph, v->name) : -1;
-    if (from >= 0)
-      memcpy(rgc_reference_tensor(dst, i), rgc_reference_tensor(src, from), sizeof(double) * (size_t)rgc_shape_elems(v->shape));
+/* Zeroed, in huge pages where the system has them. What is there already stays as it is if it is large enough. */
+static bool allocate(rgc_model *m, rgc_diagnostics *diags) {
+  int64_t need[RGC_REGION_COUNT] = {0};
+  need_bytes(need, &m->train);
+  need_bytes(need, &m->eval);
+  for (int r = 0; r < RGC_REGION_COUNT; r++) {
+    if (need[r] <= m->region_bytes[r]) continue;
+    void *made = mmap(NULL, (size_t)need[r], PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED)
+      return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "a smaller --batch needs less",
+                           "%lld MB of memory for batch %lld are not there", (long long)(need[r] >> 20), (long long)m->batch);
+    madvise(made, (size_t)need[r], MADV_HUGEPAGE);
+    if (m->regions[r]) {
+      memcpy(made, m->regions[r], (size_t)m->region_bytes[r]);
+      munmap(m->regions[r], (size_t)m->region_bytes[r]);
+    }
+    m->regions[r] = made;
+    m->region_bytes[r] = need[r];
   }
+  return true;
 }
 
-void rgc_model_sync(rgc_model *m) { copy_by_name(m->eval_graph, m->eval, m->train_graph, m->train); }
-
-void rgc_model_copy(rgc_model *dst, rgc_model *src) {
-  copy_by_name(dst->train_graph, dst->train, src->train_graph, src->train);
-  rgc_model_sync(dst);
+static bool start(rgc_model *m, rgc_model_program *program, rgc_diagnostics *diags) {
+  if (!program->compilation) return true;
+  const rgc_graph *graph = program->compilation->graph;
+  const rgc_place *places = program->compilation->memory->places;
+  program->data = RGC_NEW_ARRAY(m->arena, void *, graph->value_count);
+  for (int i = 0; i < graph->value_count; i++) program->data[i] = (char *)m->regions[places[i].region] + places[i].offset_bytes;
+  rgc_cpu_program_destroy(program->run);
+  program->run = rgc_cpu_program_create(graph, m->target, program->data, m->threads, diags);
+  double seconds = 0;
+  if (program->run) m->compiled += rgc_cpu_program_compiled(program->run, &seconds);
+  m->compile_seconds += seconds;
+  return program->run != NULL;
 }
 
-/* [O,KH,KW,I] to PyTorch's [O,I,KH,KW]; a vector [1,1,1,C] stays as it is. */
-static float *in_torch_order(rgc_arena *arena, const rgc_value *v, const double *src) {
-  int64_t count = rgc_shape_elems(v->shape), height = v->shape[1], width = v->shape[2], in = v->shape[3], e = 0;
-  float *dst = RGC_NEW_ARRAY(arena, float, count);
-  for (int64_t o = 0; o < v->shape[0]; o++)
-    for (int64_t i = 0; i < in; i++)
-      for (int64_t tap = 0; tap < height * width; tap++) dst[e++] = (float)src[(o * height * width + tap) * in + i];
-  return dst;
+/* Stored values of the program that has most of them. */
+static rgc_weight *list_weights(const rgc_model *m, rgc_arena *arena, int *count) {
+  const rgc_model_program *program = m->train.compilation ? &m->train : &m->eval;
+  const rgc_graph *graph = program->compilation->graph;
+  rgc_weight *weights = RGC_NEW_ARRAY(arena, rgc_weight, graph->value_count);
+  *count = 0;
+  for (int i = 0; i < graph->value_count; i++)
+    if (rgc_is_learnt(&graph->values[i]) && graph->values[i].op < 0)
+      weights[(*count)++] = (rgc_weight){.value = &graph->values[i], .f32 = program->data[i]};
+  return weights;
 }
 
-static void torch_shape(const rgc_value *v, int64_t shape[RGC_TENSOR_MAX_RANK]) {
-  const int64_t *s = v->shape, conv[4] = {s[0], s[3], s[1], s[2]}, linear[4] = {s[0], s[1] * s[2] * s[3]}, vector[4] = {s[3]};
-  memcpy(shape, v->torch_rank == 4 ? conv : v->torch_rank == 2 ? linear : vector, sizeof conv);
+static const rgc_cpu_target *choose_target(const char *name, rgc_diagnostics *diags) {
+  const rgc_cpu_target *target = name ? rgc_cpu_target_named(name) : rgc_cpu_target_best();
+  if (!target)
+    rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, "targets: cpu-avx512, cpu-avx2, cpu-plain", "this machine cannot run target '%s'", name ? name : "cpu");
+  return target;
 }
 
-static rgc_tensor torch_tensor(rgc_arena *arena, const rgc_value *v, const double *src) {
-  rgc_tensor t = {.name = v->name, .dtype = RGC_TENSOR_F32, .rank = v->torch_rank};
-  torch_shape(v, t.shape);
-  t.data = in_torch_order(arena, v, src);
-  t.size_bytes = sizeof(float) * (size_t)rgc_shape_elems(v->shape);
-  return t;
+bool rgc_model_create(rgc_model *m, rgc_network *network, const rgc_model_options *options, rgc_diagnostics *diags) {
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .batch = options->batch, .threads = options->threads};
+  m->target = choose_target(options->target, diags);
+  if (!m->target) return false;
+  if (options->train && !compile(m, RGC_PROGRAM_TRAIN, &m->train, diags)) return false;
+  if (!compile(m, RGC_PROGRAM_EVAL, &m->eval, diags) || !allocate(m, diags)) return false;
+  if (!start(m, &m->train, diags) || !start(m, &m->eval, diags)) return false;
+  int count;
+  rgc_weight *weights = list_weights(m, m->arena, &count);
+  rgc_weights_draw(weights, count, options->seed);
+  return true;
 }
 
-bool rgc_model_save(const rgc_model *m, const char *path, rgc_diagnostics *diags) {
-  rgc_arena *arena = rgc_arena_create();
-  rgc_metadata metadata[] = {{"rgc", "1"}, {"network", m->network->name}};
-  rgc_tensor_file file = {.metadata = metadata, .metadata_count = 2};
-  for (int i = 0; i < m->train_graph->value_count; i++) {
-    const rgc_value *v = &m->train_graph->values[i];
-    if (is_learnt(v))
-      *RGC_PUSH(arena, file.tensors, file.tensor_count, file.tensor_capacity) =
-          torch_tensor(arena, v, rgc_reference_tensor(m->train, i));
-  }
-  bool good = rgc_safetensors_write(&file, path, diags);
-  rgc_arena_destroy(arena);
+bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
+  rgc_cpu_program *old = m->train.run;
+  bool good = compile(m, RGC_PROGRAM_TRAIN, &m->train, diags) && allocate(m, diags) && start(m, &m->train, diags) && start(m, &m->eval, diags);
+  rgc_cpu_program_destroy(old);
   return good;
 }
 
-/* PyTorch's [O,I,KH,KW] to [O,KH,KW,I]. */
-static void from_torch_order(const rgc_value *v, const float *src, double *dst) {
-  int64_t taps = v->shape[1] * v->shape[2], in = v->shape[3], e = 0;
-  for (int64_t o = 0; o < v->shape[0]; o++)
-    for (int64_t i = 0; i < in; i++)
-      for (int64_t tap = 0; tap < taps; tap++) dst[(o * taps + tap) * in + i] = src[e++];
+void rgc_model_destroy(rgc_model *m) {
+  rgc_cpu_program_destroy(m->train.run);
+  rgc_cpu_program_destroy(m->eval.run);
+  for (int r = 0; r < RGC_REGION_COUNT; r++)
+    if (m->regions[r]) munmap(m->regions[r], (size_t)m->region_bytes[r]);
+  rgc_arena_destroy(m->arena);
 }
 
-static bool load_value(rgc_model *m, int id, const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
-  const rgc_value *v = &m->train_graph->values[id];
-  const rgc_tensor *t = rgc_tensor_find(file, v->name);
-  int64_t shape[RGC_TENSOR_MAX_RANK] = {0};
-  torch_shape(v, shape);
-  if (!t) return rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "is it of another network?", "has no tensor '%s'", v->name);
-  if (t->dtype != RGC_TENSOR_F32 || t->rank != v->torch_rank || memcmp(t->shape, shape, sizeof *shape * (size_t)t->rank))
-    return rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "is it of another network?",
-                         "'%s' has another shape or type than the network's [%lld,%lld,%lld,%lld]", v->name, (long long)shape[0],
-                         (long long)shape[1], (long long)shape[2], (long long)shape[3]);
-  from_torch_order(v, t->data, rgc_reference_tensor(m->train, id));
-  return true;
+float *rgc_model_f32(const rgc_model_program *program, int value) { return program->data[value]; }
+
+bool rgc_model_save(const rgc_model *m, const char *path, rgc_diagnostics *diags) {
+  rgc_arena *scratch = rgc_arena_create();
+  int count;
+  rgc_weight *weights = list_weights(m, scratch, &count);
+  bool good = rgc_weights_save(weights, count, m->network->name, path, diags);
+  rgc_arena_destroy(scratch);
+  return good;
 }
 
 bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
-  rgc_arena *arena = rgc_arena_create();
-  rgc_tensor_file *file = rgc_safetensors_read(arena, path, diags);
-  bool good = file != NULL;
-  for (int i = 0; file && i < m->train_graph->value_count; i++)
-    if (is_learnt(&m->train_graph->values[i]) && !load_value(m, i, file, path, diags)) good = false;
-  rgc_arena_destroy(arena);
-  if (good) rgc_model_sync(m);
+  rgc_arena *scratch = rgc_arena_create();
+  int count;
+  rgc_weight *weights = list_weights(m, scratch, &count);
+  bool good = rgc_weights_load(weights, count, path, diags);
+  rgc_arena_destroy(scratch);
   return good;
 }

@@ -1,29 +1,49 @@
-/* model.h: a network that runs on the reference evaluator: a training graph with its updates, an evaluation graph, and the
- * learnt values they share by name. */
+/* model.h: a network on a device: its programs, and the memory they share.
+ *
+ * Parameters, buffers and optimizer states have one place each, the same in all programs (memory.h lays them out by name); activations
+ * of the programs lie over one another, for only one runs at a time. */
 #ifndef RGC_TRAIN_MODEL_H
 #define RGC_TRAIN_MODEL_H
-#include "compiler/lang/lang.h"
-#include "runtime/reference/evaluate.h"
+#include "compiler/pipeline.h"
+#include "runtime/device/cpu.h"
+
+typedef struct rgc_model_program {
+  rgc_compilation *compilation; /* its graph and memory; NULL: not compiled */
+  rgc_cpu_program *run;
+  void **data;                                /* [value_count]: where each value is */
+  int input, label, loss, correct, logits;    /* value ids; -1: the program has none */
+} rgc_model_program;
 
 typedef struct rgc_model {
+  rgc_arena *arena;
   rgc_network *network;
+  const rgc_cpu_target *target;
   int64_t batch;
-  rgc_graph *train_graph, *eval_graph;
-  rgc_reference *train, *eval;
-  int input, label, loss, correct; /* values of train_graph */
-  int eval_input, eval_logits;     /* values of eval_graph */
+  int threads;
+  void *regions[RGC_REGION_COUNT];
+  int64_t region_bytes[RGC_REGION_COUNT];
+  rgc_model_program train, eval;
+  int compiled;            /* kernels that were not in the cache */
+  double compile_seconds;  /* that compiling them took */
 } rgc_model;
 
-/* Builds both graphs for `batch` samples, appends gradients and updates, draws the initial values. False after an error. */
-bool rgc_model_create(rgc_model *model, rgc_network *network, int64_t batch, uint64_t seed, rgc_diagnostics *diags);
+typedef struct rgc_model_options {
+  int64_t batch;
+  uint64_t seed;     /* of initial values */
+  int threads;       /* 0: all processors */
+  bool train;        /* also compile the training program */
+  const char *target; /* NULL: the best for this machine */
+} rgc_model_options;
+
+/* Compiles the programs, allocates all memory, draws initial values. False after an error; destroy it in any case. */
+bool rgc_model_create(rgc_model *model, rgc_network *network, const rgc_model_options *options, rgc_diagnostics *diags);
 void rgc_model_destroy(rgc_model *model);
-/* Copies parameters, buffers and optimizer states of one model to another of the same network, by name. */
-void rgc_model_copy(rgc_model *dst, rgc_model *src);
-/* Copies parameters and buffers of the training graph to the evaluation graph. */
-void rgc_model_sync(rgc_model *model);
-/* Saves parameters and buffers as float32 under torchvision's names, in PyTorch's axis order. */
+/* Compiles the training program anew after the network's settings have changed; all values stay. */
+bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
+
+/* Data of a value. */
+float *rgc_model_f32(const rgc_model_program *program, int value);
+/* Parameters and buffers to and from a file (weights.h). */
 bool rgc_model_save(const rgc_model *model, const char *path, rgc_diagnostics *diags);
-/* The way back: every parameter and buffer from a safetensors file of those names and shapes (WEIGHTS error otherwise; tensors
- * that the network does not have are left alone). */
 bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics *diags);
 #endif

@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/data/loader.h"
 #include "runtime/reference/philox.h"
 #include "runtime/train/log.h"
 #include "runtime/train/model.h"
 #include "runtime/train/schedule.h"
 
 enum { SHUFFLE_STREAM = 1 << 21 };
+
+enum { LOADER_WORKERS = 2 };
 
 typedef struct trainer {
   rgc_arena *arena;
@@ -21,31 +24,21 @@ typedef struct trainer {
   const rgc_run_options *options;
   rgc_diagnostics *diags;
   rgc_model model;
-  rgc_transform *transform;
-  uint8_t *bytes;      /* one sample */
-  float *workspace;    /* of the transform */
-  float *image;        /* one transformed sample, H W C */
-  int64_t image_elems; /* H*W*C */
-  int *order;          /* permutation of the training samples */
-  int *labels;         /* of the batch at hand */
+  rgc_loader *loader, *valid_loader; /* of the training and the validation split */
+  int *order;          /* permutation of the training samples; 0, 1, .. of the validation samples behind it */
   int64_t epoch_steps, total;
   rgc_log log;
 } trainer;
 
-static bool prepare_transform(trainer *t) {
+static bool open_loaders(trainer *t) {
   const rgc_network *n = t->network;
   float *mean = RGC_NEW_ARRAY(t->arena, float, n->channels), *std = RGC_NEW_ARRAY(t->arena, float, n->channels);
   for (int c = 0; c < n->channels; c++) mean[c] = (float)n->mean[c], std[c] = (float)n->std[c];
   rgc_transform_options o = {.src = rgc_dataset_shape(t->data), .mean = mean, .stddev = std};
   o.dst = (rgc_image_shape){(int)n->height, (int)n->width, (int)n->channels};
-  t->transform = rgc_transform_create(&o, t->arena, t->diags);
-  if (!t->transform) return false;
-  t->image_elems = n->height * n->width * n->channels;
-  t->bytes = rgc_arena_alloc(t->arena, rgc_dataset_sample_bytes(t->data));
-  t->workspace = RGC_NEW_ARRAY(t->arena, float, rgc_transform_workspace_floats(t->transform) + 1);
-  t->image = RGC_NEW_ARRAY(t->arena, float, t->image_elems);
-  t->labels = RGC_NEW_ARRAY(t->arena, int, t->options->batch);
-  return true;
+  t->loader = rgc_loader_create(t->data, &o, RGC_SPLIT_TRAIN, t->options->batch, LOADER_WORKERS, t->diags);
+  t->valid_loader = rgc_loader_create(t->data, &o, RGC_SPLIT_VALIDATION, t->options->batch, LOADER_WORKERS, t->diags);
+  return t->loader && t->valid_loader;
 }
 
 static bool check_classes(trainer *t) {
@@ -66,22 +59,23 @@ static void shuffle(trainer *t, int64_t epoch) {
   }
 }
 
-/* Sample `index` of a split becomes sample `slot` of `input`. */
-static void load_sample(trainer *t, rgc_split split, int index, int64_t slot, double *input) {
-  t->labels[slot] = rgc_dataset_fetch(t->data, split, index, t->bytes);
-  rgc_transform_apply(t->transform, t->bytes, t->workspace, t->image);
-  for (int64_t e = 0; e < t->image_elems; e++) input[slot * t->image_elems + e] = t->image[e];
+static rgc_cpu_step step_numbers(const trainer *t, int64_t step, int64_t valid) {
+  const rgc_train_settings *s = &t->network->train;
+  rgc_cpu_step n = {.seed = t->options->seed, .step = (uint32_t)step};
+  n.scalars[RGC_SCALAR_LR] = (float)rgc_learning_rate(s, step, t->total, t->epoch_steps);
+  n.scalars[RGC_SCALAR_BIAS1] = (float)(1 / (1 - pow(s->beta1, (double)step + 1)));
+  n.scalars[RGC_SCALAR_BIAS2] = (float)(1 / (1 - pow(s->beta2, (double)step + 1)));
+  n.scalars[RGC_SCALAR_N_VALID] = (float)valid;
+  n.scalars[RGC_SCALAR_INV_N] = (float)(1 / (double)valid);
+  return n;
 }
 
-static rgc_step_numbers step_numbers(const trainer *t, int64_t step, int64_t valid) {
-  const rgc_train_settings *s = &t->network->train;
-  rgc_step_numbers n = {.seed = t->options->seed, .step = (uint32_t)step};
-  n.scalars[RGC_SCALAR_LR] = rgc_learning_rate(s, step, t->total, t->epoch_steps);
-  n.scalars[RGC_SCALAR_BIAS1] = 1 / (1 - pow(s->beta1, (double)step + 1));
-  n.scalars[RGC_SCALAR_BIAS2] = 1 / (1 - pow(s->beta2, (double)step + 1));
-  n.scalars[RGC_SCALAR_N_VALID] = (double)valid;
-  n.scalars[RGC_SCALAR_INV_N] = 1 / (double)valid;
-  return n;
+/* The batch's images, and labels where the program reads them. */
+static void give_batch(const rgc_model_program *program, const rgc_batch *batch) {
+  const rgc_value *input = &program->compilation->graph->values[program->input];
+  int64_t image = rgc_shape_elems(input->shape) / input->shape[RGC_N];
+  memcpy(program->data[program->input], batch->images, sizeof(float) * (size_t)(image * batch->valid));
+  if (program->label >= 0) memcpy(program->data[program->label], batch->labels, sizeof(int32_t) * (size_t)batch->valid);
 }
 
 static bool check_finite(trainer *t, const char *which, double loss, int64_t step) {
@@ -91,54 +85,54 @@ static bool check_finite(trainer *t, const char *which, double loss, int64_t ste
 }
 
 static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
-  int64_t within = step % t->epoch_steps, batch = t->options->batch;
-  int64_t left = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - within * batch, valid = left < batch ? left : batch;
-  if (within == 0) shuffle(t, step / t->epoch_steps);
-  double *input = rgc_reference_tensor(t->model.train, t->model.input), *label = rgc_reference_tensor(t->model.train, t->model.label);
-  for (int64_t i = 0; i < valid; i++) {
-    load_sample(t, RGC_SPLIT_TRAIN, t->order[within * batch + i], i, input);
-    label[i] = t->labels[i];
+  const rgc_model_program *program = &t->model.train;
+  if (step % t->epoch_steps == 0) {
+    shuffle(t, step / t->epoch_steps);
+    rgc_loader_start(t->loader, t->order, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN));
   }
-  rgc_step_numbers numbers = step_numbers(t, step, valid);
-  rgc_reference_step(t->model.train, &numbers);
-  *loss = *rgc_reference_tensor(t->model.train, t->model.loss);
-  *acc = *rgc_reference_tensor(t->model.train, t->model.correct) / (double)valid;
+  const rgc_batch *batch = rgc_loader_next(t->loader);
+  rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
+  give_batch(program, batch);
+  rgc_cpu_program_run(program->run, &numbers);
+  *loss = (double)*rgc_model_f32(program, program->loss);
+  *acc = (double)*rgc_model_f32(program, program->correct) / (double)batch->valid;
   return check_finite(t, "training", *loss, step);
 }
 
 /* Cross entropy of one sample, and its first largest logit as the prediction. */
-static double sample_loss(const double *logits, int64_t classes, int label, rgc_prediction *prediction) {
+static double sample_loss(const float *logits, int64_t classes, int label, rgc_prediction *prediction) {
   int best = 0;
   for (int c = 1; c < classes; c++)
     if (logits[c] > logits[best]) best = c;
   double total = 0;
-  for (int c = 0; c < classes; c++) total += exp(logits[c] - logits[best]);
+  for (int c = 0; c < classes; c++) total += exp((double)logits[c] - (double)logits[best]);
   *prediction = (rgc_prediction){.label = label, .predicted = best, .probability = 1 / total};
-  return log(total) + logits[best] - logits[label];
+  return log(total) + (double)logits[best] - (double)logits[label];
 }
 
-/* Validation samples begin .. begin+valid-1; adds to the sums in `result`. */
-static void validate_batch(trainer *t, int begin, int valid, rgc_run_result *result, rgc_prediction *predictions) {
+/* Validation samples from number `begin`; adds to the sums in `result`. */
+static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_run_result *result, rgc_prediction *predictions) {
+  const rgc_model_program *program = &t->model.eval;
   int64_t classes = t->network->classes[0].count;
-  double *input = rgc_reference_tensor(t->model.eval, t->model.eval_input);
-  for (int i = 0; i < valid; i++) load_sample(t, RGC_SPLIT_VALIDATION, begin + i, i, input);
-  rgc_step_numbers numbers = step_numbers(t, 0, valid);
-  rgc_reference_step(t->model.eval, &numbers);
-  const double *logits = rgc_reference_tensor(t->model.eval, t->model.eval_logits);
-  for (int i = 0; i < valid; i++) {
+  rgc_cpu_step numbers = step_numbers(t, 0, batch->valid);
+  give_batch(program, batch);
+  rgc_cpu_program_run(program->run, &numbers);
+  const float *logits = rgc_model_f32(program, program->logits);
+  for (int i = 0; i < batch->valid; i++) {
     rgc_prediction p;
-    result->valid_loss += sample_loss(logits + i * classes, classes, t->labels[i], &p);
+    result->valid_loss += sample_loss(logits + i * classes, classes, batch->labels[i], &p);
     result->valid_acc += p.predicted == p.label;
     if (predictions) predictions[begin + i] = p;
   }
 }
 
 static void validate(trainer *t, rgc_run_result *result, rgc_prediction *predictions) {
-  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), batch = (int)t->options->batch;
-  rgc_model_sync(&t->model);
+  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), *all = RGC_NEW_ARRAY(t->arena, int, count + 1), begin = 0;
+  for (int i = 0; i < count; i++) all[i] = i;
   result->valid_loss = result->valid_acc = 0;
-  for (int begin = 0; begin < count; begin += batch)
-    validate_batch(t, begin, count - begin < batch ? count - begin : batch, result, predictions);
+  rgc_loader_start(t->valid_loader, all, count);
+  for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); begin += (int)batch->valid)
+    validate_batch(t, batch, begin, result, predictions);
   result->valid_loss /= fmax(count, 1);
   result->valid_acc /= fmax(count, 1);
 }
@@ -147,17 +141,12 @@ static bool save(trainer *t, const char *name) {
   return rgc_model_save(&t->model, rgc_arena_printf(t->arena, "%s/%s.safetensors", t->options->out_dir, name), t->diags);
 }
 
-/* What `bn: running_after_first_validation` asks for: from the first validation on the step uses the running statistics. The
- * graph is another one then, so the model is built anew and takes over all values and optimizer states. */
+/* What `bn: running_after_first_validation` asks for: from the first validation on the step uses the running statistics. That is
+ * another program over the same values. */
 static bool freeze_statistics(trainer *t) {
-  rgc_model frozen;
   if (t->network->train.bn != RGC_BN_RUNNING_AFTER_FIRST_VALIDATION) return true;
   t->network->train.bn = RGC_BN_RUNNING;
-  bool good = rgc_model_create(&frozen, t->network, t->options->batch, t->options->seed, t->diags);
-  if (good) rgc_model_copy(&frozen, &t->model);
-  rgc_model_destroy(&t->model);
-  t->model = frozen;
-  return good;
+  return rgc_model_retrain(&t->model, t->diags);
 }
 
 static bool loop(trainer *t, rgc_run_result *result) {
@@ -179,15 +168,24 @@ static bool loop(trainer *t, rgc_run_result *result) {
   return true;
 }
 
-static bool prepare(trainer *t) {
-  if (!check_classes(t) || !prepare_transform(t)) return false;
-  if (!rgc_model_create(&t->model, t->network, t->options->batch, t->options->seed, t->diags)) return false;
+static bool prepare(trainer *t, bool train) {
+  rgc_model_options o = {.batch = t->options->batch, .seed = t->options->seed, .threads = t->options->threads, .train = train,
+                         .target = t->options->target};
+  if (!check_classes(t) || !open_loaders(t) || !rgc_model_create(&t->model, t->network, &o, t->diags)) return false;
+  if (t->model.compiled) printf("compiled %d kernels in %.1f s\n", t->model.compiled, t->model.compile_seconds);
   return !t->options->weights || rgc_model_load(&t->model, t->options->weights, t->diags);
+}
+
+static void close_trainer(trainer *t) {
+  rgc_loader_destroy(t->loader);
+  rgc_loader_destroy(t->valid_loader);
+  if (t->model.arena) rgc_model_destroy(&t->model);
+  rgc_arena_destroy(t->arena);
 }
 
 static bool run(trainer *t, rgc_run_result *result) {
   int train_count = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN);
-  if (!prepare(t)) return false;
+  if (!prepare(t, true)) return false;
   t->order = RGC_NEW_ARRAY(t->arena, int, train_count);
   t->epoch_steps = (train_count + t->options->batch - 1) / t->options->batch;
   t->total = t->options->steps ? t->options->steps : t->options->epochs * t->epoch_steps;
@@ -204,8 +202,7 @@ bool rgc_train(rgc_network *network, const rgc_dataset *data, const rgc_run_opti
   trainer t = {.arena = rgc_arena_create(), .network = network, .data = data, .options = options, .diags = diags};
   *result = (rgc_run_result){0};
   bool good = run(&t, result);
-  rgc_model_destroy(&t.model);
-  rgc_arena_destroy(t.arena);
+  close_trainer(&t);
   return good;
 }
 
@@ -214,9 +211,8 @@ bool rgc_evaluate(rgc_network *network, const rgc_dataset *data, const rgc_run_o
   trainer t = {.arena = rgc_arena_create(), .network = network, .data = data, .options = options, .diags = diags};
   *result = (rgc_run_result){0};
   t.epoch_steps = t.total = 1;
-  bool good = prepare(&t);
+  bool good = prepare(&t, false);
   if (good) validate(&t, result, predictions);
-  rgc_model_destroy(&t.model);
-  rgc_arena_destroy(t.arena);
+  close_trainer(&t);
   return good;
 }

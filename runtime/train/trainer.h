@@ -12,6 +12,8 @@ typedef struct rgc_run_options {
   int64_t validate;    /* steps between validations; 0: once an epoch */
   uint64_t seed;
   const char *weights; /* safetensors to start from, or NULL */
+  int threads;         /* 0: all processors */
+  const char *target;  /* "cpu-avx512"...; NULL: the best for this machine */
   const volatile int *stop; /* set from outside (Ctrl-C): save and end after this step; may be NULL */
 } rgc_run_options;
 

@@ -10,9 +10,11 @@
 #include "compiler/lang/lang.h"
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
+#include "compiler/passes/fuse.h"
 #include "compiler/passes/layout.h"
 #include "compiler/passes/memory.h"
 #include "compiler/passes/optimizer.h"
+#include "compiler/passes/tile.h"
 #include "runtime/device/cpu.h"
 #include "runtime/device/verify.h"
 #include "runtime/reference/philox.h"
@@ -35,8 +37,10 @@ static void fail_with(const machine *m) {
   cr_assert_fail("%s", rgc_text_chars(&text));
 }
 
+typedef enum passes { UNFUSED, FUSED } passes;
+
 /* The training graph of a network written to a file, as kernels. */
-static machine *build(const char *yaml, int64_t batch, const rgc_target *target) {
+static machine *build(const char *yaml, int64_t batch, const rgc_target *target, passes how) {
   rgc_arena *arena = rgc_arena_create();
   machine *m = RGC_NEW(arena, machine);
   char path[] = "/tmp/rgc-cpu-XXXXXX";
@@ -53,6 +57,8 @@ static machine *build(const char *yaml, int64_t batch, const rgc_target *target)
   rgc_update_settings updates = {.rule = RGC_UPDATE_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 1e-3};
   rgc_append_updates(graph, &updates, NULL, NULL);
   m->graph = rgc_decompose(graph, arena, &m->diags);
+  if (how == FUSED) rgc_fuse(m->graph, target, NULL);
+  if (how == FUSED) rgc_choose_tiles(m->graph, target);
   rgc_assign_layouts(m->graph, target);
   if (!rgc_graph_verify(m->graph, &m->diags)) fail_with(m);
   return m;
@@ -99,8 +105,8 @@ static void destroy(machine *m) {
   rgc_arena_destroy(m->arena);
 }
 
-static void check_target(const char *yaml, int64_t batch, int64_t valid, const rgc_cpu_target *target) {
-  machine *m = build(yaml, batch, &target->facts);
+static void check_target(const char *yaml, int64_t batch, int64_t valid, const rgc_cpu_target *target, passes how) {
+  machine *m = build(yaml, batch, &target->facts, how);
   place(m);
   rgc_cpu_program *program = rgc_cpu_program_create(m->graph, target, m->data, 2, &m->diags);
   if (!program) fail_with(m);
@@ -115,9 +121,9 @@ static void check_target(const char *yaml, int64_t batch, int64_t valid, const r
   destroy(m);
 }
 
-static void check(const char *yaml, int64_t batch, int64_t valid) {
+static void check(const char *yaml, int64_t batch, int64_t valid, passes how) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++)
-    if (rgc_cpu_target_named(target->facts.name)) check_target(yaml, batch, valid, target);
+    if (rgc_cpu_target_named(target->facts.name)) check_target(yaml, batch, valid, target, how);
 }
 
 static const char small_residual[] =
@@ -126,6 +132,8 @@ static const char small_residual[] =
     "stages:\n  - {block: bottleneck, repeat: 2, width: 9}\n  - {block: basic, repeat: 1, width: 20, stride: 2}\n"
     "head:\n  - avgpool: global\n  - dropout: 0.3\n  - linear: {out: classes}\n";
 
-Test(cpu, small_residual_network) { check(small_residual, 5, 5); }
-Test(cpu, fewer_valid_samples) { check(small_residual, 5, 3); }
-Test(cpu, batch_of_one) { check(small_residual, 2, 1); }
+Test(cpu, small_residual_network) { check(small_residual, 5, 5, UNFUSED); }
+Test(cpu, fewer_valid_samples) { check(small_residual, 5, 3, UNFUSED); }
+Test(cpu, batch_of_one) { check(small_residual, 2, 1, UNFUSED); }
+Test(cpu, fused) { check(small_residual, 5, 5, FUSED); }
+Test(cpu, fused_with_fewer_valid_samples) { check(small_residual, 5, 3, FUSED); }

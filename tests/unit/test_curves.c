@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "runtime/train/model.h"
+#include "runtime/reference/reference_model.h"
 
 #define CURVES "tests/data/curves/"
 
@@ -46,9 +46,9 @@ static double follow(const char *name, const char *weights, fill_batch *fill, FI
   rgc_diagnostics diags;
   rgc_diagnostics_init(&diags, arena);
   rgc_network *network = rgc_network_load(arena, rgc_arena_printf(arena, CURVES "%s.yaml", name), NULL, 0, &diags);
-  rgc_model model;
-  cr_assert(network && rgc_model_create(&model, network, network->train.batch, 0, &diags));
-  cr_assert(rgc_model_load(&model, weights, &diags));
+  rgc_reference_model model;
+  cr_assert(network && rgc_reference_model_create(&model, network, network->train.batch, 0, &diags));
+  cr_assert(rgc_reference_model_load(&model, weights, &diags));
   FILE *csv = fopen(rgc_arena_printf(arena, CURVES "curve_%s.csv", name), "r");
   cr_assert(csv && fscanf(csv, "%*[^\n]") == 0);
   double worst = 0;
@@ -70,7 +70,7 @@ static double follow(const char *name, const char *weights, fill_batch *fill, FI
   }
   printf("%s: largest relative difference of %d losses %.1e\n", name, steps, worst);
   fclose(csv);
-  rgc_model_destroy(&model);
+  rgc_reference_model_destroy(&model);
   rgc_arena_destroy(arena);
   return worst;
 }

@@ -1,0 +1,155 @@
+/* fuse.c: see fuse.h. The graph's ops are taken out and become loose kernels with reader lists; each rewrite relinks what it
+ * touched, so the cost of a pass is that of the kernels it changes. */
+#include "compiler/passes/fuse.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "compiler/passes/fuse_graph.h"
+
+rgc_body **rgc_fuse_stage(rgc_kernel *kernel, int stage) {
+  rgc_body **stages[RGC_STAGES] = {&kernel->a, &kernel->b, &kernel->tap, &kernel->epi};
+  return stages[stage];
+}
+
+static void add_reader(rgc_fuser *f, int value, int op) {
+  rgc_fuse_list *list = &f->readers[value];
+  for (int i = 0; i < list->count; i++)
+    if (list->items[i] == op) return;
+  *RGC_PUSH(f->arena, list->items, list->count, list->capacity) = op;
+}
+
+static void drop_reader(rgc_fuser *f, int value, int op) {
+  rgc_fuse_list *list = &f->readers[value];
+  for (int i = 0; i < list->count; i++)
+    if (list->items[i] == op) list->items[i--] = list->items[--list->count];
+}
+
+void rgc_fuse_link(rgc_fuser *f, int i) {
+  rgc_kernel *kernel = f->kernels[i];
+  for (int s = 0; s < RGC_STAGES; s++) {
+    rgc_body *body = *rgc_fuse_stage(kernel, s);
+    for (int k = 0; body && k < body->operand_count; k++) add_reader(f, body->operands[k].value, i);
+  }
+  if (kernel->weight >= 0) add_reader(f, kernel->weight, i);
+  for (int k = 0; k < kernel->store_count; k++) {
+    int value = kernel->stores[k].value;
+    f->producer[value] = i;
+    if (f->graph->values[value].updates >= 0) f->updater[f->graph->values[value].updates] = i;
+  }
+}
+
+void rgc_fuse_unlink(rgc_fuser *f, int i) {
+  rgc_kernel *kernel = f->kernels[i];
+  for (int s = 0; s < RGC_STAGES; s++) {
+    rgc_body *body = *rgc_fuse_stage(kernel, s);
+    for (int k = 0; body && k < body->operand_count; k++) drop_reader(f, body->operands[k].value, i);
+  }
+  if (kernel->weight >= 0) drop_reader(f, kernel->weight, i);
+  for (int k = 0; k < kernel->store_count; k++)
+    if (f->producer[kernel->stores[k].value] == i) f->producer[kernel->stores[k].value] = -1;
+}
+
+bool rgc_fuse_is_temp(const rgc_fuser *f, int value) {
+  const rgc_value *v = &f->graph->values[value];
+  return v->role == RGC_ROLE_TEMP && v->updates < 0 && v->layout.kind == RGC_LAYOUT_NHWC;
+}
+
+int64_t rgc_fuse_bytes(const rgc_fuser *f, int value) {
+  const rgc_value *v = &f->graph->values[value];
+  return rgc_shape_elems(v->shape) * (v->dtype == RGC_U8 ? 1 : 4);
+}
+
+void rgc_fuse_note(rgc_fuser *f, int op, const char *format, ...) {
+  if (!f->ledger) return;
+  va_list args;
+  va_start(args, format);
+  char *message = rgc_arena_vprintf(f->arena, format, args);
+  va_end(args);
+  const rgc_op *at = &f->ops[op];
+  rgc_text_printf(f->ledger, "%s%s line %d: %s\n", at->layer && *at->layer ? at->layer : "-", at->backward ? " (backward)" : "", at->line, message);
+}
+
+static rgc_fuser open_fuser(rgc_graph *graph, const rgc_target *target, rgc_text *ledger, rgc_arena *arena) {
+  rgc_fuser f = {.graph = graph, .target = target, .ledger = ledger, .arena = arena};
+  rgc_old_ops old = rgc_take_ops(graph);
+  f.ops = old.items;
+  f.op_count = old.count;
+  f.kernels = RGC_NEW_ARRAY(arena, rgc_kernel *, old.count + 1);
+  f.producer = RGC_NEW_ARRAY(arena, int, graph->value_count + 1);
+  f.updater = RGC_NEW_ARRAY(arena, int, graph->value_count + 1);
+  f.readers = RGC_NEW_ARRAY(arena, rgc_fuse_list, graph->value_count + 1);
+  memset(f.producer, -1, sizeof *f.producer * (size_t)graph->value_count);
+  memset(f.updater, -1, sizeof *f.updater * (size_t)graph->value_count);
+  for (int i = 0; i < old.count; i++) {
+    f.kernels[i] = rgc_kernel_copy(old.items[i].kernel, graph->arena);
+    rgc_fuse_link(&f, i);
+  }
+  return f;
+}
+
+/* Drops stores of values that nobody reads, and kernels that store nothing then. Backwards, so that what only they read goes too. */
+static void drop_dead(rgc_fuser *f) {
+  for (int i = f->op_count - 1; i >= 0; i--) {
+    rgc_kernel *kernel = f->kernels[i];
+    int kept = 0;
+    if (!kernel) continue;
+    for (int k = 0; k < kernel->store_count; k++) {
+      int value = kernel->stores[k].value;
+      const rgc_value *v = &f->graph->values[value];
+      bool wanted = v->role != RGC_ROLE_TEMP || v->updates >= 0 || f->readers[value].count;
+      if (wanted) kernel->stores[kept++] = kernel->stores[k];
+      else f->producer[value] = -1;
+    }
+    if (kept == kernel->store_count) continue;
+    rgc_fuse_unlink(f, i);
+    kernel->store_count = kept;
+    if (kept) rgc_fuse_link(f, i);
+    else f->kernels[i] = NULL;
+  }
+}
+
+/* What stores, roots and taps need of each stage, and no more. */
+static void prune(rgc_fuser *f, rgc_kernel *kernel) {
+  int *roots[RGC_STAGES][32], counts[RGC_STAGES] = {0};
+  for (int k = 0; k < kernel->a_root_count; k++) roots[0][counts[0]++] = &kernel->a_roots[k];
+  if (kernel->b) roots[1][counts[1]++] = &kernel->b_root;
+  for (int k = 0; kernel->tap && k < kernel->acc_count; k++) roots[2][counts[2]++] = &kernel->tap_roots[k];
+  for (int k = 0; k < kernel->store_count; k++) {
+    int stage = kernel->stores[k].kind == RGC_SIDE_STORE ? 0 : 3;
+    roots[stage][counts[stage]++] = &kernel->stores[k].node;
+  }
+  for (int s = 0; s < RGC_STAGES; s++) {
+    rgc_body **body = rgc_fuse_stage(kernel, s);
+    if (*body && !(s == 2 && kernel->tap_operand)) *body = rgc_fuse_prune(f->graph->arena, *body, roots[s], counts[s]);
+  }
+}
+
+static bool sweep_absorb(rgc_fuser *f, bool into_maps) {
+  bool changed = false;
+  for (int i = 0; i < f->op_count; i++)
+    if (f->kernels[i] && f->kernels[i]->kind == RGC_MAP) changed |= rgc_fuse_absorb(f, i, into_maps);
+  return changed;
+}
+
+static bool sweep_inline(rgc_fuser *f) {
+  bool changed = false;
+  for (int i = 0; i < f->op_count; i++)
+    if (f->kernels[i] && f->kernels[i]->kind == RGC_MAP) changed |= rgc_fuse_inline(f, i);
+  return changed;
+}
+
+void rgc_fuse(rgc_graph *graph, const rgc_target *target, rgc_text *ledger) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_fuser f = open_fuser(graph, target, ledger, arena);
+  drop_dead(&f);
+  while (sweep_absorb(&f, false) || sweep_inline(&f)) continue;
+  while (sweep_absorb(&f, true)) continue;
+  drop_dead(&f);
+  for (int i = 0; i < f.op_count; i++) {
+    if (!f.kernels[i]) continue;
+    prune(&f, f.kernels[i]);
+    rgc_append_kernel(graph, &f.ops[i], f.kernels[i]);
+  }
+  rgc_arena_destroy(arena);
+}

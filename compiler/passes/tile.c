@@ -1,0 +1,74 @@
+/* tile.c: see tile.h. A contract's tile wants enough pixels to use each panel of weights well, few enough channels-times-pixels to
+ * stay in a core's cache, and rows that divide the image; and there must be enough tiles to share. */
+#include "compiler/passes/tile.h"
+
+static int64_t lowest(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t highest(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static bool is_partial(rgc_store_kind kind) { return kind != RGC_STORE && kind != RGC_SIDE_STORE; }
+
+static bool reduces(const rgc_kernel *kernel) {
+  for (int i = 0; i < kernel->store_count; i++)
+    if (is_partial(kernel->stores[i].kind)) return true;
+  return false;
+}
+
+/* Near `rows`, one that cuts `height` evenly if there is one in [rows/2, 3*rows/2], and a multiple of `step`. */
+static int64_t even_rows(int64_t height, int64_t rows, int64_t step) {
+  int64_t best = ceil_div(highest(1, rows), step) * step;
+  if (best >= height) return height;
+  for (int64_t r = step; 2 * r <= 3 * rows && r < height; r += step)
+    if (height % r == 0 && 2 * r >= rows) best = r;
+  return best;
+}
+
+/* Cuts so that a tile has about `pixels` output pixels. */
+static void cut(rgc_kernel *kernel, int64_t pixels, int64_t step) {
+  int64_t height = kernel->extent[RGC_H], width = kernel->extent[RGC_W], images = kernel->extent[RGC_N];
+  int64_t rows = even_rows(height, highest(1, (pixels + width / 2) / width), step);
+  kernel->tile_rows = kernel->tile_images = 0;
+  if (rows < height) kernel->tile_rows = rows;
+  else kernel->tile_images = highest(1, lowest(images, pixels / (height * width)));
+}
+
+static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
+  const rgc_geometry *g = &kernel->geometry;
+  int64_t step = g->transposed ? g->stride : 1;
+  int64_t total = kernel->extent[RGC_N] * kernel->extent[RGC_H] * kernel->extent[RGC_W];
+  int64_t a_per_pixel = rgc_shape_elems(kernel->a_extent) / highest(1, total);
+  int64_t most = lowest(target->tile_pixels, target->tile_floats / highest(1, a_per_pixel));
+  cut(kernel, highest(1, lowest(most, total / target->min_tiles)), step);
+}
+
+static void cut_map(rgc_kernel *kernel, const rgc_target *target) {
+  int64_t total = kernel->extent[RGC_N] * kernel->extent[RGC_H] * kernel->extent[RGC_W];
+  int64_t pixels = target->map_tile_floats / highest(1, kernel->extent[RGC_C]);
+  cut(kernel, highest(1, lowest(pixels, total / target->min_tiles)), 1);
+}
+
+static void size_partials(rgc_graph *graph, const rgc_kernel *kernel) {
+  for (int i = 0; i < kernel->store_count; i++)
+    if (is_partial(kernel->stores[i].kind)) graph->values[kernel->stores[i].value].shape[RGC_N] = rgc_kernel_tile_count(kernel);
+}
+
+/* A merge reads partials, and nothing else, in stage a. */
+static void size_merge(const rgc_graph *graph, rgc_kernel *kernel, const bool *partials) {
+  if (kernel->kind != RGC_REDUCE || !kernel->a->operand_count || !partials[kernel->a->operands[0].value]) return;
+  kernel->a_extent[RGC_N] = graph->values[kernel->a->operands[0].value].shape[RGC_N];
+}
+
+void rgc_choose_tiles(rgc_graph *graph, const rgc_target *target) {
+  rgc_arena *scratch = rgc_arena_create();
+  bool *partials = RGC_NEW_ARRAY(scratch, bool, graph->value_count + 1);
+  for (int i = 0; i < graph->op_count; i++) {
+    rgc_kernel *kernel = graph->ops[i].kernel;
+    if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS) cut_contract(kernel, target);
+    else if (reduces(kernel)) cut_map(kernel, target);
+    for (int k = 0; k < kernel->store_count; k++)
+      if (is_partial(kernel->stores[k].kind)) partials[kernel->stores[k].value] = true;
+    size_partials(graph, kernel);
+    size_merge(graph, kernel, partials);
+  }
+  rgc_arena_destroy(scratch);
+}

@@ -1,0 +1,130 @@
+/* pipeline.c: see pipeline.h. The table is the compiler: each row takes the graph that the row before it left. */
+#include "compiler/pipeline.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "compiler/passes/autodiff.h"
+#include "compiler/passes/decompose.h"
+#include "compiler/passes/fuse.h"
+#include "compiler/passes/layout.h"
+#include "compiler/passes/optimizer.h"
+#include "compiler/passes/tile.h"
+
+static bool expand(rgc_compilation *c, rgc_diagnostics *diags) {
+  c->graph = rgc_network_build(c->network, c->batch, c->kind == RGC_PROGRAM_TRAIN, diags);
+  return c->graph != NULL;
+}
+
+static bool differentiate(rgc_compilation *c, rgc_diagnostics *diags) {
+  return rgc_autodiff(c->graph, rgc_graph_find(c->graph, "loss"), diags);
+}
+
+static bool is_frozen(void *network, const char *parameter) { return rgc_network_is_frozen(network, parameter); }
+
+static bool update(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  const rgc_train_settings *t = &c->network->train;
+  rgc_update_settings settings = {.rule = t->optimizer == RGC_OPTIMIZER_SGD ? RGC_UPDATE_SGD : RGC_UPDATE_ADAM,
+                                  .momentum = t->momentum, .weight_decay = t->weight_decay, .beta1 = t->beta1, .beta2 = t->beta2,
+                                  .eps = t->eps, .nesterov = t->nesterov};
+  rgc_append_updates(c->graph, &settings, is_frozen, c->network);
+  return true;
+}
+
+static bool decompose(rgc_compilation *c, rgc_diagnostics *diags) {
+  c->graph = rgc_decompose(c->graph, c->arena, diags);
+  return c->graph != NULL;
+}
+
+static bool fuse(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_fuse(c->graph, c->target, &c->ledger);
+  return true;
+}
+
+static bool tile(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_choose_tiles(c->graph, c->target);
+  return true;
+}
+
+static bool layout(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_assign_layouts(c->graph, c->target);
+  return true;
+}
+
+static bool memory(rgc_compilation *c, rgc_diagnostics *diags) {
+  c->memory = rgc_plan_memory(c->graph, c->arena);
+  if (c->memory) return true;
+  return rgc_diag_fail(diags, RGC_CODE_MEMORY, c->network ? c->network->file : NULL, "make the batch or the image smaller",
+                       "the program's tensors are too large to count");
+}
+
+enum { ALL = (1 << RGC_PROGRAM_KIND_COUNT) - 1, TRAIN = 1 << RGC_PROGRAM_TRAIN };
+
+const rgc_pass rgc_passes[] = {
+    {"expand", "the layers of the graph file become composite ops", ALL, expand},
+    {"differentiate", "backward ops behind the loss", TRAIN, differentiate},
+    {"update", "the optimizer's maps over parameters and states", TRAIN, update},
+    {"decompose", "every composite op becomes kernels", ALL, decompose},
+    {"fuse", "maps go into the kernels before and behind them", ALL, fuse},
+    {"tile", "kernels are cut into tiles; partial sums get their shapes", ALL, tile},
+    {"layout", "weights of contracts are packed into panels", ALL, layout},
+    {"memory", "every value gets its place", ALL, memory},
+    {0},
+};
+
+static double now_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *diags) {
+  if (!pass->run(c, diags)) return false;
+  int before = diags->error_count;
+  rgc_graph_verify(c->graph, diags);
+  if (diags->error_count == before) return true;
+  rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, "this is a bug of rgc: please report it with the graph file",
+                "pass %s left a graph that breaks the rules above", pass->name);
+  return false;
+}
+
+rgc_compilation *rgc_compile(rgc_network *network, rgc_program_kind kind, int64_t batch, const rgc_target *target, rgc_arena *arena,
+                             rgc_pass_observer observer, void *context, rgc_diagnostics *diags) {
+  rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
+  *c = (rgc_compilation){.arena = arena, .network = network, .kind = kind, .batch = batch, .target = target};
+  for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
+    if (!(pass->kinds >> kind & 1)) continue;
+    double start = now_seconds();
+    if (!run_pass(pass, c, diags)) return NULL;
+    if (observer && !observer(context, pass, c, now_seconds() - start)) break;
+  }
+  return c;
+}
+
+bool rgc_run_pass(const char *name, rgc_compilation *c, rgc_diagnostics *diags) {
+  const char *names[sizeof rgc_passes / sizeof *rgc_passes];
+  int count = 0;
+  for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
+    names[count++] = pass->name;
+    if (strcmp(pass->name, name)) continue;
+    if (pass->run == expand || pass->run == update)
+      return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, NULL, "pass '%s' needs a graph file, not a graph's text", name);
+    return run_pass(pass, c, diags);
+  }
+  const char *near = rgc_suggest(name, names, count);
+  return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, near ? rgc_arena_printf(diags->arena, "did you mean '%s'?", near) : "rgc compile --list-passes",
+                       "'%s' is no pass", name);
+}
+
+const char *rgc_program_word(rgc_program_kind kind) {
+  static const char *const words[RGC_PROGRAM_KIND_COUNT] = {
+#define X(id, word, about) word,
+      RGC_PROGRAM_KINDS(X)
+#undef X
+  };
+  return words[kind];
+}

@@ -1,0 +1,91 @@
+/* reference_model.c: see reference_model.h. */
+#include "runtime/reference/reference_model.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "compiler/passes/autodiff.h"
+#include "compiler/passes/optimizer.h"
+#include "runtime/train/weights.h"
+
+static bool frozen(void *context, const char *parameter) { return rgc_network_is_frozen(context, parameter); }
+
+/* Stored values of the training graph, in doubles. */
+static rgc_weight *list_weights(const rgc_reference_model *m, rgc_arena *arena, int *count) {
+  rgc_weight *weights = RGC_NEW_ARRAY(arena, rgc_weight, m->train_graph->value_count);
+  *count = 0;
+  for (int i = 0; i < m->train_graph->value_count; i++)
+    if (rgc_is_learnt(&m->train_graph->values[i]))
+      weights[(*count)++] = (rgc_weight){.value = &m->train_graph->values[i], .f64 = rgc_reference_tensor(m->train, i)};
+  return weights;
+}
+
+static void draw_initial_values(rgc_reference_model *m, uint64_t seed) {
+  rgc_arena *scratch = rgc_arena_create();
+  int count;
+  rgc_weight *weights = list_weights(m, scratch, &count);
+  rgc_weights_draw(weights, count, seed);
+  rgc_arena_destroy(scratch);
+}
+
+static bool append_backward(rgc_reference_model *m, rgc_diagnostics *diags) {
+  const rgc_train_settings *t = &m->network->train;
+  rgc_update_settings s = {.rule = t->optimizer == RGC_OPTIMIZER_SGD ? RGC_UPDATE_SGD : RGC_UPDATE_ADAM, .momentum = t->momentum,
+                           .weight_decay = t->weight_decay, .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps,
+                           .nesterov = t->nesterov};
+  if (!rgc_autodiff(m->train_graph, m->loss, diags)) return false;
+  rgc_append_updates(m->train_graph, &s, frozen, m->network);
+  return rgc_graph_verify(m->train_graph, diags);
+}
+
+static int find_logits(const rgc_graph *graph) {
+  for (int i = graph->value_count - 1; i >= 0; i--)
+    if (graph->values[i].role == RGC_ROLE_OUTPUT) return i;
+  return -1;
+}
+
+bool rgc_reference_model_create(rgc_reference_model *m, rgc_network *network, int64_t batch, uint64_t seed, rgc_diagnostics *diags) {
+  *m = (rgc_reference_model){.network = network, .batch = batch};
+  m->train_graph = rgc_network_build(network, batch, true, diags);
+  m->eval_graph = m->train_graph ? rgc_network_build(network, batch, false, diags) : NULL;
+  if (!m->eval_graph) return false;
+  m->input = rgc_graph_find(m->train_graph, "input");
+  m->label = rgc_graph_find(m->train_graph, "label");
+  m->loss = rgc_graph_find(m->train_graph, "loss");
+  m->correct = rgc_graph_find(m->train_graph, "correct");
+  m->eval_input = rgc_graph_find(m->eval_graph, "input");
+  m->eval_logits = find_logits(m->eval_graph);
+  if (!append_backward(m, diags)) return false;
+  m->train = rgc_reference_create(m->train_graph);
+  m->eval = rgc_reference_create(m->eval_graph);
+  draw_initial_values(m, seed);
+  rgc_reference_model_sync(m);
+  return true;
+}
+
+void rgc_reference_model_destroy(rgc_reference_model *m) {
+  rgc_reference_destroy(m->train);
+  rgc_reference_destroy(m->eval);
+}
+
+/* Every learnt value and state of `dst_graph` that `src_graph` has too. */
+static void copy_by_name(const rgc_graph *dst_graph, rgc_reference *dst, const rgc_graph *src_graph, rgc_reference *src) {
+  for (int i = 0; i < dst_graph->value_count; i++) {
+    const rgc_value *v = &dst_graph->values[i];
+    int from = rgc_is_learnt(v) || v->role == RGC_ROLE_STATE ? rgc_graph_find(src_graph, v->name) : -1;
+    if (from >= 0)
+      memcpy(rgc_reference_tensor(dst, i), rgc_reference_tensor(src, from), sizeof(double) * (size_t)rgc_shape_elems(v->shape));
+  }
+}
+
+void rgc_reference_model_sync(rgc_reference_model *m) { copy_by_name(m->eval_graph, m->eval, m->train_graph, m->train); }
+
+bool rgc_reference_model_load(rgc_reference_model *m, const char *path, rgc_diagnostics *diags) {
+  rgc_arena *scratch = rgc_arena_create();
+  int count;
+  rgc_weight *weights = list_weights(m, scratch, &count);
+  bool good = rgc_weights_load(weights, count, path, diags);
+  rgc_arena_destroy(scratch);
+  if (good) rgc_reference_model_sync(m);
+  return good;
+}
