@@ -251,15 +251,14 @@ Test(interpret, a_weight_packed_for_the_data_gradient_gives_the_same) {
   conv_case c = {.stride = 2, .pad = 1, .dilation = 1, .groups = 2};
   build_conv(f, &c, 5, 3, 4, 6);
   decompose(f);
-  int packed = kernel_temp(f, "packed", (int64_t[]){4, 3, 3, 3});
-  f->kernels->values[packed].layout = (rgc_layout){.kind = RGC_LAYOUT_PANEL, .groups = 2, .lanes = 8, .block = 3};
+  int packed = kernel_temp(f, "packed", (int64_t[]){2, 3, 3, 6});
+  f->kernels->values[packed].layout = (rgc_layout){.kind = RGC_LAYOUT_PANEL_T, .groups = 2, .lanes = 8, .block = 3};
   f->kernels->ops[1].kernel->weight = packed;
   prepare(f);
   for (int64_t o = 0; o < 6; o++)
     for (int64_t tap = 0; tap < 9; tap++)
       for (int64_t i = 0; i < 2; i++)
-        data(f, packed)[at(f, packed, o / 3 * 2 + i, tap / 3, tap % 3, o % 3)] =
-            data(f, c.w)[at(f, c.w, o, tap / 3, tap % 3, i)];
+        data(f, packed)[at(f, packed, i, tap / 3, tap % 3, o)] = data(f, c.w)[at(f, c.w, o, tap / 3, tap % 3, i)];
   rgc_interpret(f->run);
   agree_with_reference(f);
   rgc_arena_destroy(f->arena);
