@@ -50,9 +50,9 @@ static bool verify_spaces(rgc_verifier *v, const rgc_kernel *k) {
   return ok;
 }
 
-/* Tiles: their number must be computable. */
+/* Tiles: of at least one row or image where they are chosen, and no larger than the space. */
 static bool verify_tiles(rgc_verifier *v, const rgc_kernel *k) {
-  bool ok = k->tile_rows >= 0 && k->tile_rows <= max_elems && k->tile_images >= 0 && k->tile_images <= max_elems;
+  bool ok = k->tile_rows >= 0 && k->tile_rows <= k->extent[RGC_H] && k->tile_images >= 0 && k->tile_images <= k->extent[RGC_N];
   return rgc_verify_rule(v, ok, "tiles of %lld rows, %lld images", (long long)k->tile_rows, (long long)k->tile_images);
 }
 

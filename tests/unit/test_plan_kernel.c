@@ -176,6 +176,8 @@ Test(plan_kernel, maps_and_stores) {
       {map, "%q f32 output [6,1,1,4]", "%q f32 output [6,3,1,4]", "%q does not have the shape"},
       {map, "tiles 3,0", "tiles 2,0", "%p does not have the shape"},
       {map, "tiles 3,0", "tiles 0,1", "%p does not have the shape"},
+      {map, "tiles 3,0", "tiles 9,0", "tiles of 9 rows"},
+      {map, "tiles 3,0", "tiles 0,3", "tiles of 0 rows, 3 images"},
       {map, "tiles 3,0", "tiles 3,9223372036854775807", "tiles of"},
       {map, "tiles 3,0", "tiles 9223372036854775807,0", "tiles of"},
       {map, "store sum %q n0", "store point %y n0", "%y is stored twice"},
