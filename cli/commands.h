@@ -4,7 +4,7 @@
 #include "cli/command.h"
 
 extern const command_option check_options[], summary_options[], graph_options[], train_options[], eval_options[],
-    show_options[];
+    show_options[], bench_options[], schema_options[];
 
 int run_check(const command_line *line);   /* inspect.c */
 int run_summary(const command_line *line); /* inspect.c */
@@ -12,4 +12,6 @@ int run_graph(const command_line *line);   /* inspect.c */
 int run_train(const command_line *line);   /* train.c */
 int run_eval(const command_line *line);    /* train.c */
 int run_show(const command_line *line);    /* show.c */
+int run_bench(const command_line *line);   /* bench.c */
+int run_schema(const command_line *line);  /* print_schema.c */
 #endif

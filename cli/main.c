@@ -15,9 +15,13 @@ const command rgc_commands[] = {
      "Trains, validates, saves checkpoints.", train_options,
      1, 1, run_train},
     {"eval", "eval GRAPH.yaml --weights FILE --data SPEC", "Validates weights.", eval_options, 1, 1, run_eval},
+    {"bench", "bench GRAPH.yaml", "Measures images a second, and each kernel, on random data.", bench_options, 1, 1, run_bench},
     {"show", "show [GRAPH.yaml] --data SPEC",
      "Tells what a data set holds (classes by split, mean, std) and how it becomes a graph file's input; draws samples, a class a row.",
      show_options, 0, 1, run_show},
+    {"eval", "eval GRAPH.yaml --weights FILE --data SPEC", "Validates weights on the reference evaluator.", eval_options, 1, 1, run_eval},
+    {"show", "show --data SPEC", "Writes a contact sheet of a data set's samples, one class a row.", show_options, 0, 0, run_show},
+    {"schema", "schema", "Prints a JSON Schema of graph files, for editors.", schema_options, 0, 0, run_schema},
     {0},
 };
 

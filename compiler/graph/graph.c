@@ -5,6 +5,7 @@
 #include "compiler/graph/graph.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 #include "compiler/graph/kernel.h"
 
@@ -32,17 +33,66 @@ rgc_graph *rgc_graph_create(rgc_arena *arena, const char *name, int64_t batch) {
   return graph;
 }
 
+/* The names' index: open addressing. A renamed value keeps its old place too, where its name no longer fits. */
+
+static unsigned first_slot(const rgc_graph *graph, const char *name) {
+  return (unsigned)XXH3_64bits(name, strlen(name)) & (unsigned)(graph->index_capacity - 1);
+}
+
+static void put_slot(rgc_graph *graph, int value) {
+  unsigned slot = first_slot(graph, graph->values[value].name);
+  while (graph->index[slot]) slot = (slot + 1) & (unsigned)(graph->index_capacity - 1);
+  graph->index[slot] = value + 1;
+  graph->index_count++;
+}
+
+static void index_all(rgc_graph *graph) {
+  graph->index_capacity = 64;
+  while (graph->index_capacity < 4 * graph->value_count) graph->index_capacity *= 2;
+  graph->index = RGC_NEW_ARRAY(graph->arena, int, graph->index_capacity);
+  graph->index_count = 0;
+  for (int i = 0; i < graph->value_count; i++) put_slot(graph, i);
+}
+
+/* Indexes a value that is in the array; at most half of the table is taken. */
+static void index_value(rgc_graph *graph, int value) {
+  if (2 * (graph->index_count + 1) > graph->index_capacity)
+    index_all(graph);
+  else
+    put_slot(graph, value);
+}
+
 int rgc_graph_find(const rgc_graph *graph, const char *name) {
-  for (int i = 0; i < graph->value_count; i++)
-    if (!strcmp(graph->values[i].name, name)) return i;
+  if (!graph->index_capacity) return -1;
+  unsigned slot = first_slot(graph, name);
+  for (; graph->index[slot]; slot = (slot + 1) & (unsigned)(graph->index_capacity - 1))
+    if (!strcmp(graph->values[graph->index[slot] - 1].name, name)) return graph->index[slot] - 1;
   return -1;
 }
 
+void rgc_graph_rename(rgc_graph *graph, int value, const char *name) {
+  graph->values[value].name = name;
+  index_value(graph, value);
+}
+
+static const char *numbered(const rgc_graph *graph, const char *name, int number) {
+  return rgc_arena_printf(graph->arena, "%s.%d", name, number);
+}
+
+/* NAME.2 is tried first, one after the other; past NAME.16 in steps that double and then halve, as thousands may be taken. */
 static const char *unique_name(const rgc_graph *graph, const char *name) {
-  const char *candidate = rgc_arena_strdup(graph->arena, name);
-  for (int suffix = 2; rgc_graph_find(graph, candidate) >= 0; suffix++)
-    candidate = rgc_arena_printf(graph->arena, "%s.%d", name, suffix);
-  return candidate;
+  enum { FEW = 16 };
+  if (rgc_graph_find(graph, name) < 0) return rgc_arena_strdup(graph->arena, name);
+  int taken = 1, open = 2;
+  while (rgc_graph_find(graph, numbered(graph, name, open)) >= 0) {
+    taken = open;
+    open = open < FEW ? open + 1 : open * 2;
+  }
+  while (open - taken > 1) {
+    int middle = taken + (open - taken) / 2;
+    *(rgc_graph_find(graph, numbered(graph, name, middle)) >= 0 ? &taken : &open) = middle;
+  }
+  return numbered(graph, name, open);
 }
 
 int rgc_graph_value(rgc_graph *graph, const char *name, rgc_dtype dtype, rgc_role role, const int64_t shape[RGC_AXES]) {
@@ -50,6 +100,7 @@ int rgc_graph_value(rgc_graph *graph, const char *name, rgc_dtype dtype, rgc_rol
   value.name = role == RGC_ROLE_TEMP ? unique_name(graph, name) : rgc_arena_strdup(graph->arena, name);
   memcpy(value.shape, shape, sizeof value.shape);
   *RGC_PUSH(graph->arena, graph->values, graph->value_count, graph->value_capacity) = value;
+  index_value(graph, value.id);
   return value.id;
 }
 
@@ -94,6 +145,15 @@ rgc_body *rgc_body_create(rgc_arena *arena) {
 }
 
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]) { return shape[0] * shape[1] * shape[2] * shape[3]; }
+
+bool rgc_shape_fits(const int64_t shape[RGC_AXES]) {
+  int64_t left = RGC_MAX_ELEMS;
+  for (int j = 0; j < RGC_AXES; j++) {
+    if (shape[j] < 1 || shape[j] > left) return false;
+    left /= shape[j];
+  }
+  return true;
+}
 
 int64_t rgc_window_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode) {
   int64_t span = in + 2 * pad - dilation * (kernel - 1) - 1 + (ceil_mode ? stride - 1 : 0);
@@ -141,6 +201,7 @@ rgc_graph *rgc_graph_clone(const rgc_graph *graph, rgc_arena *arena) {
   copy->value_count = copy->value_capacity = graph->value_count;
   copy->values = copy_bytes(arena, graph->values, sizeof *graph->values * (size_t)graph->value_count);
   for (int i = 0; i < copy->value_count; i++) copy->values[i].name = rgc_arena_strdup(arena, graph->values[i].name);
+  index_all(copy);
   copy->op_count = copy->op_capacity = graph->op_count;
   copy->ops = RGC_NEW_ARRAY(arena, rgc_op, graph->op_count);
   for (int i = 0; i < copy->op_count; i++) copy->ops[i] = clone_op(&graph->ops[i], arena);

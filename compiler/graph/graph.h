@@ -83,6 +83,8 @@ typedef enum rgc_attribute {
       RGC_ATTR_COUNT
 } rgc_attribute;
 
+/* The largest stride, pad, dilation, groups and kernel; the graph language holds all its integers to it. */
+enum { RGC_MAX_ATTRIBUTE = 1000000 };
 enum { RGC_BY_SUM, RGC_BY_MEAN, RGC_BY_MAX }; /* attribute BY of reduce */
 
 typedef struct rgc_kernel rgc_kernel; /* kernel.h */
@@ -110,13 +112,17 @@ typedef struct rgc_graph {
   int value_count, value_capacity;
   rgc_op *ops;
   int op_count, op_capacity;
+  int *index;                      /* hash table of names: 1 + the value's id, 0: free; graph.c only */
+  int index_count, index_capacity; /* capacity: a power of 2, or 0 */
 } rgc_graph;
 
 rgc_graph *rgc_graph_create(rgc_arena *arena, const char *name, int64_t batch);
 rgc_graph *rgc_graph_clone(const rgc_graph *graph, rgc_arena *arena);
 /* Adds a value; the name is made unique by a suffix ".2", ".3"... for TEMP values. Returns its id. */
 int rgc_graph_value(rgc_graph *graph, const char *name, rgc_dtype dtype, rgc_role role, const int64_t shape[RGC_AXES]);
-int rgc_graph_find(const rgc_graph *graph, const char *name); /* -1: none */
+int rgc_graph_find(const rgc_graph *graph, const char *name); /* the first called so; -1: none */
+/* Names are changed by this only, so that they are found. The text must live as long as the graph. */
+void rgc_graph_rename(rgc_graph *graph, int value, const char *name);
 /* Appends an op (attributes at their defaults: stride, dilation, groups 1, others 0) and links its outputs. The pointer holds
  * until the next op is added. */
 rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int input_count, const int *outputs,
@@ -125,6 +131,10 @@ rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int 
 rgc_op *rgc_graph_map(rgc_graph *graph, rgc_body *body, int root, int output);
 rgc_body *rgc_body_create(rgc_arena *arena);
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]);
+/* Elements a value may have (4 TiB of f32), so that no product of extents overflows. */
+#define RGC_MAX_ELEMS (INT64_C(1) << 40)
+/* Whether every extent is at least 1, and their product at most RGC_MAX_ELEMS. */
+bool rgc_shape_fits(const int64_t shape[RGC_AXES]);
 /* Output extent of a window: floor or ceil((in + 2 pad - dilation (k-1) - 1) / stride) + 1, and (ceil) the last window must
  * begin inside the input or its left padding, as PyTorch has it. */
 int64_t rgc_window_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode);

@@ -45,6 +45,9 @@ static void verify_fields(rgc_verifier *v, const rgc_value *value) {
   for (int j = 0; j < RGC_AXES; j++)
     rgc_verify_rule(v, value->shape[j] >= 1, "value %%%s has extent %lld on axis %c", name, (long long)value->shape[j],
                     rgc_axis_letters[j]);
+  int64_t smallest = value->shape[0];
+  for (int j = 1; j < RGC_AXES; j++) smallest = value->shape[j] < smallest ? value->shape[j] : smallest;
+  rgc_verify_rule(v, smallest < 1 || rgc_shape_fits(value->shape), "value %%%s is too large", name);
   const rgc_layout *layout = &value->layout;
   bool panel = layout->kind != RGC_LAYOUT_NHWC;
   rgc_verify_rule(v, layout->kind <= RGC_LAYOUT_PANEL_T, "value %%%s has an unknown layout", name);
@@ -145,7 +148,7 @@ static bool verify_counts(rgc_verifier *v) {
   return in_ok && out_ok;
 }
 
-/* A read value stands already, and is not overwritten yet. */
+/* A read value stands already, and is not overwritten yet. Like verify_output: false if the rules of shapes cannot be looked at. */
 static bool verify_input(rgc_verifier *v, int input, const int *updated_by) {
   if (!rgc_verify_rule(v, in_range(v, input), "reads value %d, which is not there", input)) return false;
   const rgc_value *value = &v->graph->values[input];
@@ -154,10 +157,9 @@ static bool verify_input(rgc_verifier *v, int input, const int *updated_by) {
     rgc_verify_rule(v, value->role != RGC_ROLE_TEMP, "reads %%%s, which no op computes", value->name);
   else
     rgc_verify_rule(v, value->op < self, "reads %%%s before it is computed", value->name);
-  if (updated_by[input] < 0) return true;
-  int writer = v->graph->values[updated_by[input]].op;
+  int writer = updated_by[input] < 0 ? -1 : v->graph->values[updated_by[input]].op;
   rgc_verify_rule(v, writer < 0 || self <= writer, "reads %%%s after it was updated", value->name);
-  return true;
+  return rgc_shape_fits(value->shape);
 }
 
 static bool verify_output(rgc_verifier *v, int position) {
@@ -167,7 +169,7 @@ static bool verify_output(rgc_verifier *v, int position) {
   rgc_verify_rule(v, value->op == v->op->id, "computes %%%s, which names op %d", value->name, value->op);
   for (int i = 0; i < position; i++)
     rgc_verify_rule(v, v->op->outputs[i] != output, "computes %%%s twice", value->name);
-  return true;
+  return rgc_shape_fits(value->shape);
 }
 
 static void verify_attributes(rgc_verifier *v) {

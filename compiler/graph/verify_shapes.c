@@ -49,10 +49,11 @@ static bool verify_ranges(rgc_verifier *v) {
   static const struct {
     rgc_attribute attribute;
     double min, max;
-  } whole[] = {{RGC_ATTR_STRIDE, 1, 1e6},  {RGC_ATTR_DILATION, 1, 1e6}, {RGC_ATTR_GROUPS, 1, 1e6},
-               {RGC_ATTR_PAD, 0, 1e6},     {RGC_ATTR_KERNEL, 1, 1e6},   {RGC_ATTR_CEIL, 0, 1},
-               {RGC_ATTR_COUNT_PAD, 0, 1}, {RGC_ATTR_RUNNING, 0, 1},    {RGC_ATTR_AXES, 1, 15},
-               {RGC_ATTR_BY, RGC_BY_SUM, RGC_BY_MAX}};
+  } whole[] = {{RGC_ATTR_STRIDE, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_DILATION, 1, RGC_MAX_ATTRIBUTE},
+               {RGC_ATTR_GROUPS, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_PAD, 0, RGC_MAX_ATTRIBUTE},
+               {RGC_ATTR_KERNEL, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_CEIL, 0, 1},
+               {RGC_ATTR_COUNT_PAD, 0, 1},              {RGC_ATTR_RUNNING, 0, 1},
+               {RGC_ATTR_AXES, 1, 15},                  {RGC_ATTR_BY, RGC_BY_SUM, RGC_BY_MAX}};
   unsigned has = rgc_op_info_of(v->op->kind)->attributes;
   bool ok = true;
   for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)

@@ -4,9 +4,10 @@
  * each layer, those that `when` drops too. Stem and head share the root. See expand.h for what an emit function is. */
 #include "compiler/lang/expand.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 32, MAX_REPEAT = 4096 };
+enum { MAX_DEPTH = 32, MAX_REPEAT = 4096, MAX_LAYERS = 1 << 16 };
 
 static int emit_use(rgc_cell *cell);
 static int emit_scope(rgc_cell *cell);
@@ -39,6 +40,7 @@ static const rgc_layer_kind kinds[] = {{"conv", NULL, "conv", rgc_emit_conv},
                                        {"use", "layers", "use", emit_use},
                                        {"scope", NULL, "scope", emit_scope}};
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+_Static_assert((int)KIND_COUNT <= (int)RGC_MAX_LAYER_KINDS, "callers have room for all words");
 
 const rgc_layer_kind *rgc_layer_kind_find(const char *word) {
   for (int i = 0; i < KIND_COUNT; i++)
@@ -96,7 +98,7 @@ static bool mark_output(rgc_cell *cell, int value) {
     rgc_cell_error(cell, output, RGC_CODE_NAME_CLASH, "output '%s' cannot be added", output->text ? output->text : "");
     return false;
   }
-  x->graph->values[value].name = output->text;
+  rgc_graph_rename(x->graph, value, output->text);
   x->outputs[x->output_count++] = value;
   return true;
 }
@@ -122,17 +124,24 @@ static int emit(rgc_cell *cell) {
   return kind ? kind->emit(cell) : emit_block(cell, block);
 }
 
+/* Blocks of blocks that are short to write can be too many to build. */
+static bool count_layer(rgc_cell *cell) {
+  if (cell->x->layer_count++ < MAX_LAYERS) return true;
+  rgc_cell_error(cell, NULL, RGC_CODE_YAML_LIMIT, "the network has more than %d layers", MAX_LAYERS);
+  return false;
+}
+
 /* One layer; `in` is what the layer before gave. */
 static int run_layer(rgc_expander *x, rgc_place *place, const rgc_layer *layer, int in) {
   rgc_cell cell = {x, place, layer, in, NULL};
   bool is_use = strcmp(layer->word, "use") == 0, taken;
   int position = is_use ? place->position : place->position++;
-  if (!rgc_cell_flag(&cell, "when", true, &taken)) return -1;
+  if (!count_layer(&cell) || !rgc_cell_flag(&cell, "when", true, &taken)) return -1;
   if (!taken) return in;
   cell.name = is_use ? place->prefix : name_layer(&cell, position);
   if (!check_name(&cell, "name") || !check_name(&cell, "output") || !find_input(&cell)) return -1;
   int out = emit(&cell);
-  if (out < 0) return -1;
+  if (out < 0 || !rgc_cell_fits(&cell, x->graph->values[out].shape)) return -1;
   const rgc_yaml *as = rgc_cell_attr(&cell, "as");
   if (as && as->text) name_value(x, place, as->text, out);
   if (!mark_output(&cell, out)) return -1;
@@ -259,16 +268,17 @@ static int run_shortcut(rgc_cell *cell, const call *c, const rgc_place *body_pla
   return rgc_expand_list(cell->x, &place, list, cell->in);
 }
 
-static int run_block(rgc_cell *cell, const call *c, const char *prefix) {
-  rgc_expander *x = cell->x;
+static int run_block(const rgc_cell *given, const call *c, const char *prefix) {
+  rgc_expander *x = given->x;
   rgc_env env = {0};
   rgc_value_names values = {0};
   rgc_place place = {.prefix = prefix, .env = &env, .values = &values, .other = -1};
   int length = (int)strlen(prefix);
   place.path = rgc_arena_printf(x->arena, "%.*s (block %s)", length ? length - 1 : 0, prefix, c->block->name);
-  rgc_place outer = *cell->place;
+  rgc_place outer = *given->place;
   outer.path = place.path;
-  cell->place = &outer;
+  rgc_cell named = *given, *cell = &named; /* in a place whose errors name the block */
+  named.place = &outer;
   if (!bind_parameters(cell, c, &env)) return -1;
   name_value(x, &place, "in", cell->in);
   int out = rgc_expand_list(x, &place, part(c, "body"), cell->in);
@@ -304,12 +314,13 @@ static bool count_blocks(rgc_expander *x, const rgc_env *env, stage_list *stages
     double repeat = 0;
     if (!rgc_expand_eval(x, env, node, &repeat)) {
       good = false;
-    } else if (repeat < 1 || repeat > MAX_REPEAT || repeat != (double)(int64_t)repeat) {
+    } else if (!(repeat >= 1 && repeat <= MAX_REPEAT && repeat == floor(repeat))) {
       rgc_yaml_error(x->diags, node, RGC_CODE_BAD_VALUE, "repeat cannot be %s", node->text)->expected = "an integer from 1 to 4096";
       good = false;
+    } else {
+      stages->repeats[i] = (int64_t)repeat;
+      stages->blocks += stages->repeats[i];
     }
-    stages->repeats[i] = (int64_t)repeat;
-    stages->blocks += stages->repeats[i];
   }
   return good;
 }
@@ -409,6 +420,7 @@ static bool add_loss(rgc_expander *x, int logits) {
                    "a network of several outputs cannot be trained yet");
     return false;
   }
+  if (!check_logits(x, logits)) return false;
   const int64_t one[RGC_AXES] = {1, 1, 1, 1}, labels[RGC_AXES] = {graph->batch, 1, 1, 1};
   int inputs[] = {logits, rgc_graph_value(graph, "label", RGC_I32, RGC_ROLE_LABEL, labels)};
   int outputs[] = {rgc_graph_value(graph, "loss", RGC_F32, RGC_ROLE_OUTPUT, one),
@@ -422,7 +434,7 @@ static bool add_loss(rgc_expander *x, int logits) {
 static bool set_outputs(rgc_expander *x, int last) {
   if (x->output_count == 0) {
     if (!check_logits(x, last)) return false;
-    x->graph->values[last].name = "logits";
+    rgc_graph_rename(x->graph, last, "logits");
     x->outputs[x->output_count++] = last;
   }
   for (int i = 0; i < x->output_count; i++) x->graph->values[x->outputs[i]].role = RGC_ROLE_OUTPUT;

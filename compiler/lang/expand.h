@@ -1,4 +1,5 @@
-/* expand.h: what the parts of the expander share. For expand*.c and layer.c only.
+/* expand.h: what the parts of the expander share. For expand*.c and layer.c only; schema.c reads the
+ * table of layer kinds.
  *
  * A list of layers is run in a place: a prefix for names, counters for their numbers, the names of expressions (env) and the
  * values that were named. Each layer kind has one emit function that adds ops to the graph and returns the value it gives;
@@ -41,6 +42,7 @@ typedef struct rgc_expander {
   bool training;
   int stream;         /* random streams given out */
   int depth;          /* blocks and scopes that are open */
+  int layer_count;    /* layers run so far, those that `when` drops too */
   int lone_linear;    /* the root has one unnamed linear: it is `fc` */
   int outputs[RGC_MAX_OUTPUTS], output_count; /* values named by output: */
 } rgc_expander;
@@ -73,6 +75,7 @@ typedef struct rgc_layer_kind {
   int (*emit)(rgc_cell *cell);
 } rgc_layer_kind;
 
+enum { RGC_MAX_LAYER_KINDS = 64 };
 const rgc_layer_kind *rgc_layer_kind_find(const char *word);
 int rgc_layer_kind_words(const char **words, int limit);
 
@@ -90,6 +93,8 @@ int rgc_cell_named(rgc_cell *cell, const rgc_yaml *node); /* the value called so
 rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 const int64_t *rgc_cell_shape(const rgc_cell *cell); /* of the value taken */
+/* False, with an error, if a value of this shape is too large. */
+bool rgc_cell_fits(rgc_cell *cell, const int64_t shape[RGC_AXES]);
 int rgc_cell_temp(rgc_cell *cell, const int64_t shape[RGC_AXES]);
 rgc_op *rgc_cell_finish(rgc_cell *cell, rgc_op *op); /* sets layer, word, line */
 /* Adds parameter or buffer NAME.suffix; -1 after an error (the name exists). */

@@ -68,9 +68,8 @@ bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min
 }
 
 bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min, int64_t *value) {
-  enum { LARGEST = 1 << 24 };
   double number;
-  if (!rgc_cell_number(cell, key, (double)missing, (double)min, LARGEST, &number)) return false;
+  if (!rgc_cell_number(cell, key, (double)missing, (double)min, RGC_MAX_ATTRIBUTE, &number)) return false;
   *value = (int64_t)number;
   if (number == floor(number)) return true;
   rgc_cell_error(cell, rgc_cell_attr(cell, key), RGC_CODE_EXPR_VALUE, "%s of %s must be an integer, not %.9g", key,
@@ -111,6 +110,13 @@ int rgc_cell_named(rgc_cell *cell, const rgc_yaml *node) {
 
 const int64_t *rgc_cell_shape(const rgc_cell *cell) { return cell->x->graph->values[cell->in].shape; }
 
+bool rgc_cell_fits(rgc_cell *cell, const int64_t shape[RGC_AXES]) {
+  if (rgc_shape_fits(shape)) return true;
+  rgc_cell_error(cell, NULL, RGC_CODE_SHAPE, "%s makes a tensor of %lldx%lldx%lldx%lld", cell->layer->word, (long long)shape[0],
+                 (long long)shape[1], (long long)shape[2], (long long)shape[3])->expected = "at most 2^40 elements";
+  return false;
+}
+
 int rgc_cell_temp(rgc_cell *cell, const int64_t shape[RGC_AXES]) {
   return rgc_graph_value(cell->x->graph, cell->name, RGC_F32, RGC_ROLE_TEMP, shape);
 }
@@ -130,6 +136,7 @@ int rgc_cell_param(rgc_cell *cell, const char *suffix, rgc_role role, const int6
     rgc_cell_error(cell, NULL, RGC_CODE_NAME_CLASH, "two parameters are called '%s'", name)->help = "give the layer a name:";
     return -1;
   }
+  if (!rgc_cell_fits(cell, shape)) return -1;
   int id = rgc_graph_value(graph, name, RGC_F32, role, shape);
   graph->values[id].torch_rank = torch_rank;
   graph->values[id].init = init;

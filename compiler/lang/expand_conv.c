@@ -14,7 +14,7 @@ typedef struct window {
 static rgc_init uniform(double fan_in) { return (rgc_init){RGC_INIT_UNIFORM, 1 / sqrt(fan_in)}; }
 
 static bool check_extent(rgc_cell *cell, const int64_t shape[RGC_AXES]) {
-  if (shape[RGC_H] > 0 && shape[RGC_W] > 0) return true;
+  if (shape[RGC_H] > 0 && shape[RGC_W] > 0) return rgc_cell_fits(cell, shape);
   const int64_t *in = rgc_cell_shape(cell);
   rgc_cell_error(cell, NULL, RGC_CODE_SHAPE, "the window of %s is larger than its input of %dx%d", cell->layer->word,
                  (int)in[RGC_H], (int)in[RGC_W]);
@@ -34,6 +34,17 @@ static void set_window(rgc_op *op, const window *w) {
   op->attr[RGC_ATTR_PAD] = (double)w->pad;
 }
 
+static bool count_macs(rgc_cell *cell, const int64_t weight[RGC_AXES], const int64_t out[RGC_AXES]) {
+  const double most = 1e18; /* of the whole network; fits int64_t */
+  int64_t *macs = &cell->x->network->macs, elems = rgc_shape_elems(weight), points = out[RGC_H] * out[RGC_W];
+  if ((double)*macs + (double)elems * (double)points > most) {
+    rgc_cell_error(cell, NULL, RGC_CODE_SHAPE, "the network takes more than 1e18 multiply-accumulates a sample");
+    return false;
+  }
+  *macs += elems * points;
+  return true;
+}
+
 /* The conv op over weight (and bias); counts its MACs. */
 static int add_conv(rgc_cell *cell, const window *w, int64_t groups, int weight, int bias) {
   const int64_t *shape = cell->x->graph->values[weight].shape;
@@ -41,7 +52,7 @@ static int add_conv(rgc_cell *cell, const window *w, int64_t groups, int weight,
   window_shape(cell, w, shape[0], out);
   if (shape[1] == shape[2] && !check_extent(cell, out)) return -1;
   if (shape[1] != shape[2]) out[RGC_H] = out[RGC_W] = 1; /* linear over an oblong image */
-  cell->x->network->macs += rgc_shape_elems(shape) * out[RGC_H] * out[RGC_W];
+  if (!count_macs(cell, shape, out)) return -1;
   int y = rgc_cell_temp(cell, out), inputs[] = {cell->in, weight, bias};
   rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_CONV, inputs, bias >= 0 ? 3 : 2, &y, 1));
   set_window(op, w);
@@ -57,6 +68,13 @@ static bool check_groups(rgc_cell *cell, int64_t in, int64_t out, int64_t groups
   return false;
 }
 
+static bool check_span(rgc_cell *cell, const window *w) {
+  if (w->dilation * (w->kernel - 1) <= RGC_MAX_ATTRIBUTE) return true;
+  rgc_cell_error(cell, rgc_cell_attr(cell, "dilation"), RGC_CODE_BAD_VALUE, "a kernel of %d with dilation %d is too wide",
+                 (int)w->kernel, (int)w->dilation);
+  return false;
+}
+
 int rgc_emit_conv(rgc_cell *cell) {
   window w = {0};
   int64_t out, groups, in = rgc_cell_shape(cell)[RGC_C];
@@ -64,7 +82,7 @@ int rgc_emit_conv(rgc_cell *cell) {
   if (!rgc_cell_int(cell, "out", 0, 1, &out) || !rgc_cell_int(cell, "kernel", 0, 1, &w.kernel) ||
       !rgc_cell_int(cell, "stride", 1, 1, &w.stride) || !rgc_cell_int(cell, "dilation", 1, 1, &w.dilation) ||
       !rgc_cell_int(cell, "groups", 1, 1, &groups) || !rgc_cell_flag(cell, "bias", false, &has_bias) ||
-      !rgc_cell_int(cell, "pad", w.dilation * (w.kernel - 1) / 2, 0, &w.pad) || !check_groups(cell, in, out, groups))
+      !check_span(cell, &w) || !rgc_cell_int(cell, "pad", w.dilation * (w.kernel - 1) / 2, 0, &w.pad) || !check_groups(cell, in, out, groups))
     return -1;
   double area = (double)(w.kernel * w.kernel), fan_in = (double)(in / groups) * area;
   rgc_init init = {RGC_INIT_NORMAL, sqrt(2 / ((double)out * area))};

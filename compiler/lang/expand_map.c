@@ -83,14 +83,21 @@ int rgc_emit_drop_path(rgc_cell *cell) { return drop(cell, 1u << RGC_N); }
 
 /* ---- joins ---- */
 
+static bool few_enough(rgc_cell *cell, const rgc_yaml *node, int count) {
+  if (count <= MAX_OPERANDS) return true;
+  rgc_cell_error(cell, node, RGC_CODE_BAD_VALUE, "%s takes at most %d values, not %d", cell->layer->word, MAX_OPERANDS, count);
+  return false;
+}
+
 /* The values that an add, mul or concat takes: those named, one name with the layer before, or in a join body and shortcut.
  * Returns their number, 0 after an error. */
 static int find_operands(rgc_cell *cell, int values[MAX_OPERANDS]) {
   const rgc_yaml *of = rgc_cell_attr(cell, "of");
   int count = 0;
+  if (of && !few_enough(cell, of, of->count)) return 0;
   if (!of || of->count < 2) values[count++] = cell->in;
   if (!of && cell->place->other >= 0) values[count++] = cell->place->other;
-  for (int i = 0; of && i < of->count && count < MAX_OPERANDS; i++) {
+  for (int i = 0; of && i < of->count; i++) {
     int value = rgc_cell_named(cell, of->items[i]);
     if (value < 0) return 0;
     values[count++] = value;
@@ -246,10 +253,13 @@ static int find_value(const rgc_cell *cell, const char *name) {
   return -1;
 }
 
-/* Values named in the formula, each once. */
+/* Values named in the formula, each once; counts those past MAX_OPERANDS, but does not store them. */
 static int collect_values(const rgc_cell *cell, const rgc_formula *f, int *values, int count) {
   int value = f->kind == RGC_F_NAME ? find_value(cell, f->name) : -1;
-  if (value >= 0 && count < MAX_OPERANDS) values[count++] = value;
+  bool is_new = value >= 0;
+  for (int i = 0; i < count && i < MAX_OPERANDS; i++) is_new &= values[i] != value;
+  if (is_new && count < MAX_OPERANDS) values[count] = value;
+  count += is_new;
   for (int i = 0; i < f->arg_count; i++) count = collect_values(cell, f->args[i], values, count);
   return count;
 }
@@ -334,7 +344,7 @@ int rgc_emit_map(rgc_cell *cell) {
     rgc_cell_error(cell, node, RGC_CODE_UNKNOWN_NAME, "map names no value")->expected = "names given with as:";
     return -1;
   }
-  if (!broadcast_shape(cell, values, count, shape)) return -1;
+  if (!few_enough(cell, node, count) || !broadcast_shape(cell, values, count, shape)) return -1;
   map_builder m = {cell, node, rgc_body_create(cell->x->arena), shape};
   int root = build(&m, formula);
   return root < 0 ? -1 : finish_map(cell, m.body, root, shape);

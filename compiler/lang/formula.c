@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 100, MAX_NAMES = 64 };
+/* Nodes are limited because a sum of many terms is a deep tree, which is walked recursively. */
+enum { MAX_DEPTH = 100, MAX_NODES = 2000, MAX_NAMES = 64 };
 
 typedef struct parser {
   rgc_arena *arena;
   const rgc_yaml *node;
   rgc_diagnostics *diags;
   const char *at;
-  int depth;
+  int depth, node_count;
 } parser;
 
 static rgc_formula *parse_value(parser *p);
@@ -42,6 +43,7 @@ static bool accept(parser *p, const char *token) {
 }
 
 static rgc_formula *make(parser *p, rgc_formula_kind kind, int offset, rgc_formula *a, rgc_formula *b, rgc_formula *c) {
+  if (p->node_count++ == MAX_NODES) return fail(p, "too long an expression");
   rgc_formula *f = RGC_NEW(p->arena, rgc_formula);
   *f = (rgc_formula){.kind = kind, .offset = offset, .args = {a, b, c}, .arg_count = (a != NULL) + (b != NULL) + (c != NULL)};
   return f;
@@ -49,6 +51,7 @@ static rgc_formula *make(parser *p, rgc_formula_kind kind, int offset, rgc_formu
 
 static rgc_formula *parse_call(parser *p, const char *name, int offset) {
   rgc_formula *call = make(p, RGC_F_CALL, offset, NULL, NULL, NULL);
+  if (!call) return NULL;
   call->name = name;
   if (accept(p, ")")) return call;
   do {
@@ -68,6 +71,7 @@ static rgc_formula *parse_name(parser *p) {
   if (accept(p, "(")) return parse_call(p, name, offset);
   bool is_true = strcmp(name, "true") == 0;
   rgc_formula *f = make(p, is_true || strcmp(name, "false") == 0 ? RGC_F_NUMBER : RGC_F_NAME, offset, NULL, NULL, NULL);
+  if (!f) return NULL;
   f->name = name;
   f->number = is_true;
   return f;
@@ -76,6 +80,7 @@ static rgc_formula *parse_name(parser *p) {
 static rgc_formula *parse_number(parser *p) {
   char *end;
   rgc_formula *f = make(p, RGC_F_NUMBER, offset_of(p), NULL, NULL, NULL);
+  if (!f) return NULL;
   f->number = strtod(p->at, &end);
   if (end == p->at) return fail(p, "a number that cannot be read");
   p->at = end;
@@ -160,7 +165,7 @@ rgc_formula *rgc_formula_parse(rgc_arena *arena, const rgc_yaml *node, rgc_diagn
     rgc_yaml_error(diags, node, RGC_CODE_WRONG_TYPE, "an expression is expected, not %s", rgc_yaml_kind_word(node));
     return NULL;
   }
-  parser p = {arena, node, diags, node->text, 0};
+  parser p = {.arena = arena, .node = node, .diags = diags, .at = node->text};
   rgc_formula *f = parse_value(&p);
   skip_space(&p);
   return f && *p.at ? fail(&p, "something after the expression") : f;

@@ -74,6 +74,50 @@ static int64_t output_channels(const rgc_graph *graph) {
   return 0;
 }
 
+/* ---- the names in freeze: and fresh: ---- */
+
+static bool is_saved(const rgc_value *value) { return value->role == RGC_ROLE_PARAM || value->role == RGC_ROLE_BUFFER; }
+
+static bool names_layer(const rgc_graph *graph, const char *name) {
+  for (int i = 0; i < graph->value_count; i++)
+    if (is_saved(&graph->values[i]) && rgc_layer_holds(name, graph->values[i].name)) return true;
+  return false;
+}
+
+/* "layer1", "layer1.0", "layer1.0.conv1" of every parameter; a name may be there several times. Returns their number. */
+static int list_layers(const rgc_graph *graph, rgc_arena *scratch, const char **words, int limit) {
+  int count = 0;
+  for (int i = 0; i < graph->value_count; i++) {
+    const char *name = graph->values[i].name;
+    for (const char *dot = strchr(name, '.'); dot && is_saved(&graph->values[i]) && count < limit; dot = strchr(dot + 1, '.'))
+      words[count++] = rgc_arena_strndup(scratch, name, (size_t)(dot - name));
+  }
+  return count;
+}
+
+static void report_layer(const rgc_graph *graph, const char *key, const rgc_yaml *node, rgc_diagnostics *diags) {
+  enum { MAX_WORDS = 1 << 14 };
+  rgc_arena *scratch = rgc_arena_create();
+  const char **words = RGC_NEW_ARRAY(scratch, const char *, MAX_WORDS);
+  const char *near = rgc_suggest(node->text, words, list_layers(graph, scratch, words, MAX_WORDS));
+  rgc_diagnostic *d = rgc_yaml_error(diags, node, RGC_CODE_BAD_PATH, "%s: no parameter is called '%s' or stands below it", key, node->text);
+  d->help = near ? rgc_arena_printf(diags->arena, "did you mean '%s'?", near) : "rgc summary lists the layers";
+  rgc_arena_destroy(scratch);
+}
+
+static void check_layer_names(const rgc_graph *graph, const char *key, const rgc_yaml *list, rgc_diagnostics *diags) {
+  for (int i = 0; list && list->kind == RGC_YAML_LIST && i < list->count; i++)
+    if (!names_layer(graph, list->items[i]->text)) report_layer(graph, key, list->items[i], diags);
+}
+
+static void check_chosen_layers(const rgc_network *network, const rgc_graph *graph, rgc_diagnostics *diags) {
+  const rgc_yaml *freeze = rgc_yaml_get(network->root, "freeze");
+  check_layer_names(graph, "freeze", freeze, diags);
+  check_layer_names(graph, "freeze", rgc_yaml_get(freeze, "all_but"), diags);
+  check_layer_names(graph, "freeze", rgc_yaml_get(freeze, "layers"), diags);
+  check_layer_names(graph, "fresh", rgc_yaml_get(rgc_yaml_get(network->root, "weights"), "fresh"), diags);
+}
+
 rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags) {
   int errors = diags->error_count;
   rgc_graph *graph = rgc_expand(network, batch, training, diags);
@@ -82,5 +126,6 @@ rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training,
   check_expected(expect, "params", network->params, diags);
   check_expected(expect, "macs", network->macs, diags);
   check_expected(expect, "output", output_channels(graph), diags);
+  check_chosen_layers(network, graph, diags);
   return diags->error_count == errors ? graph : NULL;
 }

@@ -3,6 +3,7 @@
 #include "compiler/lang/settings.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "compiler/lang/formula.h"
@@ -65,11 +66,21 @@ static void read_input(rgc_network *n, const rgc_yaml *input, rgc_diagnostics *d
   read_per_channel(n, rgc_yaml_get(input, "std"), "std", 1e-9, diags, n->std);
 }
 
-static void check_class_names(const rgc_yaml *list, rgc_diagnostics *diags) {
-  for (int i = 0; i < list->count; i++)
-    for (int j = 0; j < i; j++)
-      if (list->items[i]->text && list->items[j]->text && strcmp(list->items[i]->text, list->items[j]->text) == 0)
-        rgc_yaml_error(diags, list->items[i], RGC_CODE_DUPLICATE_KEY, "class '%s' stands twice", list->items[i]->text);
+/* By name, then by place. */
+static int compare_classes(const void *a, const void *b) {
+  const rgc_yaml *x = *(const rgc_yaml *const *)a, *y = *(const rgc_yaml *const *)b;
+  int names = strcmp(x->text, y->text), lines = x->line - y->line;
+  return names ? names : lines ? lines : x->column - y->column;
+}
+
+/* All items are words. */
+static void check_class_names(const rgc_yaml *list, rgc_arena *arena, rgc_diagnostics *diags) {
+  const rgc_yaml **sorted = RGC_NEW_ARRAY(arena, const rgc_yaml *, list->count + 1);
+  for (int i = 0; i < list->count; i++) sorted[i] = list->items[i];
+  qsort(sorted, (size_t)list->count, sizeof *sorted, compare_classes);
+  for (int i = 1; i < list->count; i++)
+    if (strcmp(sorted[i]->text, sorted[i - 1]->text) == 0)
+      rgc_yaml_error(diags, sorted[i], RGC_CODE_DUPLICATE_KEY, "class '%s' stands twice", sorted[i]->text);
 }
 
 static void read_class_set(rgc_network *n, const char *output, const rgc_yaml *node, rgc_diagnostics *diags) {
@@ -86,12 +97,13 @@ static void read_class_set(rgc_network *n, const char *output, const rgc_yaml *n
   }
   set->count = node->count;
   set->names = RGC_NEW_ARRAY(n->arena, const char *, node->count + 1);
+  int errors = diags->error_count;
   for (int i = 0; i < node->count; i++) {
     set->names[i] = node->items[i]->text ? node->items[i]->text : "";
     if (!node->items[i]->text) rgc_yaml_error(diags, node->items[i], RGC_CODE_WRONG_TYPE, "a class is a word");
   }
   if (!node->count) rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "no classes");
-  check_class_names(node, diags);
+  if (diags->error_count == errors) check_class_names(node, n->arena, diags);
 }
 
 static void read_classes(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {

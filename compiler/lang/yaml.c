@@ -9,7 +9,7 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { MAX_DEPTH = 64, MAX_NODES = 100000, MAX_FILE_BYTES = 4 << 20 };
+enum { MAX_DEPTH = 64, MAX_NODES = 100000, MAX_KEYS = 4096, MAX_BRACKETS = 1000, MAX_ERRORS = 200, MAX_FILE_BYTES = 4 << 20 };
 
 typedef struct reader {
   rgc_arena *arena;
@@ -40,6 +40,10 @@ static rgc_diagnostic *add_error(rgc_diagnostics *diags, const rgc_yaml_source *
     if (d->code == code && d->at.line == line && d->at.column == column && d->at.file &&
         strcmp(d->at.file, source->file) == 0)
       return RGC_NEW(diags->arena, rgc_diagnostic);
+  }
+  if (diags->count >= MAX_ERRORS) { /* nobody reads more; each costs a search of those before */
+    diags->error_count++;
+    return RGC_NEW(diags->arena, rgc_diagnostic);
   }
   const char *file = rgc_arena_strdup(diags->arena, source->file);
   rgc_diagnostic *d = rgc_diag_add(diags, RGC_ERROR, code, (rgc_location){file, line, column}, "%s", message);
@@ -87,6 +91,11 @@ static void convert_map(reader *r, const yaml_node_t *from, rgc_yaml *node, int 
   for (yaml_node_pair_t *p = from->data.mapping.pairs.start; p < from->data.mapping.pairs.top && !r->over_limit; p++) {
     rgc_yaml *key = convert(r, p->key, depth + 1), *value = convert(r, p->value, depth + 1);
     if (!key || !value) return;
+    if (node->count == MAX_KEYS) {
+      r->over_limit = true;
+      rgc_yaml_error(r->diags, key, RGC_CODE_YAML_LIMIT, "a map of more than %d keys", MAX_KEYS);
+      return;
+    }
     if (key->kind != RGC_YAML_SCALAR) {
       rgc_yaml_error(r->diags, key, RGC_CODE_WRONG_TYPE, "a key must be a word, not %s", rgc_yaml_kind_word(key));
       continue;
@@ -137,9 +146,23 @@ static void report_syntax(const yaml_parser_t *parser, const rgc_yaml_source *so
                                (int)parser->context_mark.line + 1);
 }
 
+/* libyaml's time grows with the square of the depth of brackets, so they are counted before, wherever they stand. */
+static bool check_brackets(const rgc_yaml_source *source, rgc_diagnostics *diags) {
+  int depth = 0, line = 1;
+  for (const char *p = source->text; p < source->text + source->length; p++) {
+    depth += (*p == '[' || *p == '{') - ((*p == ']' || *p == '}') && depth > 0);
+    line += *p == '\n';
+    if (depth <= MAX_BRACKETS) continue;
+    add_error(diags, source, line, 0, RGC_CODE_YAML_LIMIT, "more than 1000 open brackets");
+    return false;
+  }
+  return true;
+}
+
 rgc_yaml *rgc_yaml_parse(rgc_arena *arena, const char *text, size_t length, const char *file, rgc_diagnostics *diags) {
   rgc_yaml_source *source = RGC_NEW(arena, rgc_yaml_source);
   *source = (rgc_yaml_source){rgc_arena_strdup(arena, file), rgc_arena_strndup(arena, text, length), length};
+  if (!check_brackets(source, diags)) return NULL;
   yaml_parser_t parser;
   yaml_document_t document;
   if (!yaml_parser_initialize(&parser)) rgc_internal_error("yaml", "no memory");

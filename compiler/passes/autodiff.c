@@ -186,8 +186,8 @@ static void name_gradients(rgc_gradients *g, int value_count) {
     size_t length = strlen(name);
     if (strncmp(now, name, length) || now[length] != '.') continue;
     int holder = rgc_graph_find(graph, name);
-    if (holder >= 0) graph->values[holder].name = rgc_arena_printf(graph->arena, "%s.first", name);
-    graph->values[g->grads[v]].name = name;
+    if (holder >= 0) rgc_graph_rename(graph, holder, rgc_arena_printf(graph->arena, "%s.first", name));
+    rgc_graph_rename(graph, g->grads[v], name);
   }
 }
 

@@ -305,6 +305,36 @@ Test(graph, temporaries_get_names_of_their_own) {
   rgc_arena_destroy(f.arena);
 }
 
+Test(graph, thousands_of_temporaries_may_share_a_name, .timeout = 20) {
+  fixture f = begin();
+  rgc_graph *graph = rgc_graph_create(f.arena, "names", 1);
+  const int64_t shape[4] = {1, 1, 1, 1};
+  for (int i = 0; i < 30000; i++) rgc_graph_value(graph, "y", RGC_F32, RGC_ROLE_TEMP, shape);
+  cr_assert_eq(rgc_graph_find(graph, "y.30000"), 29999);
+  rgc_arena_destroy(f.arena);
+}
+
+Test(graph, values_are_found_by_their_last_name) {
+  fixture f = begin();
+  rgc_graph *graph = rgc_graph_create(f.arena, "names", 1);
+  const int64_t shape[4] = {1, 1, 1, 1};
+  for (int i = 0; i < 1000; i++) rgc_graph_value(graph, rgc_arena_printf(f.arena, "v%d", i), RGC_F32, RGC_ROLE_PARAM, shape);
+  for (int i = 0; i < 1000; i += 3) rgc_graph_rename(graph, i, rgc_arena_printf(f.arena, "w%d", i));
+  graph = rgc_graph_clone(graph, f.arena);
+  for (int i = 0; i < 1000; i++) {
+    cr_assert_eq(rgc_graph_find(graph, rgc_arena_printf(f.arena, "v%d", i)), i % 3 ? i : -1);
+    cr_assert_eq(rgc_graph_find(graph, rgc_arena_printf(f.arena, "w%d", i)), i % 3 ? -1 : i);
+  }
+  rgc_arena_destroy(f.arena);
+}
+
+Test(graph, a_shape_fits_or_not) {
+  cr_assert(rgc_shape_fits((int64_t[]){1, 1, 1, RGC_MAX_ELEMS}));
+  cr_assert(!rgc_shape_fits((int64_t[]){2, 1, 1, RGC_MAX_ELEMS}));
+  cr_assert(!rgc_shape_fits((int64_t[]){1, 0, 1, 1}));
+  cr_assert(!rgc_shape_fits((int64_t[]){INT64_MAX, INT64_MAX, 1, 1}));
+}
+
 Test(graph, window_extents_are_those_of_pytorch) {
   cr_assert_eq(rgc_window_extent(224, 7, 2, 3, 1, false), 112);
   cr_assert_eq(rgc_window_extent(112, 3, 2, 1, 1, false), 56);

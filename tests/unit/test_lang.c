@@ -141,3 +141,38 @@ Test(lang, freeze_names_layers) {
   cr_assert(n->classes[0].count == 10 && strcmp(n->classes[0].names[1], "wine bottle") == 0);
   rgc_arena_destroy(b.arena);
 }
+
+/* `count` times `part`, after `begin`. */
+static const char *repeated(bench *b, const char *begin, const char *part, int count) {
+  rgc_text text = {0};
+  rgc_text_printf(&text, "%s", begin);
+  for (int i = 0; i < count; i++) rgc_text_printf(&text, part, i);
+  return rgc_text_take(&text, b->arena);
+}
+
+static void expect_limit(const char *begin, const char *part, int count, const char *message) {
+  bench b;
+  open_bench(&b);
+  const char *text = repeated(&b, begin, part, count);
+  const rgc_yaml *node = rgc_yaml_parse(b.arena, text, strlen(text), "long.yaml", &b.diags);
+  if (node && node->kind == RGC_YAML_SCALAR) rgc_formula_parse(b.arena, node, &b.diags);
+  cr_expect(strstr(rendered(&b), message), "%s", message);
+  rgc_arena_destroy(b.arena);
+}
+
+/* Each of these once took many seconds, or the stack. */
+Test(lang, files_are_bounded, .timeout = 30) {
+  expect_limit("1", " + %d", 1000000 / 2, "too long an expression");
+  expect_limit("", "[", 100000, "more than 1000 open brackets");
+  expect_limit("", "k%d: 1\n", 50000, "a map of more than 4096 keys");
+  expect_limit("", "- a\n", 200000, "more than 100000 nodes");
+}
+
+Test(lang, errors_are_counted_but_not_all_kept, .timeout = 30) {
+  bench b;
+  open_bench(&b);
+  const char *text = repeated(&b, "", "- (%d\n", 90000);
+  cr_assert_null(rgc_yaml_parse(b.arena, text, strlen(text), "long.yaml", &b.diags));
+  cr_assert(b.diags.error_count == 90000 && b.diags.count < 1000);
+  rgc_arena_destroy(b.arena);
+}

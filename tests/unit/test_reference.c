@@ -142,7 +142,7 @@ Test(reference, keeps_softmax_finite_for_large_logits) {
                 add_value(&f, "probs", RGC_ROLE_TEMP, 2, 1, 1, 2)};
   rgc_graph_op(f.graph, RGC_OP_XENT, (int[]){logits, labels}, 2, out, 3)->attr[RGC_ATTR_SMOOTHING] = 0.2;
   f.reference = rgc_reference_create(f.graph);
-  static const double z[4] = {1000, 0, 0, log(3)};
+  const double z[4] = {1000, 0, 0, log(3)};
   for (int i = 0; i < 4; i++) tensor(&f, logits)[i] = z[i];
   rgc_reference_step(f.reference, &f.numbers); /* both labels 0 */
   double first = 0.1 * 1000, second = 0.9 * log(4) + 0.1 * (log(4) - log(3));

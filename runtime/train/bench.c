@@ -1,0 +1,114 @@
+/* bench.c: see bench.h. */
+#include "runtime/train/bench.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/cpu/templates/contract_args.h"
+#include "runtime/device/kernel_cache.h"
+#include "runtime/reference/philox.h"
+
+static int compare(const void *a, const void *b) {
+  return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
+
+static double median(double *numbers, int count) {
+  qsort(numbers, (size_t)count, sizeof *numbers, compare);
+  return numbers[count / 2];
+}
+
+static void fill_input(const rgc_model *model, const rgc_model_program *program) {
+  const rgc_value *input = &program->compilation->graph->values[program->input];
+  float *x = program->data[program->input];
+  for (int64_t e = 0; e < rgc_shape_elems(input->shape); e++) x[e] = (float)(2 * rgc_philox_uniform(1, 0, 0, (uint64_t)e) - 1);
+  if (program->label < 0) return;
+  int32_t *label = program->data[program->label];
+  for (int64_t i = 0; i < model->batch; i++) label[i] = (int32_t)(i % model->network->classes[0].count);
+}
+
+/* A step that changes the weights very little, so that repeats compute on the same kind of numbers. */
+static rgc_cpu_step make_step(const rgc_model *model) {
+  rgc_cpu_step step = {.seed = 1};
+  step.scalars[RGC_SCALAR_LR] = 1e-9f;
+  step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1;
+  step.scalars[RGC_SCALAR_N_VALID] = (float)model->batch;
+  step.scalars[RGC_SCALAR_INV_N] = 1 / (float)model->batch;
+  return step;
+}
+
+static double op_flops(const rgc_kernel *kernel) {
+  if (kernel->kind != RGC_CONTRACT) return 0;
+  const rgc_geometry *g = &kernel->geometry;
+  const int64_t *pixels = kernel->form == RGC_WEIGHTS ? kernel->b_extent : g->transposed ? kernel->a_extent : kernel->extent;
+  const int64_t *other = kernel->form == RGC_WEIGHTS || !g->transposed ? kernel->a_extent : kernel->extent;
+  return 2.0 * (double)rgc_shape_elems(pixels) * (double)(g->kernel_h * g->kernel_w * other[RGC_C] / g->groups);
+}
+
+static double op_bytes(const rgc_graph *graph, const rgc_op *op) {
+  double bytes = 0;
+  for (int i = 0; i < op->input_count; i++) bytes += (double)rgc_value_storage_bytes(&graph->values[op->inputs[i]]);
+  for (int i = 0; i < op->output_count; i++) bytes += (double)rgc_value_storage_bytes(&graph->values[op->outputs[i]]);
+  return bytes;
+}
+
+static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step, int repeats, rgc_arena *arena, rgc_bench_result *result) {
+  const rgc_graph *graph = program->compilation->graph;
+  int count = graph->op_count;
+  double *seconds = RGC_NEW_ARRAY(arena, double, count * repeats), *column = RGC_NEW_ARRAY(arena, double, repeats);
+  for (int r = 0; r < repeats; r++) rgc_cpu_program_profile(program->run, step, seconds + r * count);
+  result->ops = RGC_NEW_ARRAY(arena, rgc_bench_op, count);
+  result->op_count = count;
+  for (int i = 0; i < count; i++) {
+    for (int r = 0; r < repeats; r++) column[r] = seconds[r * count + i];
+    result->ops[i] = (rgc_bench_op){.op = &graph->ops[i], .seconds = median(column, repeats), .flops = op_flops(graph->ops[i].kernel),
+                                    .bytes = op_bytes(graph, &graph->ops[i])};
+  }
+}
+
+void rgc_bench(const rgc_model *model, const rgc_model_program *program, int repeats, bool with_ops, rgc_arena *arena, rgc_bench_result *result) {
+  rgc_cpu_step step = make_step(model);
+  double *seconds = RGC_NEW_ARRAY(arena, double, repeats);
+  *result = (rgc_bench_result){0};
+  for (int r = -1; r < repeats; r++) {
+    fill_input(model, program); /* other values lie over it once it was read */
+    double begun = omp_get_wtime();
+    rgc_cpu_program_run(program->run, &step);
+    if (r >= 0) seconds[r] = omp_get_wtime() - begun;
+  }
+  result->seconds = median(seconds, repeats);
+  if (with_ops) bench_ops(program, &step, repeats, arena, result);
+}
+
+/* The peak kernel as code of one function. */
+static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
+  rgc_cpu_code *code = RGC_NEW(arena, rgc_cpu_code);
+  code->functions = RGC_NEW(arena, rgc_cpu_function);
+  code->function_count = 1;
+  code->functions[0] = (rgc_cpu_function){.name = "peak", .comment = "measuring the machine"};
+  code->functions[0].text = rgc_arena_printf(arena,
+                                             "#define CONTRACT_LANES %d\n#include \"codegen/cpu/templates/vector.h\"\n"
+                                             "#include \"codegen/cpu/templates/kernel_args.h\"\n#define LOOP_NAME peak\n"
+                                             "#include \"codegen/cpu/templates/peak.h\"\n", target->lanes);
+  return code;
+}
+
+enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };
+
+double rgc_bench_peak(const rgc_cpu_target *target, int threads, rgc_diagnostics *diags) {
+  rgc_arena *arena = rgc_arena_create();
+  double best = 0;
+  rgc_kernel_build *build = rgc_kernel_build_open(peak_code(target, arena), target, arena, diags);
+  float *sums = RGC_NEW_ARRAY(arena, float, threads * 16 + 16);
+  kernel_args args = {.out_c = PEAK_STEPS, .outputs = {sums}};
+  for (int r = 0; build && r < PEAK_REPEATS; r++) {
+    double start = omp_get_wtime();
+#pragma omp parallel for num_threads(threads)
+    for (int t = 0; t < threads; t++) build->kernels[0](&args, t, NULL);
+    double rate = 2e-9 * PEAK_STEPS * PEAK_CHAINS * target->lanes * threads / (omp_get_wtime() - start);
+    best = rate > best ? rate : best;
+  }
+  rgc_kernel_build_close(build);
+  rgc_arena_destroy(arena);
+  return best;
+}

@@ -1,0 +1,159 @@
+/* targets.c: the readers that are fuzzed, a row of a table each. Beyond not dying, each must keep a promise on good input:
+ * a graph that is built passes the verifier and comes back from its text; a tensor file's bytes are all there. */
+#include <stdio.h>
+#include <string.h>
+
+#include "compiler/graph/expr.h"
+#include "compiler/graph/graph_text.h"
+#include "compiler/lang/expand.h"
+#include "compiler/lang/keys.h"
+#include "compiler/lang/lang.h"
+#include "compiler/plan/safetensors.h"
+#include "tests/fuzz/fuzz.h"
+
+enum { MOST_MEMORY_BYTES = 1 << 30 };
+
+static int add_words(const char **words, int count, int limit, const char *const *more, int more_count) {
+  for (int i = 0; i < more_count && count < limit; i++) words[count++] = more[i];
+  return count;
+}
+#define ADD_WORDS(words, count, limit, array) add_words((words), (count), (limit), (array), (int)(sizeof(array) / sizeof *(array)))
+
+static void check_memory(const rgc_arena *arena) {
+  if (rgc_arena_used_bytes(arena) > MOST_MEMORY_BYTES) fuzz_fail("%zu bytes of memory", rgc_arena_used_bytes(arena));
+}
+
+/* Errors must be printable, and there when the result is not. */
+static void check_errors(const rgc_diagnostics *diags, bool good) {
+  rgc_text text = {0};
+  rgc_diag_render(diags, true, &text);
+  rgc_text_free(&text);
+  if (good == (diags->error_count > 0)) fuzz_fail("%d errors, and the result is %s", diags->error_count, good ? "there" : "not there");
+}
+
+/* The text of `graph` gives a graph of the same text. */
+static void check_text(const rgc_graph *graph, rgc_arena *arena) {
+  rgc_text text = {0}, again = {0};
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  rgc_graph_print(graph, &text);
+  const rgc_graph *back = rgc_graph_parse(arena, rgc_text_chars(&text), "printed", &diags);
+  if (!back) {
+    rgc_diag_render(&diags, false, &again);
+    fuzz_fail("what was printed cannot be read:\n%s", rgc_text_chars(&again));
+  }
+  rgc_graph_print(back, &again);
+  if (strcmp(rgc_text_chars(&text), rgc_text_chars(&again))) fuzz_fail("printed, read and printed again it differs");
+  rgc_text_free(&text);
+  rgc_text_free(&again);
+}
+
+/* ---- yaml ---- */
+
+static int yaml_tokens(const char **words, int limit) {
+  static const char *const more[] = {"true", "false", "{", "}", "[", "]", "- ", ": ", "&a ", "*a", "<<: *a", "|\n", "\"", "'", "#", "in",
+                                     "stride", "index", "block", "blocks", "first", "stage", "classes", "width", "required", "global",
+                                     "space", "channels", "mean", "max", "both", "before", "position", "basic", "bottleneck", "se",
+                                     "in // 0", "1 / 0", "in * in * in * in", "-in", "2 if first else 1", "round_to(in, 8)", "*.*",
+                                     "stages.*.repeat", "resnet18.yaml", "cifar_resnet20.yaml", "\n", "  ", "\t", "---\n", "!!int "};
+  int count = rgc_layer_kind_words(words, limit);
+  for (int i = 0; i < rgc_key_count && count < limit; i++) words[count++] = rgc_keys[i].word;
+  return ADD_WORDS(words, count, limit, more);
+}
+
+static void run_yaml(const fuzz_input *input) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/input.yaml", fuzz_directory());
+  FILE *f = fopen(path, "wb");
+  if (!f || fwrite(input->bytes, 1, input->size, f) != input->size || fclose(f)) fuzz_fail("%s cannot be written", path);
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  rgc_network *network = rgc_network_load(arena, path, NULL, 0, &diags);
+  rgc_graph *graph = network ? rgc_network_build(network, 1, input->size % 2, &diags) : NULL;
+  check_errors(&diags, graph != NULL);
+  if (graph && !rgc_graph_verify(graph, &diags)) {
+    rgc_text text = {0};
+    rgc_diag_render(&diags, false, &text);
+    fuzz_fail("the graph that was built breaks the rules:\n%s", rgc_text_chars(&text));
+  }
+  if (graph) check_text(graph, arena);
+  check_memory(arena);
+  rgc_arena_destroy(arena);
+}
+
+/* ---- ir ---- */
+
+static int ir_tokens(const char **words, int limit) {
+  static const char *const more[] = {"graph \"g\" batch 1\n", "value %", "operand %", "return n0", "{\n", "}\n", "n0", "n1", "%input", "%logits", "backward",
+                                     "layer=\"", "word=\"", "line=1", "layout=panel(1,8,8)", "torch_rank=4", "init=zero", "init=normal(1)",
+                                     "updates=%", "fill=-inf", "[n,h,w,c]", "[n,h*2+1/2,w-1,c]", "extent [1,1,1,1]", "geometry 3,3,1,1,1,1,0",
+                                     "reduce_axes 7", "stage a", "stage epi", "root a n0 fill=0", "acc sum", "store", "weight %", "tiles 1,1",
+                                     ",", "(", ")", "=", "[1,1,1,1]", "\n", "#"};
+  int count = 0;
+  for (int i = 0; i < RGC_OP_COUNT && count < limit; i++) words[count++] = rgc_op_info_of((rgc_op_kind)i)->word;
+  for (int i = 0; i < RGC_ATTR_COUNT && count < limit; i++) words[count++] = rgc_attribute_word((rgc_attribute)i);
+  for (int i = 0; i < RGC_SCALAR_COUNT && count < limit; i++) words[count++] = rgc_scalar_word((rgc_scalar)i);
+  for (int i = 0; i < RGC_EXPR_KIND_COUNT && count < limit; i++) words[count++] = rgc_expr_word((rgc_expr_kind)i);
+  count = add_words(words, count, limit, rgc_role_words, RGC_ROLE_COUNT);
+  count = add_words(words, count, limit, rgc_dtype_words, RGC_DTYPE_COUNT);
+  return ADD_WORDS(words, count, limit, more);
+}
+
+static void run_ir(const fuzz_input *input) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  rgc_graph *graph = rgc_graph_parse(arena, (const char *)input->bytes, "input", &diags);
+  check_errors(&diags, graph != NULL);
+  if (graph) check_errors(&diags, rgc_graph_verify(graph, &diags));
+  if (graph) check_text(diags.error_count ? graph : rgc_graph_clone(graph, arena), arena);
+  check_memory(arena);
+  rgc_arena_destroy(arena);
+}
+
+/* ---- safetensors ---- */
+
+static int safetensors_tokens(const char **words, int limit) {
+  static const char *const more[] = {"{", "}", "[", "]", ",", ":", "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"",
+                                     "\"digest\"", "\"F32\"", "\"I64\"", "\"F16\"", "[0,0]", "[0,4]", "[4,4]", "[1,1,1,1,1,1,1,1]",
+                                     "null", "true", "\"\"", "\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}", "\\u0000"};
+  return ADD_WORDS(words, 0, limit, more);
+}
+
+/* The length of the header is that up to the last brace. */
+static void repair_safetensors(fuzz_input *input) {
+  size_t end = input->size;
+  while (end > 8 && input->bytes[end - 1] != '}') end--;
+  for (int i = 0; i < 8 && end > 8; i++) input->bytes[i] = (unsigned char)((uint64_t)(end - 8) >> (8 * i));
+}
+
+static void run_safetensors(const fuzz_input *input) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  unsigned char *bytes = rgc_arena_alloc(arena, input->size + 1); /* no more than there is, for the sanitizer */
+  memcpy(bytes, input->bytes, input->size);
+  rgc_tensor_file *file = rgc_safetensors_parse(arena, bytes, input->size, "input", &diags);
+  check_errors(&diags, file != NULL);
+  size_t total = 0;
+  for (int i = 0; file && i < file->tensor_count; i++) {
+    const rgc_tensor *t = &file->tensors[i];
+    const unsigned char *data = t->data;
+    if (data < bytes || t->size_bytes > (size_t)(bytes + input->size - data)) fuzz_fail("%s lies outside of the file", t->name);
+    total += t->size_bytes;
+    if (rgc_tensor_find(file, t->name) != t) fuzz_fail("two tensors are called %s", t->name);
+  }
+  if (total > input->size) fuzz_fail("tensors of %zu bytes in a file of %zu", total, input->size);
+  check_memory(arena);
+  rgc_arena_destroy(arena);
+}
+
+const fuzz_target fuzz_targets[] = {
+    {"yaml",
+     {"graphs/[!c]*.yaml", "graphs/cifar_resnet20.yaml", "graphs/blocks/*.yaml", "tests/golden/diag/*.yaml", "tests/fuzz/corpus/yaml/*"},
+     yaml_tokens, NULL, run_yaml},
+    {"ir", {"tests/fuzz/corpus/ir/*"}, ir_tokens, NULL, run_ir},
+    {"safetensors", {"tests/fuzz/corpus/safetensors/*"}, safetensors_tokens, repair_safetensors, run_safetensors},
+    {0},
+};
