@@ -378,9 +378,9 @@ Test(plan, random_edits_never_crash, .timeout = 300) {
 }
 
 Test(plan, the_document_names_every_key) {
-  fixture f = start();
-  bytes doc = slurp(&f, "docs/PLAN_FORMAT.md");
+  fixture f;
   rgc_tensor_file *file = open_file(&f);
+  bytes doc = slurp(&f, "docs/PLAN_FORMAT.md");
   for (int i = 0; i < file->metadata_count; i++) {
     const char *key = file->metadata[i].key;
     const char *shown = strncmp(key, "program.", 8) ? rgc_arena_printf(f.arena, "`%s`", key) : "`program.KIND.TARGET.PRECISION.BATCH`";
