@@ -59,6 +59,8 @@ static unsigned decode(const unsigned char *bytes, int *length) {
     if ((bytes[i] & 0xc0) != 0x80) return 0xfffd;
     point = point << 6 | (bytes[i] & 0x3f);
   }
+  static const unsigned least[] = {0, 0x80, 0x800, 0x10000}; /* of each length: a longer form than needed is no UTF-8 */
+  if (point < least[more] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return 0xfffd;
   *length = more + 1;
   return point;
 }

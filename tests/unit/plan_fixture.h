@@ -1,10 +1,11 @@
-/* plan_fixture.h: what the tests of plans share: diagnostics, plans of real networks, and plans written to bytes. */
+/* plan_fixture.h: what the tests of plans share: diagnostics, random numbers, plans of real networks, and plans written to bytes. */
 #ifndef RGC_TEST_PLAN_FIXTURE_H
 #define RGC_TEST_PLAN_FIXTURE_H
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "codegen/cpu/targets.h"
@@ -27,6 +28,22 @@ static inline const char *rendered(fixture *f) {
   rgc_text text = {0};
   rgc_diag_render(&f->diags, false, &text);
   return rgc_text_take(&text, f->arena);
+}
+
+/* Random numbers: a fresh seed a run, which is printed; RGC_TEST_SEED=n repeats one. */
+
+static uint64_t random_state;
+
+static inline uint64_t draw(uint64_t below) {
+  uint64_t *s = &random_state;
+  *s ^= *s << 13, *s ^= *s >> 7, *s ^= *s << 17;
+  return (*s >> 11) % below;
+}
+
+static inline void seed(void) {
+  const char *fixed = getenv("RGC_TEST_SEED");
+  random_state = fixed ? strtoull(fixed, NULL, 10) : (uint64_t)time(NULL) * 1000003u + 1;
+  fprintf(stderr, "RGC_TEST_SEED=%llu\n", (unsigned long long)random_state);
 }
 
 static inline void add_program(fixture *f, rgc_plan *plan, rgc_network *network, rgc_program_kind kind, int64_t batch) {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "compiler/plan/plan_text.h"
 #include "tests/unit/plan_fixture.h"
@@ -101,19 +100,6 @@ Test(plan, every_truncation_is_refused) {
   memcpy(longer, b.data, b.size);
   expect_refused(longer, b.size + 1, "longer by", 1);
   rgc_arena_destroy(f.arena);
-}
-
-static uint64_t state;
-
-static uint64_t draw(uint64_t below) {
-  state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-  return (state >> 11) % below;
-}
-
-static void seed(void) {
-  const char *fixed = getenv("RGC_TEST_SEED");
-  state = fixed ? strtoull(fixed, NULL, 10) : (uint64_t)time(NULL) * 1000003u + 1;
-  fprintf(stderr, "RGC_TEST_SEED=%llu\n", (unsigned long long)state);
 }
 
 Test(plan, every_flipped_bit_is_refused, .timeout = 120) {
