@@ -62,10 +62,11 @@ int run_bench(const command_line *line) {
   rgc_model_options o = {.batch = option_int(line, "--batch", network->train.batch), .threads = (int)option_int(line, "--threads", 0),
                          .train = train, .target = option_text(line, "--target", NULL)};
   bool good = rgc_model_create(&model, network, &o, line->diags);
-  double peak = good && option_flag(line, "--kernels") ? rgc_bench_peak(model.target, rgc_cpu_program_threads(model.eval.run), line->diags) : 0;
+  double peak = good && option_flag(line, "--kernels") ? rgc_bench_peak(model.target, rgc_cpu_program_threads(model.infer.run), line->diags) : 0;
   if (good && model.compiled) printf("compiled %d kernels in %.1f s\n", model.compiled, model.compile_seconds);
+  if (good) rgc_model_fold(&model);
   if (good && train) bench_program(line, &model, &model.train, "train", peak);
-  if (good) bench_program(line, &model, &model.eval, "eval", peak);
+  if (good) bench_program(line, &model, &model.infer, "infer", peak);
   if (model.arena) rgc_model_destroy(&model);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }

@@ -6,6 +6,7 @@
 
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
+#include "compiler/passes/fold.h"
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/layout.h"
 #include "compiler/passes/optimizer.h"
@@ -55,6 +56,18 @@ static bool layout(rgc_compilation *c, rgc_diagnostics *diags) {
   return true;
 }
 
+static bool scale(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_fold_scales(c->graph);
+  return true;
+}
+
+static bool split(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_split_constant(c->graph, c->kind == RGC_PROGRAM_FOLD);
+  return true;
+}
+
 static bool memory(rgc_compilation *c, rgc_diagnostics *diags) {
   c->memory = rgc_plan_memory(c->graph, c->arena);
   if (c->memory) return true;
@@ -62,16 +75,18 @@ static bool memory(rgc_compilation *c, rgc_diagnostics *diags) {
                        "the program's tensors are too large to count");
 }
 
-enum { ALL = (1 << RGC_PROGRAM_KIND_COUNT) - 1, TRAIN = 1 << RGC_PROGRAM_TRAIN };
+enum { ALL = (1 << RGC_PROGRAM_KIND_COUNT) - 1, TRAIN = 1 << RGC_PROGRAM_TRAIN, FOLDED = 1 << RGC_PROGRAM_FOLD | 1 << RGC_PROGRAM_INFER };
 
 const rgc_pass rgc_passes[] = {
     {"expand", "the layers of the graph file become composite ops", ALL, expand},
     {"differentiate", "backward ops behind the loss", TRAIN, differentiate},
     {"update", "the optimizer's maps over parameters and states", TRAIN, update},
     {"decompose", "every composite op becomes kernels", ALL, decompose},
+    {"scale", "BN's factors go into the weights", FOLDED, scale},
     {"fuse", "maps go into the kernels before and behind them", ALL, fuse},
     {"tile", "kernels are cut into tiles; partial sums get their shapes", ALL, tile},
     {"layout", "weights of contracts are packed into panels", ALL, layout},
+    {"split", "what follows from the weights alone is one program, the rest another", FOLDED, split},
     {"memory", "every value gets its place", ALL, memory},
     {0},
 };

@@ -94,7 +94,7 @@ static void print_prologue(rgc_kernel_text *k, const char *name, const rgc_body 
 
 static void print_prefetch(rgc_kernel_text *k, const rgc_print_space *space) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_text_add(&k->text, "INLINE void @_fetch(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c) {\n  int64_t at = ");
+  rgc_text_add(&k->text, "INLINE void @_prefetch(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c) {\n  int64_t at = ");
   rgc_print_point(space, &k->text);
   rgc_text_add(&k->text, ";\n");
   for (int i = 0; i < k->op->output_count; i++)
@@ -121,7 +121,7 @@ static void print_pixels(rgc_kernel_text *k, const special *s, const contract_ar
   print_prefetch(k, &out);
   print_constants(k, s, args);
   rgc_text_printf(&k->text, "#define CONTRACT_WIDTH %d\n#define CONTRACT_ROWS %d\n", s->width, s->rows);
-  rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_EPILOGUE @_epi\n#define CONTRACT_PREFETCH @_fetch\n");
+  rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_EPILOGUE @_epi\n#define CONTRACT_PREFETCH @_prefetch\n");
 }
 
 bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
@@ -179,8 +179,10 @@ static void print_weights(rgc_kernel_text *k, const special *s, const contract_a
   rgc_cpu_emit_epilogue_nodes(k, &out, "acc");
   rgc_cpu_emit_stores(k, &out);
   rgc_text_add(&k->text, "}\n");
+  print_prefetch(k, &out);
   print_constants(k, s, args);
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_B_PROLOGUE @_b\n#define CONTRACT_EPILOGUE @_epi\n"
+                         "#define CONTRACT_PREFETCH @_prefetch\n"
                          "#include \"codegen/cpu/templates/contract_weights.h\"\n");
 }
 

@@ -21,7 +21,7 @@
 
 typedef enum rgc_dtype { RGC_F32, RGC_I32, RGC_U8, RGC_DTYPE_COUNT } rgc_dtype; /* words: f32 i32 u8 */
 
-/* Words: input label param buffer state temp output. */
+/* Words: input label param buffer state temp output folded. */
 typedef enum rgc_role {
   RGC_ROLE_INPUT,  /* images, f32 after the transforms */
   RGC_ROLE_LABEL,  /* i32 [N,1,1,1] */
@@ -30,6 +30,7 @@ typedef enum rgc_role {
   RGC_ROLE_STATE,  /* optimizer state; saved beside a checkpoint */
   RGC_ROLE_TEMP,   /* computed in a step */
   RGC_ROLE_OUTPUT, /* computed, and read by the caller after the step (logits, loss, correct) */
+  RGC_ROLE_FOLDED, /* computed from parameters by program `fold`, read by program `infer` */
   RGC_ROLE_COUNT
 } rgc_role;
 

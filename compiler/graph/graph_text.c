@@ -2,7 +2,7 @@
 #include "compiler/graph/graph_text.h"
 
 const char *const rgc_dtype_words[RGC_DTYPE_COUNT] = {"f32", "i32", "u8"};
-const char *const rgc_role_words[RGC_ROLE_COUNT] = {"input", "label", "param", "buffer", "state", "temp", "output"};
+const char *const rgc_role_words[RGC_ROLE_COUNT] = {"input", "label", "param", "buffer", "state", "temp", "output", "folded"};
 const char *const rgc_init_words[RGC_INIT_KINDS] = {"const", "normal", "uniform"};
 const char *const rgc_kernel_words[RGC_KERNEL_KINDS] = {"map", "reduce", "window", "contract"};
 const char *const rgc_form_words[RGC_CONTRACT_FORMS] = {"pixels", "weights"};

@@ -1,4 +1,4 @@
-/* memory.c: see memory.h. PARAM and STATE are laid out one after the other; for ACT, a chain of values that take over one
+/* memory.c: see memory.h. PARAM, STATE and FOLDED are laid out one after the other; for ACT, a chain of values that take over one
  * another's place becomes one block, and memory_place.c finds offsets for the blocks. */
 #include "compiler/passes/memory.h"
 
@@ -102,6 +102,7 @@ rgc_memory_plan *rgc_plan_memory(const rgc_graph *graph, rgc_arena *arena) {
     p.plan->peak = rgc_memory_peak_of(graph, p.lives);
     place_by_name(&p, RGC_REGION_PARAM);
     place_by_name(&p, RGC_REGION_STATE);
+    place_by_name(&p, RGC_REGION_FOLDED);
     place_act(&p);
     for (int v = 0; v < graph->value_count; v++) p.plan->places[v] = p.plan->places[p.lives[v].owner];
   }

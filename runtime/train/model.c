@@ -34,7 +34,8 @@ static void need_bytes(int64_t need[RGC_REGION_COUNT], const rgc_model_program *
 static bool allocate(rgc_model *m, rgc_diagnostics *diags) {
   int64_t need[RGC_REGION_COUNT] = {0};
   need_bytes(need, &m->train);
-  need_bytes(need, &m->eval);
+  need_bytes(need, &m->fold);
+  need_bytes(need, &m->infer);
   for (int r = 0; r < RGC_REGION_COUNT; r++) {
     if (need[r] <= m->region_bytes[r]) continue;
     void *made = mmap(NULL, (size_t)need[r], PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -66,9 +67,13 @@ static bool start(rgc_model *m, rgc_model_program *program, rgc_diagnostics *dia
   return program->run != NULL;
 }
 
+static bool start_all(rgc_model *m, rgc_diagnostics *diags) {
+  return start(m, &m->train, diags) && start(m, &m->fold, diags) && start(m, &m->infer, diags);
+}
+
 /* Stored values of the program that has most of them. */
 static rgc_weight *list_weights(const rgc_model *m, rgc_arena *arena, int *count) {
-  const rgc_model_program *program = m->train.compilation ? &m->train : &m->eval;
+  const rgc_model_program *program = m->train.compilation ? &m->train : &m->fold; /* a graph has all, whichever it reads */
   const rgc_graph *graph = program->compilation->graph;
   rgc_weight *weights = RGC_NEW_ARRAY(arena, rgc_weight, graph->value_count);
   *count = 0;
@@ -90,8 +95,8 @@ bool rgc_model_create(rgc_model *m, rgc_network *network, const rgc_model_option
   m->target = choose_target(options->target, diags);
   if (!m->target) return false;
   if (options->train && !compile(m, RGC_PROGRAM_TRAIN, &m->train, diags)) return false;
-  if (!compile(m, RGC_PROGRAM_EVAL, &m->eval, diags) || !allocate(m, diags)) return false;
-  if (!start(m, &m->train, diags) || !start(m, &m->eval, diags)) return false;
+  if (!compile(m, RGC_PROGRAM_FOLD, &m->fold, diags) || !compile(m, RGC_PROGRAM_INFER, &m->infer, diags) || !allocate(m, diags)) return false;
+  if (!start_all(m, diags)) return false;
   int count;
   rgc_weight *weights = list_weights(m, m->arena, &count);
   rgc_weights_draw(weights, count, options->seed);
@@ -100,17 +105,23 @@ bool rgc_model_create(rgc_model *m, rgc_network *network, const rgc_model_option
 
 bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
   rgc_cpu_program *old = m->train.run;
-  bool good = compile(m, RGC_PROGRAM_TRAIN, &m->train, diags) && allocate(m, diags) && start(m, &m->train, diags) && start(m, &m->eval, diags);
+  bool good = compile(m, RGC_PROGRAM_TRAIN, &m->train, diags) && allocate(m, diags) && start_all(m, diags);
   rgc_cpu_program_destroy(old);
   return good;
 }
 
 void rgc_model_destroy(rgc_model *m) {
   rgc_cpu_program_destroy(m->train.run);
-  rgc_cpu_program_destroy(m->eval.run);
+  rgc_cpu_program_destroy(m->fold.run);
+  rgc_cpu_program_destroy(m->infer.run);
   for (int r = 0; r < RGC_REGION_COUNT; r++)
     if (m->regions[r]) munmap(m->regions[r], (size_t)m->region_bytes[r]);
   rgc_arena_destroy(m->arena);
+}
+
+void rgc_model_fold(const rgc_model *m) {
+  rgc_cpu_step step = {.scalars = {[RGC_SCALAR_N_VALID] = (float)m->batch, [RGC_SCALAR_INV_N] = 1 / (float)m->batch}};
+  rgc_cpu_program_run(m->fold.run, &step);
 }
 
 float *rgc_model_f32(const rgc_model_program *program, int value) { return program->data[value]; }

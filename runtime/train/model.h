@@ -22,7 +22,7 @@ typedef struct rgc_model {
   int threads;
   void *regions[RGC_REGION_COUNT];
   int64_t region_bytes[RGC_REGION_COUNT];
-  rgc_model_program train, eval;
+  rgc_model_program train, fold, infer;
   int compiled;            /* kernels that were not in the cache */
   double compile_seconds;  /* that compiling them took */
 } rgc_model;
@@ -41,6 +41,8 @@ void rgc_model_destroy(rgc_model *model);
 /* Compiles the training program anew after the network's settings have changed; all values stay. */
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 
+/* What inference needs of the weights, after they have changed; then rgc_cpu_program_run(model->infer.run). */
+void rgc_model_fold(const rgc_model *model);
 /* Data of a value. */
 float *rgc_model_f32(const rgc_model_program *program, int value);
 /* Parameters and buffers to and from a file (weights.h). */

@@ -112,7 +112,7 @@ static double sample_loss(const float *logits, int64_t classes, int label, rgc_p
 
 /* Validation samples from number `begin`; adds to the sums in `result`. */
 static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_run_result *result, rgc_prediction *predictions) {
-  const rgc_model_program *program = &t->model.eval;
+  const rgc_model_program *program = &t->model.infer;
   int64_t classes = t->network->classes[0].count;
   rgc_cpu_step numbers = step_numbers(t, 0, batch->valid);
   give_batch(program, batch);
@@ -130,6 +130,7 @@ static void validate(trainer *t, rgc_run_result *result, rgc_prediction *predict
   int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), *all = RGC_NEW_ARRAY(t->arena, int, count + 1), begin = 0;
   for (int i = 0; i < count; i++) all[i] = i;
   result->valid_loss = result->valid_acc = 0;
+  rgc_model_fold(&t->model);
   rgc_loader_start(t->valid_loader, all, count);
   for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); begin += (int)batch->valid)
     validate_batch(t, batch, begin, result, predictions);

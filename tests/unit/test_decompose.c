@@ -258,7 +258,8 @@ Test(interpret, a_weight_packed_for_the_data_gradient_gives_the_same) {
   for (int64_t o = 0; o < 6; o++)
     for (int64_t tap = 0; tap < 9; tap++)
       for (int64_t i = 0; i < 2; i++)
-        data(f, packed)[at(f, packed, i, tap / 3, tap % 3, o)] = data(f, c.w)[at(f, c.w, o, tap / 3, tap % 3, i)];
+        data(f, packed)[at(f, packed, i, tap / 3, tap % 3, o)] =
+            data(f, c.w)[at(f, c.w, o, tap / 3, tap % 3, i)];
   rgc_interpret(f->run);
   agree_with_reference(f);
   rgc_arena_destroy(f->arena);

@@ -11,6 +11,7 @@
  *   CONTRACT_PIXEL_STRIDE  slab columns of A from pixel to pixel: a_step / slab_step; may read `args`
  *   CONTRACT_PROLOGUE, CONTRACT_B_PROLOGUE   slab_prologues of A and of B, inlined
  *   CONTRACT_EPILOGUE      void (args, o, r, s, i, count, vec acc): stores `count` of i, consecutive in [O,KH,KW,I]
+ *   CONTRACT_PREFETCH      optional: void (args, o, r, s, i), asks for what the epilogue will touch there
  *
  * Layout: A slab [panel][image][row][column][PANEL], B slab
  * [block][image][row][column][B_SLAB], then the tile's sums
@@ -169,16 +170,39 @@ static void FN(run_chunk)(const contract_args *args, const FN(tile) * tile, FN(c
       }
 }
 
-/* The epilogue of one block, panel and tap. */
-static void FN(finish)(const contract_args *args, const FN(tile) * tile, int64_t block, int64_t panel, int64_t tap,
-                       const float *sums) {
-  int64_t o0 = (tile->block + block) * CONTRACT_BLOCK, i0 = (tile->panel + panel) * PANEL;
-  for (int64_t o = o0; o < int_min(o0 + CONTRACT_BLOCK, args->group_out); o++)
-    for (int64_t i = i0; i < int_min(i0 + PANEL, args->group_a); i += CONTRACT_LANES) {
-      int64_t count = int_min(CONTRACT_LANES, args->group_a - i), r = tap / args->kernel_w, s = tap % args->kernel_w;
-      vec acc = vec_load(sums + (o - o0) * PANEL + i - i0);
-      CONTRACT_EPILOGUE(args, tile->group * args->group_out + o, r, s, i, count, acc);
+/* The epilogue over what is stored of output channel o of the group: rows of neighbours in memory, tap by tap. */
+static void FN(finish_row)(const contract_args *args, const FN(tile) * tile, int64_t o) {
+  int64_t taps = args->kernel_h * args->kernel_w, step = CONTRACT_BLOCK * PANEL, block = o / CONTRACT_BLOCK - tile->block;
+  int64_t first = tile->panel * PANEL, last = int_min((tile->panel + tile->panels) * PANEL, args->group_a);
+  for (int64_t t = 0; t < taps; t++)
+    for (int64_t i = first; i < last; i += CONTRACT_LANES) {
+      const float *sums = tile->sums + ((block * tile->panels + i / PANEL - tile->panel) * taps + t) * step;
+      int64_t count = int_min(CONTRACT_LANES, args->group_a - i), tap = args->taps[t].weight;
+      vec acc = vec_load(sums + o % CONTRACT_BLOCK * PANEL + i % PANEL);
+      CONTRACT_EPILOGUE(args, tile->group * args->group_out + o, tap / args->kernel_w, tap % args->kernel_w, i, count, acc);
     }
+}
+
+/* Asks for what finish_row will touch: hardware does not, for rows are short and far apart. */
+static void FN(fetch_row)(const contract_args *args, const FN(tile) * tile, int64_t o) {
+  (void)args, (void)tile, (void)o;
+#ifdef CONTRACT_PREFETCH
+  int64_t first = tile->panel * PANEL, last = int_min((tile->panel + tile->panels) * PANEL, args->group_a);
+  for (int64_t t = 0; t < args->kernel_h * args->kernel_w; t++)
+    for (int64_t i = first; i < last; i += 16)
+      CONTRACT_PREFETCH(args, tile->group * args->group_out + o, t / args->kernel_w, t % args->kernel_w, i);
+#endif
+}
+
+static void FN(finish)(const contract_args *args, const FN(tile) * tile) {
+  int64_t first = tile->block * CONTRACT_BLOCK, last = int_min((tile->block + tile->blocks) * CONTRACT_BLOCK, args->group_out);
+  int64_t ahead = int_max(1, 64 / int_max(1, tile->panels * args->kernel_h * args->kernel_w)); /* rows: some 16 KB */
+  for (int64_t o = first; o < last; o++) {
+    if (o == first)
+      for (int64_t k = 0; k < ahead && o + k < last; k++) FN(fetch_row)(args, tile, o + k);
+    if (o + ahead < last) FN(fetch_row)(args, tile, o + ahead);
+    FN(finish_row)(args, tile, o);
+  }
 }
 
 CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab) {
@@ -193,8 +217,7 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab)
       chunk.rows = int_min(args->tile_rows, args->out_h - h);
       FN(run_chunk)(args, &tile, &chunk);
     }
-  for (int64_t k = 0; k < tile.blocks * tile.panels * taps; k++)
-    FN(finish)(args, &tile, k / taps / tile.panels, k / taps % tile.panels, args->taps[k % taps].weight, tile.sums + k * step);
+  FN(finish)(args, &tile);
 }
 
 #undef PASTE_
@@ -209,3 +232,4 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab)
 #undef CONTRACT_PROLOGUE
 #undef CONTRACT_B_PROLOGUE
 #undef CONTRACT_EPILOGUE
+#undef CONTRACT_PREFETCH
