@@ -25,6 +25,13 @@ static kernel_args *new_args(rgc_kernel_text *k) {
   return args;
 }
 
+/* Without partials, tiles are nobody's business but ours. */
+static bool reduces(const rgc_kernel *kernel) {
+  for (int i = 0; i < kernel->store_count; i++)
+    if (kernel->stores[i].kind != RGC_STORE) return true;
+  return false;
+}
+
 /* Tiles of rows, as the kernel says or, where it does not, of about TILE_FLOATS floats; `channels` wide. */
 static void cut(rgc_kernel_text *k, kernel_args *args, int64_t channels) {
   const rgc_kernel *kernel = k->op->kernel;
@@ -33,19 +40,13 @@ static void cut(rgc_kernel_text *k, kernel_args *args, int64_t channels) {
   args->tile_rows = kernel->tile_rows;
   args->tile_images = kernel->tile_images;
   if (!kernel->tile_rows && !kernel->tile_images) {
-    if (image <= TILE_FLOATS) args->tile_images = highest(1, lowest(args->out_n, TILE_FLOATS / highest(1, image)));
+    if (reduces(kernel)) args->tile_images = args->out_n; /* one tile, which is what its partials have room for */
+    else if (image <= TILE_FLOATS) args->tile_images = highest(1, lowest(args->out_n, TILE_FLOATS / highest(1, image)));
     else args->tile_rows = highest(1, TILE_FLOATS / row);
   }
   int64_t tiles = args->tile_images ? ceil_div(args->out_n, args->tile_images) : args->out_n * ceil_div(args->out_h, args->tile_rows);
   if (!args->tile_rows) args->tile_rows = args->out_h;
   k->launch->tile_count = tiles * ceil_div(args->out_c, channels);
-}
-
-/* Without partials, tiles are nobody's business but ours. */
-static bool reduces(const rgc_kernel *kernel) {
-  for (int i = 0; i < kernel->store_count; i++)
-    if (kernel->stores[i].kind != RGC_STORE) return true;
-  return false;
 }
 
 /* One row of all elements (of a sample, where N counts samples): vectors need not end with the channels. */

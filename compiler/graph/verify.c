@@ -57,12 +57,19 @@ static void verify_fields(rgc_verifier *v, const rgc_value *value) {
   bool ranked = value->role == RGC_ROLE_PARAM || value->role == RGC_ROLE_BUFFER;
   rgc_verify_rule(v, !value->torch_rank || (ranked && value->torch_rank > 0 && value->torch_rank <= RGC_AXES),
                   "value %%%s has torch_rank %d", name, value->torch_rank);
+  rgc_verify_panel(v, value);
 }
 
 static bool defines(const rgc_op *op, int value) {
   for (int i = 0; i < op->output_count; i++)
     if (op->outputs[i] == value) return true;
   return false;
+}
+
+/* Kernels are printed with the names of what they serve. */
+static bool is_printable(const char *text) {
+  static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+, ";
+  return !text || !text[strspn(text, chars)];
 }
 
 static void verify_definition(rgc_verifier *v, const rgc_value *value) {
@@ -175,6 +182,7 @@ static void verify_attributes(rgc_verifier *v) {
 static void verify_op(rgc_verifier *v, const int *updated_by) {
   const rgc_op *op = v->op;
   if (!rgc_verify_rule(v, op->kind < RGC_OP_COUNT, "kind %d is not there", (int)op->kind)) return;
+  rgc_verify_rule(v, is_printable(op->layer) && is_printable(op->word), "layer or word has characters that a name cannot have");
   rgc_verify_rule(v, op->id == (int)(op - v->graph->ops), "has id %d", op->id);
   rgc_verify_rule(v, !op->body == (op->kind != RGC_OP_MAP), "a body belongs to a map, and to nothing else");
   rgc_verify_rule(v, !op->kernel == (op->kind != RGC_OP_KERNEL),

@@ -5,6 +5,8 @@
 enum { POINT_LEAVES = 0, ACC_LEAVES = 1u << RGC_EXPR_ACC };
 enum { TAP_LEAVES = 1u << RGC_EXPR_GATHER | 1u << RGC_EXPR_TAP | 1u << RGC_EXPR_TAP_COORD };
 
+static const int64_t max_add = (int64_t)1 << 41; /* of a view: further than any extent */
+
 typedef struct stage {
   const char *name;
   const rgc_body *body;
@@ -22,7 +24,10 @@ static void verify_view(rgc_verifier *v, const char *name, const rgc_view *view)
   for (int j = 0; j < RGC_AXES; j++) {
     rgc_verify_rule(v, view->axis[j].from >= 0 && view->axis[j].from < RGC_AXES, "%s: a view reads axis %d", name,
                     view->axis[j].from);
-    rgc_verify_rule(v, view->axis[j].div >= 1, "%s: a view divides by %lld", name, (long long)view->axis[j].div);
+    const rgc_axis_view *axis = &view->axis[j];
+    rgc_verify_rule(v, axis->div >= 1 && axis->div <= RGC_MAX_FACTOR, "%s: a view divides by %lld", name, (long long)axis->div);
+    rgc_verify_rule(v, axis->mul >= -RGC_MAX_FACTOR && axis->mul <= RGC_MAX_FACTOR && axis->add >= -max_add && axis->add <= max_add,
+                    "%s: a view multiplies by %lld and adds %lld", name, (long long)axis->mul, (long long)axis->add);
   }
 }
 
@@ -116,6 +121,7 @@ static void verify_roots(rgc_verifier *v, const rgc_kernel *kernel) {
 static void verify_kernel(rgc_verifier *v) {
   const rgc_kernel *kernel = v->op->kernel;
   if (!kernel) return;
+  int before = v->diags->error_count;
   const stage stages[] = {{"a", kernel->a, POINT_LEAVES, 0},
                           {"b", kernel->b, POINT_LEAVES, 0},
                           {"tap", kernel->tap, TAP_LEAVES, kernel->a_root_count},
@@ -125,6 +131,7 @@ static void verify_kernel(rgc_verifier *v) {
     rgc_verify_rule(v, kernel->extent[j] >= 1, "the output space is empty on axis %d", j);
   verify_roots(v, kernel);
   verify_stores(v, kernel);
+  if (v->diags->error_count == before) rgc_verify_kernel(v);
 }
 
 void rgc_verify_expressions(rgc_verifier *v) {

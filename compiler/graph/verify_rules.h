@@ -10,10 +10,17 @@ typedef struct rgc_verifier {
   rgc_diagnostics *diags;
 } rgc_verifier;
 
+/* Factors of views, and all numbers of a geometry: with extents up to 2^40, indices stay below 2^62. */
+enum { RGC_MAX_FACTOR = 1 << 20 };
+
 /* Reports if `holds` is false; returns `holds`. */
 bool rgc_verify_rule(rgc_verifier *v, bool holds, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Shapes, types and attributes' ranges of a composite op; its ids and counts are right already. */
 void rgc_verify_shapes(rgc_verifier *v);
 /* The body of a MAP, or the stages, roots and stores of a KERNEL. */
 void rgc_verify_expressions(rgc_verifier *v);
+/* Spaces, geometry, weight and stores of a KERNEL whose expressions are right already. */
+void rgc_verify_kernel(rgc_verifier *v);
+/* The layout of a value whose shape is right already. */
+bool rgc_verify_panel(rgc_verifier *v, const rgc_value *value);
 #endif

@@ -8,6 +8,7 @@
 
 #include "compiler/lang/expand.h"
 #include "compiler/lang/keys.h"
+#include "compiler/lang/load.h"
 #include "compiler/lang/merge.h"
 #include "compiler/lang/settings.h"
 
@@ -17,11 +18,8 @@ static const char *name_of_file(rgc_arena *arena, const char *path) {
   return rgc_arena_strndup(arena, name, strcspn(name, "."));
 }
 
-rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *const *overrides, int override_count,
-                              rgc_diagnostics *diags) {
+rgc_network *rgc_network_of_root(rgc_arena *arena, rgc_yaml *root, const char *path, rgc_diagnostics *diags) {
   int errors = diags->error_count;
-  rgc_yaml *root = rgc_merge_load(arena, path, overrides, override_count, diags);
-  if (!root) return NULL;
   rgc_network *n = RGC_NEW(arena, rgc_network);
   n->arena = arena;
   n->file = rgc_arena_strdup(arena, path);
@@ -32,6 +30,12 @@ rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *co
   rgc_blocks_read(n, diags);
   rgc_layers_check(n, diags);
   return diags->error_count == errors ? n : NULL;
+}
+
+rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *const *overrides, int override_count,
+                              rgc_diagnostics *diags) {
+  rgc_yaml *root = rgc_merge_load(arena, path, overrides, override_count, diags);
+  return root ? rgc_network_of_root(arena, root, path, diags) : NULL;
 }
 
 bool rgc_layer_holds(const char *layer, const char *name) {

@@ -71,6 +71,12 @@ typedef struct rgc_network {
  * file are reported at once. NULL after an error. */
 rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *const *overrides, int override_count,
                               rgc_diagnostics *diags);
+/* The network as texts, for a plan: the resolved file (bases and overrides merged) as YAML of one canonical form, and the line map
+ * beside it, which gives each node the file, line and column where the user wrote it, and that line (source_print.c). */
+void rgc_network_source(const rgc_network *network, rgc_text *source, rgc_text *line_map);
+/* The same network from these texts: what it builds and what it says of mistakes equal the first one's, places included. NULL
+ * after an error. */
+rgc_network *rgc_network_parse(rgc_arena *arena, const char *source, const char *line_map, rgc_diagnostics *diags);
 /* The composite forward graph: value "input" f32 [batch,H,W,C]; the logits, OUTPUT [batch,1,1,classes], "logits" or the name
  * given with output:. With `training`: dropout and drop_path, batch statistics, "label" i32 [batch,1,1,1] and xent's outputs
  * "loss" and "correct". Sets params and macs, and checks expect:. NULL after an error. */

@@ -63,30 +63,37 @@ void rgc_safetensors_digest(const rgc_tensor_file *file, char digest[33]) {
   snprintf(digest, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
 }
 
+static json_t *entry_of(const rgc_tensor *t, json_int_t begin) {
+  json_t *shape = json_array();
+  for (int d = 0; d < t->rank; d++) json_array_append_new(shape, json_integer(t->shape[d]));
+  return json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype_words[t->dtype], "shape", shape, "data_offsets", begin,
+                   begin + (json_int_t)t->size_bytes);
+}
+
+/* NULL where a name or a text is not UTF-8. */
 static json_t *header_of(const rgc_tensor_file *file) {
   json_t *header = json_object(), *metadata = json_object();
   char digest[33];
+  int faults = 0;
   for (int i = 0; i < file->metadata_count; i++)
-    json_object_set_new(metadata, file->metadata[i].key, json_string(file->metadata[i].text));
+    faults |= json_object_set_new(metadata, file->metadata[i].key, json_string(file->metadata[i].text));
   rgc_safetensors_digest(file, digest);
-  json_object_set_new(metadata, "digest", json_string(digest));
-  json_object_set_new(header, "__metadata__", metadata);
+  faults |= json_object_set_new(metadata, "digest", json_string(digest)) | json_object_set_new(header, "__metadata__", metadata);
   json_int_t offset = 0;
   for (int i = 0; i < file->tensor_count; i++) {
-    const rgc_tensor *t = &file->tensors[i];
-    json_t *shape = json_array();
-    for (int d = 0; d < t->rank; d++) json_array_append_new(shape, json_integer(t->shape[d]));
-    json_int_t end = offset + (json_int_t)t->size_bytes;
-    json_object_set_new(header, t->name,
-                        json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype_words[t->dtype], "shape", shape, "data_offsets", offset, end));
-    offset = end;
+    faults |= json_object_set_new(header, file->tensors[i].name, entry_of(&file->tensors[i], offset));
+    offset += (json_int_t)file->tensors[i].size_bytes;
   }
-  return header;
+  if (!faults) return header;
+  json_decref(header);
+  errno = EILSEQ;
+  return NULL;
 }
 
 /* Header padded with spaces so that the data begins at a multiple of 64 bytes. */
 static bool write_all(const rgc_tensor_file *file, FILE *f) {
   json_t *header = header_of(file);
+  if (!header) return false;
   char *text = json_dumps(header, JSON_COMPACT);
   json_decref(header);
   if (!text) return false;

@@ -47,6 +47,15 @@ static rgc_kernel *map(fixture *f, int output, const int *inputs, int count) {
 }
 #define MAP(f, output, ...) map((f), (output), (int[]){__VA_ARGS__}, (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)))
 
+/* Gives the kernel an A space that is all 0, and one sum over it. */
+static void sum_zeros(fixture *f, rgc_kernel *kernel, rgc_kernel_kind kind, int64_t channels) {
+  kernel->kind = kind;
+  kernel->a = rgc_body_create(f->arena);
+  kernel->a_roots[0] = rgc_body_const(kernel->a, 0);
+  kernel->a_root_count = kernel->acc_count = 1;
+  for (int j = 0; j < RGC_AXES; j++) kernel->a_extent[j] = j == RGC_C ? channels : 1;
+}
+
 static const char *rendered(fixture *f) {
   rgc_text text = {0};
   rgc_diag_render(&f->diags, false, &text);
@@ -164,13 +173,11 @@ Test(memory, outputs_inputs_other_types_and_other_kernels_take_nothing_over) {
   f.graph->values[x].dtype = RGC_I32;
   expect_share(&f, x, y, false);
   rgc_kernel *kernel = take_over_case(&f, &x, &y);
-  kernel->extent[RGC_C] = 1;
-  expect_share(&f, x, y, false);
-  kernel = take_over_case(&f, &x, &y);
   kernel->stores->kind = RGC_PARTIAL_SUM;
   expect_share(&f, x, y, false);
   kernel = take_over_case(&f, &x, &y);
-  kernel->kind = RGC_REDUCE;
+  sum_zeros(&f, kernel, RGC_REDUCE, LINE);
+  kernel->reduce_axes = 1u << RGC_N;
   expect_share(&f, x, y, false);
   f = start();
   x = value(&f, "input", RGC_ROLE_INPUT, LINE), y = value(&f, "y", RGC_ROLE_OUTPUT, LINE);
@@ -216,16 +223,21 @@ Test(memory, parts_of_the_peak) {
       sums = value(&f, "sums", RGC_ROLE_TEMP, 5 * LINE), grad = value(&f, "grad", RGC_ROLE_TEMP, 6 * LINE),
       last = value(&f, "last", RGC_ROLE_OUTPUT, 1);
   f.graph->values[packed].layout = (rgc_layout){.kind = RGC_LAYOUT_PANEL, .groups = 1, .lanes = 16, .block = 16};
+  f.graph->values[packed].shape[0] = 6 * LINE;
   MAP(&f, saved, in);
   MAP(&f, loss, saved);
   MAP(&f, packed, in);
   MAP(&f, sums, in)->stores->kind = RGC_PARTIAL_SUM;
-  MAP(&f, grad, saved, packed, sums, in);
+  rgc_kernel *contract = MAP(&f, grad, packed, saved, sums, in);
+  contract->epi->operands[0] = contract->epi->operands[1];
+  contract->weight = packed;
+  contract->geometry = (rgc_geometry){1, 1, 1, 0, 1, 1, false};
+  sum_zeros(&f, contract, RGC_CONTRACT, LINE);
   MAP(&f, last, grad);
   f.graph->ops[4].backward = f.graph->ops[5].backward = true;
   plan(&f);
-  /* packed: [1][1][1][1][16][16] floats */
-  const int64_t wanted[RGC_PART_COUNT] = {64, 1024, 5 * 64, 2 * 64, 6 * 64, 64};
+  /* packed: [1][6][1][1][1][16][16] floats */
+  const int64_t wanted[RGC_PART_COUNT] = {64, 6 * 1024, 5 * 64, 2 * 64, 6 * 64, 64};
   cr_assert_eq(f.plan->peak.op, 4);
   for (int k = 0; k < RGC_PART_COUNT; k++)
     cr_assert_eq(f.plan->peak.part_bytes[k], wanted[k], "%s: %lld", rgc_part_word((rgc_part)k),

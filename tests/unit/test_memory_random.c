@@ -43,13 +43,24 @@ static int random_operand(const rgc_graph *graph) {
   return draw(3) ? count - 1 - draw(count < 4 ? count : 4) : draw(count);
 }
 
+/* Sums zeros over axis N, of extent 1. */
+static void make_reduce(rgc_kernel *kernel, rgc_arena *arena) {
+  kernel->kind = RGC_REDUCE;
+  kernel->a = rgc_body_create(arena);
+  kernel->a_roots[0] = rgc_body_const(kernel->a, 0);
+  kernel->a_root_count = kernel->acc_count = 1;
+  kernel->reduce_axes = 1u << RGC_N;
+  memcpy(kernel->a_extent, kernel->extent, sizeof kernel->a_extent);
+}
+
 static void random_op(rgc_graph *graph) {
   rgc_role role = draw(12) ? RGC_ROLE_TEMP : RGC_ROLE_OUTPUT;
   int output = random_value(graph, role, rgc_arena_printf(graph->arena, "v%d", graph->op_count));
   int inputs[MAX_INPUTS], count = 1 + draw(MAX_INPUTS);
   rgc_kernel *kernel = RGC_NEW(graph->arena, rgc_kernel);
-  *kernel = (rgc_kernel){.kind = draw(8) ? RGC_MAP : RGC_REDUCE, .weight = -1, .epi = rgc_body_create(graph->arena)};
+  *kernel = (rgc_kernel){.kind = RGC_MAP, .weight = -1, .epi = rgc_body_create(graph->arena)};
   memcpy(kernel->extent, graph->values[output].shape, sizeof kernel->extent);
+  if (!draw(8)) make_reduce(kernel, graph->arena);
   for (int i = 0; i < count; i++) {
     inputs[i] = random_operand(graph);
     rgc_view view = random_view(graph, inputs[i], output);

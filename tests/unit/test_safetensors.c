@@ -67,3 +67,17 @@ Test(safetensors, refuses_every_flipped_bit_and_every_truncation) {
   }
   rgc_arena_destroy(arena);
 }
+
+Test(safetensors, a_text_that_is_no_utf8_is_not_written) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  rgc_metadata bad_text = {"graph", "\xff"};
+  rgc_tensor bad_name = tensors[0];
+  bad_name.name = "\xc0\x80";
+  rgc_tensor_file text = {.metadata = &bad_text, .metadata_count = 1}, name = {.tensors = &bad_name, .tensor_count = 1};
+  cr_assert_not(rgc_safetensors_write(&text, "/tmp/rgc_safetensors_never", &diags));
+  cr_assert_not(rgc_safetensors_write(&name, "/tmp/rgc_safetensors_never", &diags));
+  cr_assert(access("/tmp/rgc_safetensors_never", F_OK));
+  rgc_arena_destroy(arena);
+}

@@ -1,0 +1,160 @@
+/* plan_verify.c: rgc_plan_verify (plan.h).
+ *
+ * The source is the measure: the network it describes is built again, and whatever a program shows to the outside (inputs, labels,
+ * outputs, parameters, buffers) must be what that network has, so that whoever runs the program may size its data by the network.
+ * Then every graph and memory plan passes its own verifier, and the tensors are those of the unfused graph. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "compiler/lang/lang.h"
+#include "compiler/plan/plan.h"
+#include "compiler/plan/plan_text.h"
+
+static const int64_t max_batch = (int64_t)1 << 31;
+
+typedef struct checker {
+  const rgc_plan *plan;
+  const char *name;
+  rgc_arena *scratch;
+  rgc_network *network; /* in the arena of the diagnostics, which may point into it */
+  rgc_diagnostics *diags;
+} checker;
+
+static bool fail(const checker *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool fail(const checker *c, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const char *message = rgc_arena_vprintf(c->scratch, format, args);
+  va_end(args);
+  return rgc_diag_fail(c->diags, RGC_CODE_PLAN_INVALID, c->name, "compile the network again", "%s", message);
+}
+
+/* The source. */
+
+static bool check_source(checker *c) {
+  if (!c->plan->source || !c->plan->line_map) return fail(c, "the plan has no source");
+  c->network = rgc_network_parse(c->diags->arena, c->plan->source, c->plan->line_map, c->diags);
+  if (!c->network) return fail(c, "the plan's source is no network");
+  rgc_text source = {0}, map = {0};
+  rgc_network_source(c->network, &source, &map);
+  bool same = !strcmp(rgc_text_chars(&source), c->plan->source) && !strcmp(rgc_text_chars(&map), c->plan->line_map);
+  rgc_text_free(&source);
+  rgc_text_free(&map);
+  return same || fail(c, "the plan's source or its line map is not as rgc prints it");
+}
+
+/* What a graph shows to the outside, against the network's own graph. */
+
+static bool is_learnt(const rgc_value *v) { return v->op < 0 && (v->role == RGC_ROLE_PARAM || v->role == RGC_ROLE_BUFFER); }
+
+static bool is_outside(const rgc_value *v) {
+  return is_learnt(v) || v->role == RGC_ROLE_INPUT || v->role == RGC_ROLE_LABEL || v->role == RGC_ROLE_OUTPUT;
+}
+
+static bool same_outside(const rgc_value *a, const rgc_value *b) {
+  return a->role == b->role && a->dtype == b->dtype && a->torch_rank == b->torch_rank && !memcmp(a->shape, b->shape, sizeof a->shape) &&
+         a->layout.kind == b->layout.kind;
+}
+
+/* Each of `from` that shows outside is in `in`, and the same there; `strict`: it must be there. */
+static bool check_outside(const checker *c, const char *what, const rgc_graph *from, const rgc_graph *in, bool strict) {
+  for (int i = 0; i < from->value_count; i++) {
+    const rgc_value *value = &from->values[i];
+    if (!is_outside(value)) continue;
+    int found = rgc_graph_find(in, value->name);
+    if (found < 0 ? strict : !same_outside(value, &in->values[found]))
+      return fail(c, "%s: value %%%s is not that of the network", what, value->name);
+  }
+  return true;
+}
+
+static bool check_interface(const checker *c, const char *what, const rgc_graph *graph, bool training, bool strict) {
+  rgc_graph *wanted = rgc_network_build(c->network, graph->batch, training, c->diags);
+  if (!wanted) return fail(c, "%s: the plan's source cannot be built", what);
+  return check_outside(c, what, graph, wanted, strict) && (!strict || check_outside(c, what, wanted, graph, true));
+}
+
+/* Graphs. */
+
+static bool check_batch(const checker *c, int64_t batch) {
+  return (batch >= 1 && batch <= max_batch) || fail(c, "a batch of %" PRId64, batch);
+}
+
+static bool check_unfused(const checker *c) {
+  const rgc_graph *graph = c->plan->unfused;
+  if (!graph) return fail(c, "the plan has no graph");
+  if (!rgc_graph_verify(graph, c->diags)) return fail(c, "the plan's graph breaks the rules above");
+  for (int i = 0; i < graph->op_count; i++)
+    if (graph->ops[i].kind == RGC_OP_KERNEL) return fail(c, "op %d of the unfused graph is a kernel", i);
+  bool training = rgc_graph_find(graph, "label") >= 0;
+  return check_batch(c, graph->batch) && check_interface(c, "the unfused graph", graph, training, true);
+}
+
+static bool check_program(const checker *c, const rgc_program *p) {
+  const char *key;
+  if (p->kind >= RGC_PROGRAM_KIND_COUNT || !rgc_plan_is_name(p->target) || !rgc_plan_is_name(p->precision) || !p->graph || !p->memory ||
+      !p->ledger)
+    return fail(c, "a program lacks a part, or is badly named");
+  key = rgc_program_key(p, c->scratch);
+  if (!check_batch(c, p->batch) || p->graph->batch != p->batch) return fail(c, "%s: its graph is for a batch of %" PRId64, key, p->graph->batch);
+  if (!rgc_graph_verify(p->graph, c->diags)) return fail(c, "%s: the kernels break the rules above", key);
+  for (int i = 0; i < p->graph->op_count; i++)
+    if (p->graph->ops[i].kind != RGC_OP_KERNEL) return fail(c, "%s: op %d is no kernel", key, i);
+  if (!rgc_memory_verify(p->graph, p->memory, c->diags)) return fail(c, "%s: the memory plan breaks the rules above", key);
+  bool strict = p->kind == RGC_PROGRAM_TRAIN || p->kind == RGC_PROGRAM_EVAL;
+  return check_interface(c, key, p->graph, p->kind == RGC_PROGRAM_TRAIN, strict);
+}
+
+static bool check_programs(const checker *c) {
+  const rgc_plan *plan = c->plan;
+  if (plan->program_count < 0 || plan->program_count > RGC_PLAN_MAX_PROGRAMS) return fail(c, "%d programs", plan->program_count);
+  for (int i = 0; i < plan->program_count; i++) {
+    const rgc_program *p = &plan->programs[i];
+    if (!check_program(c, p)) return false;
+    if (rgc_plan_program(plan, p->kind, p->target, p->precision, p->batch) != p)
+      return fail(c, "%s is there twice", rgc_program_key(p, c->scratch));
+  }
+  return true;
+}
+
+/* Tensors. */
+
+int rgc_torch_shape(const rgc_value *v, int64_t shape[RGC_TENSOR_MAX_RANK]) {
+  const int64_t *s = v->shape, conv[4] = {s[0], s[3], s[1], s[2]}, linear[4] = {s[0], s[1] * s[2] * s[3]}, vector[4] = {s[3]};
+  memcpy(shape, v->torch_rank == 4 ? conv : v->torch_rank == 2 ? linear : vector, sizeof conv);
+  return v->torch_rank;
+}
+
+static bool check_tensor(const checker *c, const rgc_tensor *t) {
+  const rgc_graph *graph = c->plan->unfused;
+  int64_t shape[RGC_TENSOR_MAX_RANK] = {0};
+  int id = t->name ? rgc_graph_find(graph, t->name) : -1;
+  if (id < 0 || !is_learnt(&graph->values[id])) return fail(c, "tensor '%s' is no parameter or buffer", t->name ? t->name : "");
+  int rank = rgc_torch_shape(&graph->values[id], shape);
+  if (t->dtype != RGC_TENSOR_F32 || t->rank != rank || memcmp(t->shape, shape, sizeof *shape * (size_t)rank) ||
+      t->size_bytes != 4 * (uint64_t)rgc_shape_elems(graph->values[id].shape) || !t->data)
+    return fail(c, "tensor '%s' does not have the shape or type of its parameter", t->name);
+  return true;
+}
+
+static bool check_tensors(const checker *c) {
+  const rgc_plan *plan = c->plan;
+  bool *seen = RGC_NEW_ARRAY(c->scratch, bool, plan->unfused->value_count + 1);
+  if (!plan->tensor_count) return true;
+  for (int i = 0; i < plan->tensor_count; i++) {
+    if (!check_tensor(c, &plan->tensors[i])) return false;
+    int id = rgc_graph_find(plan->unfused, plan->tensors[i].name);
+    if (seen[id]) return fail(c, "tensor '%s' is there twice", plan->tensors[i].name);
+    seen[id] = true;
+  }
+  for (int v = 0; v < plan->unfused->value_count; v++)
+    if (is_learnt(&plan->unfused->values[v]) && !seen[v]) return fail(c, "tensor '%s' is missing", plan->unfused->values[v].name);
+  return true;
+}
+
+bool rgc_plan_verify(const rgc_plan *plan, const char *name, rgc_diagnostics *diags) {
+  checker c = {.plan = plan, .name = name, .scratch = rgc_arena_create(), .diags = diags};
+  bool ok = check_source(&c) && check_unfused(&c) && check_programs(&c) && check_tensors(&c);
+  rgc_arena_destroy(c.scratch);
+  return ok;
+}
