@@ -6,6 +6,9 @@
 
 #include "runtime/device/panel.h"
 #include "runtime/reference/interpret.h"
+#include "runtime/reference/philox.h"
+
+static const double LAST_BIT = 0x1p-24;
 
 static double load(const rgc_value *value, const void *data, int64_t element) {
   switch (value->dtype) {
@@ -35,46 +38,71 @@ static void poison(const rgc_value *value, void *data) {
   for (int64_t e = 0; e < rgc_shape_elems(value->shape); e++) ((float *)data)[e] = NAN;
 }
 
-/* Elements [0, count): samples past n_valid hold anything. */
-static double distance(const rgc_value *value, const double *got, const double *want, int64_t count) {
-  double apart = 0, size = 0, differ = 0;
+/* Two results apart, and how large they are: sums of squares. */
+typedef struct apart {
+  double distance, size, differ;
+  bool broken; /* one has a number where the other has none */
+} apart;
+
+static apart compare(const double *got, const double *want, int64_t count) {
+  apart a = {0};
   for (int64_t e = 0; e < count; e++) {
-    if (isnan(got[e]) != isnan(want[e]) || (isinf(want[e]) && got[e] != want[e])) return INFINITY;
-    if (isnan(want[e]) || isinf(want[e])) continue;
-    apart += (got[e] - want[e]) * (got[e] - want[e]);
-    size += want[e] * want[e];
-    differ += got[e] != want[e];
+    if (isnan(got[e]) != isnan(want[e]) || (isinf(want[e]) && got[e] != want[e])) a.broken = true;
+    if (!isfinite(want[e]) || !isfinite(got[e])) continue;
+    a.distance += (got[e] - want[e]) * (got[e] - want[e]);
+    a.size += want[e] * want[e];
+    a.differ += got[e] != want[e];
   }
-  if (value->dtype != RGC_F32) return differ / (double)(count ? count : 1);
-  return apart == 0 ? 0 : sqrt(apart / size);
+  return a;
 }
 
-/* Count, mean and M2 are of different sizes: each plane by itself. */
-static double plane_distance(const rgc_value *value, const double *got, const double *want) {
+/* How large the result would be if nothing in it cancelled: what the last bit of every input moves, over that bit. moved[]: the result
+ * on inputs whose last bit was moved. */
+static double uncancelled_size(const double *want, const double *moved, int64_t count) {
+  return compare(moved, want, count).distance / (LAST_BIT * LAST_BIT);
+}
+
+/* Elements [first, first + count) of an output. */
+static double distance(const rgc_value *value, const double *got, const double *want, const double *moved, int64_t first, int64_t count) {
+  apart a = compare(got + first, want + first, count);
+  if (a.broken) return INFINITY;
+  if (value->dtype != RGC_F32) return a.differ / (double)(count ? count : 1);
+  double size = fmax(a.size, uncancelled_size(want + first, moved + first, count));
+  return a.distance == 0 ? 0 : sqrt(a.distance / size);
+}
+
+/* Partials [tiles, planes, 1, C]: count, mean and M2 are of different sizes, so each plane by itself. */
+static double plane_distance(const rgc_value *value, const double *got, const double *want, const double *moved) {
   int64_t channels = value->shape[RGC_C], planes = value->shape[RGC_H];
   double worst = 0;
   for (int64_t plane = 0; plane < planes; plane++) {
-    double apart = 0, size = 0;
-    for (int64_t t = 0; t < value->shape[RGC_N]; t++)
-      for (int64_t c = 0; c < channels; c++) {
-        int64_t e = (t * planes + plane) * channels + c;
-        apart += (got[e] - want[e]) * (got[e] - want[e]);
-        size += want[e] * want[e];
-      }
-    double now = apart == 0 ? 0 : sqrt(apart / size);
-    worst = now > worst || isnan(now) ? now : worst;
+    double far = 0, size = 0;
+    for (int64_t t = 0; t < value->shape[RGC_N]; t++) {
+      int64_t at = (t * planes + plane) * channels;
+      apart a = compare(got + at, want + at, channels);
+      if (a.broken) return INFINITY;
+      far += a.distance;
+      size += fmax(a.size, uncancelled_size(want + at, moved + at, channels));
+    }
+    worst = far == 0 ? worst : fmax(worst, sqrt(far / size));
   }
   return worst;
 }
 
-static double output_distance(const rgc_interpreter *oracle, const rgc_op *op, int k, const double *got, int64_t valid) {
+static bool is_moments(const rgc_kernel *kernel, int value) {
+  for (int i = 0; i < kernel->store_count; i++)
+    if (kernel->stores[i].value == value) return kernel->stores[i].kind == RGC_PARTIAL_MOMENTS;
+  return false;
+}
+
+/* moved: the outputs of the op on moved inputs, by output number. */
+static double output_distance(const rgc_interpreter *oracle, const rgc_op *op, int k, const double *got, const double *moved, int64_t valid) {
   const rgc_value *value = &oracle->graph->values[op->outputs[k]];
   const double *want = oracle->data[value->id];
   int64_t count = rgc_shape_elems(value->shape);
-  for (int i = 0; i < op->kernel->store_count; i++)
-    if (op->kernel->stores[i].value == value->id && op->kernel->stores[i].kind == RGC_PARTIAL_MOMENTS) return plane_distance(value, got, want);
+  if (is_moments(op->kernel, value->id)) return plane_distance(value, got, want, moved);
   if (oracle->samples[value->id] && valid < value->shape[RGC_N]) count = count / value->shape[RGC_N] * valid;
-  return distance(value, got, want, count);
+  return distance(value, got, want, moved, 0, count);
 }
 
 static bool shares_storage(void *const *data, const rgc_op *op, int output) {
@@ -83,24 +111,55 @@ static bool shares_storage(void *const *data, const rgc_op *op, int output) {
   return false;
 }
 
+static double *copy(rgc_arena *arena, const double *from, int64_t count) {
+  double *to = RGC_NEW_ARRAY(arena, double, count);
+  memcpy(to, from, sizeof *to * (size_t)count);
+  return to;
+}
+
+/* The oracle's outputs on inputs whose last bit is up or down by chance; then the right ones again. */
+static double **move_inputs(rgc_interpreter *oracle, const rgc_op *op, rgc_arena *scratch) {
+  const rgc_value *values = oracle->graph->values;
+  double **moved = RGC_NEW_ARRAY(scratch, double *, op->output_count), **right = RGC_NEW_ARRAY(scratch, double *, op->output_count);
+  double **inputs = RGC_NEW_ARRAY(scratch, double *, op->input_count);
+  for (int k = 0; k < op->output_count; k++) right[k] = copy(scratch, oracle->data[op->outputs[k]], rgc_shape_elems(values[op->outputs[k]].shape));
+  for (int k = 0; k < op->input_count; k++) {
+    const rgc_value *v = &values[op->inputs[k]];
+    double *data = oracle->data[v->id];
+    inputs[k] = copy(scratch, data, rgc_shape_elems(v->shape));
+    for (int64_t e = 0; v->dtype == RGC_F32 && e < rgc_shape_elems(v->shape); e++)
+      data[e] *= 1 + (rgc_philox_uniform(7, (uint32_t)v->id, 0, (uint64_t)e) < 0.5 ? LAST_BIT : -LAST_BIT);
+  }
+  rgc_interpret_kernel(oracle, op->kernel);
+  for (int k = 0; k < op->output_count; k++) {
+    size_t bytes = sizeof(double) * (size_t)rgc_shape_elems(values[op->outputs[k]].shape);
+    moved[k] = copy(scratch, oracle->data[op->outputs[k]], (int64_t)(bytes / sizeof(double)));
+    memcpy(oracle->data[op->outputs[k]], right[k], bytes);
+  }
+  for (int k = 0; k < op->input_count; k++)
+    memcpy(oracle->data[op->inputs[k]], inputs[k], sizeof(double) * (size_t)rgc_shape_elems(values[op->inputs[k]].shape));
+  return moved;
+}
+
 static rgc_verified verify_op(rgc_cpu_program *program, rgc_interpreter *oracle, void *const *data, const rgc_cpu_step *step, int i) {
   const rgc_graph *graph = oracle->graph;
   const rgc_op *op = &graph->ops[i];
   rgc_verified result = {.op = i, .value = op->outputs[0]};
+  rgc_arena *scratch = rgc_arena_create();
   for (int k = 0; k < op->input_count; k++) read_value(&graph->values[op->inputs[k]], data[op->inputs[k]], oracle->data[op->inputs[k]]);
   rgc_interpret_kernel(oracle, op->kernel);
+  double **moved = move_inputs(oracle, op, scratch);
   for (int k = 0; k < op->output_count; k++)
     if (!shares_storage(data, op, op->outputs[k])) poison(&graph->values[op->outputs[k]], data[op->outputs[k]]);
   rgc_cpu_program_run_ops(program, step, i, 1);
   for (int k = 0; k < op->output_count; k++) {
     const rgc_value *value = &graph->values[op->outputs[k]];
-    rgc_arena *scratch = rgc_arena_create();
     double *got = RGC_NEW_ARRAY(scratch, double, rgc_shape_elems(value->shape));
     read_value(value, data[value->id], got);
-    double error = output_distance(oracle, op, k, got, (int64_t)step->scalars[RGC_SCALAR_N_VALID]);
+    double error = output_distance(oracle, op, k, got, moved[k], (int64_t)step->scalars[RGC_SCALAR_N_VALID]);
     if (error > result.error || isnan(error)) result.error = isnan(error) ? INFINITY : error, result.value = value->id;
-    rgc_arena_destroy(scratch);
   }
+  rgc_arena_destroy(scratch);
   return result;
 }
 

@@ -7,7 +7,8 @@
 
 typedef struct rgc_verified {
   int op, value;   /* the op, and its output that is furthest off */
-  double error;    /* relative L2 distance; for indices (i32) the share that differs; infinity where a number is missing */
+  double error;    /* L2 distance over the size the result has, or would have if nothing cancelled; for indices the share that differs;
+                    * infinity where a number is missing */
 } rgc_verified;
 
 /* Runs every op of the program in order, each after the interpreter has run it on the same inputs, and fills results[op]. Outputs that
