@@ -81,7 +81,39 @@ static void find_streams(const rgc_kernel_text *k, const rgc_body *body, const i
 
 static void print_constants(rgc_kernel_text *k, const special *s, const contract_args *args) {
   rgc_text_printf(&k->text, "#define CONTRACT_NAME @\n#define CONTRACT_VECTORS %d\n#define CONTRACT_BLOCK %d\n#define CONTRACT_PIXEL_STRIDE %" PRId64 "\n",
-                  s->vectors, s->block, args->a_step / args->slab_step);
+                  s->vectors, s->block, args->row_taps ? 1 : args->a_step / args->slab_step);
+}
+
+/* Whether a row of taps can be one tap (contract_args.h): A is a tensor as it lies, with few channels. */
+static bool takes_rows(const rgc_kernel_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  const rgc_geometry *g = &kernel->geometry;
+  const rgc_node *root = &kernel->a->nodes[kernel->a_roots[0]];
+  int64_t channels = kernel->a_extent[RGC_C];
+  if (g->transposed || g->groups != 1 || g->dilation != 1 || g->kernel_w == 1 || channels > 4 || g->kernel_w * channels > 64) return false;
+  if (root->kind != RGC_EXPR_LOAD) return false;
+  const rgc_operand *from = &kernel->a->operands[root->index];
+  return k->graph->values[from->value].dtype == RGC_F32 && rgc_operand_is_whole(k->graph, from, kernel->a_extent);
+}
+
+static void take_rows(const rgc_kernel *kernel, contract_args *args) {
+  args->row_taps = 1;
+  args->a_c *= kernel->geometry.kernel_w;
+  args->a_w = args->out_w;
+  args->kernel_w = 1;
+}
+
+/* The prologue over (s, k) of a pixel: neighbours in a row of A. */
+static void print_row_prologue(rgc_kernel_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  int64_t channels = kernel->a_extent[RGC_C], row = kernel->a_extent[RGC_W] * channels;
+  int value = kernel->a->operands[kernel->a->nodes[kernel->a_roots[0]].index].value, number = 0;
+  while (k->op->inputs[number] != value) number++;
+  rgc_text_printf(&k->text,
+                  "INLINE vec @_a(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count) {\n"
+                  "  return vec_load_range(args->operands[%d] + (n * args->a_h + h) * %" PRId64 ", w * %" PRId64 " - %" PRId64 " + c, %" PRId64
+                  ", 0, count);\n}\n",
+                  number, row, kernel->geometry.stride * channels, kernel->geometry.pad * channels, row);
 }
 
 /* One root of a body as a function of a point: a slab_prologue. */
@@ -112,7 +144,8 @@ static void print_pixels(rgc_kernel_text *k, const special *s, const contract_ar
   rgc_print_space out = rgc_cpu_emit_space(kernel->extent, true);
   rgc_cpu_emit_head(k, s->lanes);
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
-  print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
+  if (args->row_taps) print_row_prologue(k);
+  else print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
   rgc_text_add(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum, vec *partial) {\n"
                          "  const vec acc[1] = {sum};\n");
   rgc_cpu_emit_epilogue_nodes(k, &out, "acc");
@@ -135,6 +168,10 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   if (is_whole_map(kernel) && rgc_body_is_pointwise(k->graph, kernel->a, kernel->a_extent) &&
       rgc_body_is_pointwise(k->graph, kernel->epi, kernel->extent))
     flatten(k, args);
+  if (takes_rows(k) && layout->block == kernel->a_extent[RGC_C]) {
+    take_rows(kernel, args);
+    s.block = (int)args->a_c; /* [KH][KW][K][L] of the panel is [KH][KW*K][L] */
+  }
   choose_panel(layout->lanes, k->target->lanes, &s);
   args->pixels_outer = args->kernel_h * args->kernel_w == 1 && args->a_c <= args->out_c && args->a_c * args->out_c <= 256 * 512;
   if (contract_plan(args)) return false;
@@ -143,7 +180,7 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   print_pixels(k, &s, args);
   int partials = rgc_cpu_emit_partials(k, "CONTRACT");
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/contract_pixels.h\"\n");
-  find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
+  if (!args->row_taps) find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
   k->launch->tile_count = pixels_tile_count(args, kernel->extent[RGC_N] * k->launch->valid_per_sample);
   k->launch->slab_bytes = 4 * pixels_slab_floats(args, s.vectors * s.lanes, s.block, s.width, partials);
   return partials <= KERNEL_MAX_PARTIALS;
@@ -172,7 +209,8 @@ static void print_weights(rgc_kernel_text *k, const special *s, const contract_a
                          .extent_name = {"args->out_c", "args->kernel_h", "args->kernel_w", "args->group_a"}};
   rgc_cpu_emit_head(k, s->lanes);
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
-  print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
+  if (args->row_taps) print_row_prologue(k);
+  else print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
   print_prologue(k, "b", kernel->b, kernel->b_root, rgc_cpu_emit_space(kernel->b_extent, true));
   rgc_text_add(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum) {\n"
                          "  const vec acc[1] = {sum};\n");
@@ -205,13 +243,14 @@ bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
     if (row <= 256) args->tile_rows = args->out_h; /* a whole image as one row; larger ones stay rows */
     if (row <= 256) flatten(k, args);
   }
+  if (takes_rows(k) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent)) take_rows(kernel, args);
   choose_panel(input_panel(k->target, args->a_c / args->groups), k->target->lanes, &s);
   args->group_a = args->a_c / args->groups;
   args->group_out = args->out_c / args->groups;
   tile_weights(args, &s, images);
   if (contract_plan(args)) return false;
   print_weights(k, &s, args);
-  find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
+  if (!args->row_taps) find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
   find_streams(k, kernel->b, kernel->b_extent, args->b_streams, &args->b_stream_count);
   k->launch->tile_count = weights_tile_count(args, s.vectors * s.lanes, s.block);
   k->launch->slab_bytes = 4 * weights_slab_floats(args, s.vectors * s.lanes, s.block, s.lanes);

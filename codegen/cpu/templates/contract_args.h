@@ -38,6 +38,9 @@ typedef struct contract_args {
   int64_t groups;
   int64_t kernel_h, kernel_w, stride, pad, dilation;
   int64_t transposed;           /* 0 or 1 */
+  /* 1: few input channels. A row of taps is one tap whose channels are (s, k), KW * K of them: kernel_w is 1, a_c and group_a are KW * K,
+   * a_w is out_w, and the prologue finds the channels of pixel w at A's columns from w * stride - pad on. */
+  int64_t row_taps;
   /* PIXELS: output rows and images of a tile; one of them is 1 unless a tile holds whole images. Rows: a multiple of the
    * stride if transposed. WEIGHTS: rows and images accumulated at a time. */
   int64_t tile_rows, tile_images;
@@ -65,12 +68,18 @@ static inline int64_t contract_reach(const contract_args *args, int64_t r, int64
   return args->transposed ? at / args->stride : at;
 }
 
-static inline void contract_range(const contract_args *args, int64_t taps, int64_t *low, int64_t *high) {
+/* The same of column s. */
+static inline int64_t contract_reach_column(const contract_args *args, int64_t s, int64_t residue, int64_t *reaches) {
+  *reaches = 1;
+  return args->row_taps ? 0 : contract_reach(args, s, residue, reaches);
+}
+
+static inline void contract_range(const contract_args *args, int columns, int64_t *low, int64_t *high) {
   int64_t found = 0, reaches;
   *low = *high = 0;
   for (int64_t residue = 0; residue < args->out_step; residue++)
-    for (int64_t r = 0; r < taps; r++) {
-      int64_t at = contract_reach(args, r, residue, &reaches);
+    for (int64_t r = 0; r < (columns ? args->kernel_w : args->kernel_h); r++) {
+      int64_t at = (columns ? contract_reach_column : contract_reach)(args, r, residue, &reaches);
       if (!reaches) continue;
       if (!found || at < *low) *low = at;
       if (!found || at > *high) *high = at;
@@ -84,7 +93,7 @@ static inline int64_t contract_plan_residue(contract_args *args, contract_residu
     int64_t r = args->transposed ? args->kernel_h - 1 - k : k, reaches_h, reaches_w;
     int64_t row = contract_reach(args, r, to->first_h, &reaches_h);
     for (int64_t s = 0; reaches_h && s < args->kernel_w; s++) {
-      int64_t column = contract_reach(args, s, to->first_w, &reaches_w);
+      int64_t column = contract_reach_column(args, s, to->first_w, &reaches_w);
       if (!reaches_w) continue;
       int64_t down = (row - args->origin_h) / args->slab_step, right = (column - args->origin_w) / args->slab_step;
       args->taps[used++] = (contract_tap){row, down * args->slab_cols + right, r * args->kernel_w + s};
@@ -104,12 +113,12 @@ static inline int contract_plan(contract_args *args) {
   args->slab_step = subsampled ? args->stride : 1;
   args->residue_count = args->out_step * args->out_step;
   if (args->kernel_h * args->kernel_w > CONTRACT_MAX_TAPS || args->residue_count > CONTRACT_MAX_RESIDUES) return -1;
-  contract_range(args, args->kernel_h, &args->origin_h, &high_h);
-  contract_range(args, args->kernel_w, &args->origin_w, &high_w);
+  contract_range(args, 0, &args->origin_h, &high_h);
+  contract_range(args, 1, &args->origin_w, &high_w);
   int64_t rows = (args->tile_rows + args->out_step - 1) / args->out_step;
   int64_t columns = (args->out_w + args->out_step - 1) / args->out_step;
   args->slab_rows = ((rows - 1) * args->a_step + high_h - args->origin_h) / args->slab_step + 1;
-  args->slab_cols = ((columns - 1) * args->a_step + high_w - args->origin_w) / args->slab_step + 1;
+  args->slab_cols = ((columns - 1) * (args->row_taps ? 1 : args->a_step) + high_w - args->origin_w) / args->slab_step + 1;
   for (int64_t k = 0; k < args->residue_count; k++) {
     contract_residue *residue = &args->residues[k];
     residue->first_h = k / args->out_step;
