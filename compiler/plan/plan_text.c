@@ -1,8 +1,9 @@
 /* plan_text.c: see plan_text.h.
  *
  *   program train cpu-avx512 fp32 32           kind, target, precision, batch
- *   region param 1078976                       bytes; param, state, act
+ *   region param 1078976                       bytes; param, state, folded, act
  *   region state 2157888
+ *   region folded 64
  *   region act 29360192
  *   peak 57 29360128 1 2 3 4 5 6               op, bytes, and the bytes of each part (memory.h)
  *   ledger conv1: bn1 fused into its epilogue  any number of lines
@@ -15,7 +16,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const region_words[RGC_REGION_COUNT] = {"param", "state", "act"};
+static const char *const region_words[] = {[RGC_REGION_PARAM] = "param", [RGC_REGION_STATE] = "state", [RGC_REGION_FOLDED] = "folded",
+                                            [RGC_REGION_ACT] = "act"};
+_Static_assert(sizeof region_words / sizeof *region_words == RGC_REGION_COUNT, "each region has a word");
 static const char *const kind_words[RGC_PROGRAM_KIND_COUNT] = {
 #define X(id, word, about) word,
     RGC_PROGRAM_KINDS(X)

@@ -56,22 +56,23 @@ static bool same_outside(const rgc_value *a, const rgc_value *b) {
          a->layout.kind == b->layout.kind;
 }
 
-/* Each of `from` that shows outside is in `in`, and the same there; `strict`: it must be there. */
-static bool check_outside(const checker *c, const char *what, const rgc_graph *from, const rgc_graph *in, bool strict) {
+/* Each of `from` that shows outside is in `in`, and the same there. */
+static bool check_outside(const checker *c, const char *what, const rgc_graph *from, const rgc_graph *in) {
   for (int i = 0; i < from->value_count; i++) {
     const rgc_value *value = &from->values[i];
     if (!is_outside(value)) continue;
     int found = rgc_graph_find(in, value->name);
-    if (found < 0 ? strict : !same_outside(value, &in->values[found]))
+    if (found < 0 || !same_outside(value, &in->values[found]))
       return fail(c, "%s: value %%%s is not that of the network", what, value->name);
   }
   return true;
 }
 
-static bool check_interface(const checker *c, const char *what, const rgc_graph *graph, bool training, bool strict) {
+/* `whole`: the graph has all that the network shows. */
+static bool check_interface(const checker *c, const char *what, const rgc_graph *graph, bool training, bool whole) {
   rgc_graph *wanted = rgc_network_build(c->network, graph->batch, training, c->diags);
   if (!wanted) return fail(c, "%s: the plan's source cannot be built", what);
-  return check_outside(c, what, graph, wanted, strict) && (!strict || check_outside(c, what, wanted, graph, true));
+  return check_outside(c, what, graph, wanted) && (!whole || check_outside(c, what, wanted, graph));
 }
 
 /* Graphs. */
@@ -101,8 +102,29 @@ static bool check_program(const checker *c, const rgc_program *p) {
   for (int i = 0; i < p->graph->op_count; i++)
     if (p->graph->ops[i].kind != RGC_OP_KERNEL) return fail(c, "%s: op %d is no kernel", key, i);
   if (!rgc_memory_verify(p->graph, p->memory, c->diags)) return fail(c, "%s: the memory plan breaks the rules above", key);
-  bool strict = p->kind == RGC_PROGRAM_TRAIN || p->kind == RGC_PROGRAM_EVAL;
-  return check_interface(c, key, p->graph, p->kind == RGC_PROGRAM_TRAIN, strict);
+  return check_interface(c, key, p->graph, p->kind == RGC_PROGRAM_TRAIN, p->kind != RGC_PROGRAM_FOLD);
+}
+
+/* What programs share: regions laid out by name. */
+
+static bool same_storage(const rgc_program *p, const rgc_program *q, int v, int w) {
+  const rgc_value *a = &p->graph->values[v], *b = &q->graph->values[w];
+  const rgc_place *x = &p->memory->places[v], *y = &q->memory->places[w];
+  return a->dtype == b->dtype && !memcmp(a->shape, b->shape, sizeof a->shape) && a->layout.kind == b->layout.kind &&
+         a->layout.groups == b->layout.groups && a->layout.lanes == b->layout.lanes && a->layout.block == b->layout.block &&
+         x->region == y->region && x->offset_bytes == y->offset_bytes;
+}
+
+static bool check_shared(const checker *c, const rgc_program *p, const rgc_program *q) {
+  if (strcmp(p->target, q->target) || strcmp(p->precision, q->precision)) return true;
+  for (int v = 0; v < p->graph->value_count; v++) {
+    const rgc_value *value = &p->graph->values[v];
+    bool shared = is_learnt(value) || value->role == RGC_ROLE_STATE || value->role == RGC_ROLE_FOLDED;
+    int w = shared ? rgc_graph_find(q->graph, value->name) : -1;
+    if (w >= 0 && q->graph->values[w].role == value->role && !same_storage(p, q, v, w))
+      return fail(c, "%s and %s do not agree where %%%s lies", rgc_program_key(p, c->scratch), rgc_program_key(q, c->scratch), value->name);
+  }
+  return true;
 }
 
 static bool check_programs(const checker *c) {
@@ -113,6 +135,8 @@ static bool check_programs(const checker *c) {
     if (!check_program(c, p)) return false;
     if (rgc_plan_program(plan, p->kind, p->target, p->precision, p->batch) != p)
       return fail(c, "%s is there twice", rgc_program_key(p, c->scratch));
+    for (int j = 0; j < i; j++)
+      if (!check_shared(c, p, &plan->programs[j])) return false;
   }
   return true;
 }

@@ -91,6 +91,8 @@ static inline rgc_plan *small_plan(fixture *f) {
   rgc_plan *plan = empty_plan(f, "graphs/plain20.yaml", sets, 3, &network);
   add_program(f, plan, network, RGC_PROGRAM_TRAIN, 2);
   add_program(f, plan, network, RGC_PROGRAM_EVAL, 3);
+  add_program(f, plan, network, RGC_PROGRAM_FOLD, 2);
+  add_program(f, plan, network, RGC_PROGRAM_INFER, 2);
   add_tensors(f, plan);
   return plan;
 }

@@ -41,6 +41,8 @@ Test(plan, a_plan_of_a_network_comes_back, .timeout = 120) {
   rgc_plan *plan = empty_plan(&f, "graphs/cifar_resnet20.yaml", NULL, 0, &network);
   add_program(&f, plan, network, RGC_PROGRAM_TRAIN, 32);
   add_program(&f, plan, network, RGC_PROGRAM_EVAL, 1);
+  add_program(&f, plan, network, RGC_PROGRAM_FOLD, 1);
+  add_program(&f, plan, network, RGC_PROGRAM_INFER, 1);
   bytes b = written(&f, plan);
   rgc_plan *back = rgc_plan_parse(f.arena, b.data, b.size, "x.bin", &f.diags);
   cr_assert(back, "%s", rendered(&f));
@@ -189,6 +191,10 @@ Test(plan, hand_edits_with_a_right_digest_are_refused, .timeout = 120) {
       {"program.train", "layout=panel(1,16,", "layout=panel(1,1,"},
       {"program.train", " batch 2\n", " batch 2\n# x\n"},
       {"program.eval", "program eval", "program infer"},
+      {"program.infer", "value %input f32 input [2,8,8,3]", "value %input f32 input [2,8,7,3]"},
+      {"program.infer", " folded [", " buffer ["},
+      {"program.infer", "region folded", "region act"},
+      {"program.fold", "program fold", "program infer"},
   };
   for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) expect_edit_refused(edits[i][0], edits[i][1], edits[i][2]);
 }
@@ -276,6 +282,15 @@ static void refuse(fixture *f, const rgc_plan *plan, const char *what) {
   cr_assert(f->diags.error_count > before, "%s", what);
 }
 
+/* Of two BN parameters, which have one size: right alone, but not beside other programs. */
+static void exchange_places(rgc_program *p) {
+  int a = rgc_graph_find(p->graph, "bn1.weight"), b = rgc_graph_find(p->graph, "bn1.bias");
+  cr_assert(a >= 0 && b >= 0);
+  rgc_place place = p->memory->places[a];
+  p->memory->places[a] = p->memory->places[b];
+  p->memory->places[b] = place;
+}
+
 Test(plan, writing_verifies_first) {
   fixture f = start();
   rgc_plan *plan = small_plan(&f);
@@ -298,6 +313,9 @@ Test(plan, writing_verifies_first) {
   cr_assert_not(rgc_plan_write(plan, path, &f.diags));
   cr_assert(access(path, F_OK) && errno == ENOENT, "nothing is written");
   p->memory->places[0].offset_bytes -= 64;
+  exchange_places(&plan->programs[1]);
+  refuse(&f, plan, "programs that do not agree where a parameter lies");
+  exchange_places(&plan->programs[1]);
   const rgc_graph *unfused = plan->unfused;
   plan->unfused = p->graph;
   refuse(&f, plan, "kernels in the unfused graph");
