@@ -10,6 +10,7 @@
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/layout.h"
 #include "compiler/passes/optimizer.h"
+#include "compiler/passes/schedule.h"
 #include "compiler/passes/tile.h"
 
 static bool expand(rgc_compilation *c, rgc_diagnostics *diags) {
@@ -41,6 +42,12 @@ static bool decompose(rgc_compilation *c, rgc_diagnostics *diags) {
 static bool fuse(rgc_compilation *c, rgc_diagnostics *diags) {
   (void)diags;
   rgc_fuse(c->graph, c->target, &c->ledger);
+  return true;
+}
+
+static bool schedule(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_schedule_updates(c->graph);
   return true;
 }
 
@@ -84,6 +91,7 @@ const rgc_pass rgc_passes[] = {
     {"decompose", "every composite op becomes kernels", ALL, decompose},
     {"scale", "BN's factors go into the weights", FOLDED, scale},
     {"fuse", "maps go into the kernels before and behind them", ALL, fuse},
+    {"schedule", "updates move up to the gradients they consume", TRAIN, schedule},
     {"tile", "kernels are cut into tiles; partial sums get their shapes", ALL, tile},
     {"layout", "weights of contracts are packed into panels", ALL, layout},
     {"split", "what follows from the weights alone is one program, the rest another", FOLDED, split},

@@ -9,7 +9,7 @@
 #include "codegen/cpu/emit_kernel.h"
 #include "codegen/cpu/templates/contract_slab.h"
 
-enum { WEIGHT_CHUNK_FLOATS = 1 << 16, WEIGHT_TILE_CHANNELS = 128 };
+enum { WEIGHT_CHUNK_FLOATS = 1 << 15, WEIGHT_TILE_CHANNELS = 128, LEAST_PANEL_TAPS = 2 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -157,6 +157,13 @@ static void print_pixels(rgc_kernel_text *k, const special *s, const contract_ar
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_EPILOGUE @_epi\n#define CONTRACT_PREFETCH @_prefetch\n");
 }
 
+/* Where tiles of pixels are fewer than threads want, tiles take some panels each; never so few that copying A costs more than them. */
+static void cut_panels(contract_args *args, int64_t images, int64_t panels, int64_t wanted) {
+  int64_t tiles = int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
+  int64_t cuts = int_min(int_ceil_div(wanted, tiles), int_max(1, panels * args->kernel_h * args->kernel_w / LEAST_PANEL_TAPS));
+  args->tile_panels = args->groups == 1 && cuts > 1 ? int_ceil_div(panels, cuts) : 0;
+}
+
 bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   const rgc_layout *layout = &k->graph->values[kernel->weight].layout;
@@ -175,14 +182,16 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   choose_panel(layout->lanes, k->target->lanes, &s);
   args->pixels_outer = args->kernel_h * args->kernel_w == 1 && args->a_c <= args->out_c && args->a_c * args->out_c <= 256 * 512;
   if (contract_plan(args)) return false;
+  int64_t panel = s.lanes * s.vectors, images = kernel->extent[RGC_N] * k->launch->valid_per_sample;
+  cut_panels(args, images, int_ceil_div(args->group_out, panel), k->target->facts.min_tiles);
   int64_t columns = int_ceil_div(args->out_w, args->out_step), rows = int_ceil_div(args->tile_rows, args->out_step) * args->tile_images;
   choose_group(columns, rows, k->target->group_pixels, &s);
   print_pixels(k, &s, args);
   int partials = rgc_cpu_emit_partials(k, "CONTRACT");
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/contract_pixels.h\"\n");
   if (!args->row_taps) find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
-  k->launch->tile_count = pixels_tile_count(args, kernel->extent[RGC_N] * k->launch->valid_per_sample);
-  k->launch->slab_bytes = 4 * pixels_slab_floats(args, s.vectors * s.lanes, s.block, s.width, partials);
+  k->launch->tile_count = pixels_tile_count(args, images, panel);
+  k->launch->slab_bytes = 4 * pixels_slab_floats(args, panel, s.block, s.width, partials);
   return partials <= KERNEL_MAX_PARTIALS;
 }
 

@@ -48,6 +48,16 @@ static bool has_room(const rgc_fuser *f, const rgc_kernel *producer, const rgc_k
          stores_are_plain(f, producer) && stores_are_plain(f, map);
 }
 
+/* Whole tensors that the map reads beside `value`. */
+static int count_streams(const rgc_fuser *f, const rgc_kernel *map, int value) {
+  int count = 0;
+  for (int i = 0; i < map->epi->operand_count; i++) {
+    int other = map->epi->operands[i].value;
+    count += other != value && rgc_fuse_bytes(f, other) * 2 >= rgc_fuse_bytes(f, value);
+  }
+  return count;
+}
+
 /* (a) the map can run where the producer is: what else it reads is there, what it overwrites is not read in between or later. */
 static bool fits_at_producer(const rgc_fuser *f, int producer, int map) {
   const rgc_kernel *kernel = f->kernels[map];
@@ -119,6 +129,8 @@ static bool try_producer(rgc_fuser *f, int map, int value, bool into_maps, bool 
   if ((kernel->kind == RGC_MAP) != into_maps || memcmp(kernel->extent, more->extent, sizeof more->extent)) return false;
   if (store_of(kernel, value) < 0 || !reads_same_point(f, more, value) || !has_room(f, kernel, more)) return false;
   if (f->graph->values[value].dtype != RGC_F32) return false;
+  bool weights = kernel->kind == RGC_CONTRACT && kernel->form == RGC_WEIGHTS;
+  if (weights && count_streams(f, more, value) > f->target->max_weight_streams) return false;
   if (move_producer ? !fits_at_map(f, producer, map) : !fits_at_producer(f, producer, map)) return false;
   int64_t saved = rgc_fuse_bytes(f, value);
   rgc_fuse_note(f, map, "%s joins the epilogue of %s%s: %.3g MB less to read", f->ops[map].word ? f->ops[map].word : "map",

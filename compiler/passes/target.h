@@ -13,6 +13,7 @@ typedef struct rgc_target {
   int64_t map_tile_floats;  /* floats of output of a tile of a map that reduces */
   int min_tiles;            /* fewer would leave threads idle; a number for the machine's kind, not for this machine */
   int max_streams;          /* whole tensors that one prologue may read */
+  int max_weight_streams;   /* whole tensors that the epilogue of a weight gradient may read: it writes in short rows far apart */
   int max_operands, max_outputs, max_partials; /* of a kernel */
 } rgc_target;
 #endif

@@ -37,8 +37,7 @@ static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
   int64_t step = g->transposed ? g->stride : 1;
   int64_t total = kernel->extent[RGC_N] * kernel->extent[RGC_H] * kernel->extent[RGC_W];
   int64_t a_per_pixel = rgc_shape_elems(kernel->a_extent) / highest(1, total);
-  int64_t most = lowest(target->tile_pixels, target->tile_floats / highest(1, a_per_pixel));
-  cut(kernel, highest(1, lowest(most, total / target->min_tiles)), step);
+  cut(kernel, highest(1, lowest(target->tile_pixels, target->tile_floats / highest(1, a_per_pixel))), step);
 }
 
 static void cut_map(rgc_kernel *kernel, const rgc_target *target) {

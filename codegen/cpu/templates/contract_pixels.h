@@ -18,7 +18,7 @@
  * Layout: weight [g][ceil(O/G/PANEL)][ceil(K/BLOCK)][KH][KW][BLOCK][PANEL], zero-padded (kernel.h with L = PANEL); slab as in
  * contract_args.h, filled by slab.h; before it, the running partials [panel][partial][VECTORS]. Partials [tile][planes][out_c].
  *
- * Tiling: a tile owns rows of output and all channels. Panels of weights are the outer loop, pixel groups the inner: the
+ * Tiling: a tile owns rows of output and all channels, or some panels of them where pixels are few. Panels of weights are the outer loop, pixel groups the inner: the
  * panel streams through L1 while the slab lies in L2. Where all weights fit L2 beside it and outputs are many (a 1x1 that
  * widens, on large images), args->pixels_outer exchanges the two, so that whole pixels of output are written at a time. A group reads VECTORS loads and WIDTH * ROWS broadcasts for each
  * VECTORS * WIDTH * ROWS FMAs; 2 x 14 with 32 registers, 2 x 6 with 16, is what fits. Rows of a group are taken image first,
@@ -43,6 +43,7 @@
 /* A tile: which rows of which images, and its slab. */
 typedef struct FN(tile) {
   int64_t index, n, images, h, rows; /* output rows [h, h + rows) of images [n, n + images) */
+  int64_t panel, panel_end;          /* of each group */
   int64_t blocks, plane, image;      /* blocks of a group; floats from block to block, from image to image */
   float *slab;
   partial *running; /* of panel 0 */
@@ -63,11 +64,15 @@ static inline int64_t FN(slab_floats)(const contract_args *args) {
   return pixels_slab_floats(args, PANEL, CONTRACT_BLOCK, CONTRACT_WIDTH, CONTRACT_PARTIALS);
 }
 
-static inline int64_t FN(tile_count)(const contract_args *args, int64_t images) { return pixels_tile_count(args, images); }
+static inline int64_t FN(tile_count)(const contract_args *args, int64_t images) { return pixels_tile_count(args, images, PANEL); }
 
 static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float *slab) {
-  int64_t cuts = int_ceil_div(args->out_h, args->tile_rows);
+  int64_t cuts = int_ceil_div(args->out_h, args->tile_rows), panel_cuts = pixels_panel_cuts(args, PANEL);
+  int64_t panels = int_ceil_div(args->group_out, PANEL), cut = index % panel_cuts;
+  index /= panel_cuts;
   FN(tile) tile = {.index = index, .slab = slab + pixels_partial_floats(args, PANEL, CONTRACT_PARTIALS), .running = (partial *)slab};
+  tile.panel = panel_cuts > 1 ? cut * args->tile_panels : 0;
+  tile.panel_end = panel_cuts > 1 ? int_min(tile.panel + args->tile_panels, panels) : panels;
   tile.n = index / cuts * args->tile_images;
   tile.images = int_max(0, int_min(args->tile_images, args->valid - tile.n));
   tile.h = index % cuts * args->tile_rows;
@@ -279,12 +284,12 @@ static void FN(run_panels)(const contract_args *args, FN(tile) * tile, int64_t g
 /* slab: slab_floats of floats, aligned to a cache line; what it holds before and after does not matter. */
 CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab) {
   const contract_args *args = told;
-  int64_t panels = int_ceil_div(args->group_out, PANEL), together = args->pixels_outer ? panels : 1;
   FN(tile) tile = FN(place)(args, index, slab);
+  int64_t panels = tile.panel_end - tile.panel, together = args->pixels_outer ? panels : 1;
   FN(fill)(args, &tile);
   FN(plan_ahead)(args, &tile, panels);
   for (int64_t g = 0; g < args->groups; g++)
-    for (int64_t panel = 0; panel < panels; panel += together) FN(run_panels)(args, &tile, g, panel, panel + together);
+    for (int64_t panel = tile.panel; panel < tile.panel_end; panel += together) FN(run_panels)(args, &tile, g, panel, panel + together);
 }
 
 #undef PASTE_

@@ -19,8 +19,13 @@ INLINE int64_t pixels_slab_floats(const contract_args *args, int64_t panel, int6
   return pixels_partial_floats(args, panel, partials) + args->groups * int_ceil_div(args->group_a, block) * plane + slack;
 }
 
-INLINE int64_t pixels_tile_count(const contract_args *args, int64_t images) {
-  return int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
+/* Tiles of the same pixels; one where groups divide the channels already. */
+INLINE int64_t pixels_panel_cuts(const contract_args *args, int64_t panel) {
+  return args->tile_panels && args->groups == 1 ? int_ceil_div(int_ceil_div(args->out_c, panel), args->tile_panels) : 1;
+}
+
+INLINE int64_t pixels_tile_count(const contract_args *args, int64_t images, int64_t panel) {
+  return int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows) * pixels_panel_cuts(args, panel);
 }
 
 /* Form WEIGHTS. B comes in blocks of a whole vector where that is a multiple of `block`, so that its copy moves vectors. */

@@ -42,7 +42,7 @@ typedef struct FN(tile) {
 /* A chunk of pixels: output rows [h, h + rows) of images [n, n + images). */
 typedef struct FN(chunk) {
   int64_t n, images, h, rows;
-  int64_t a_next, a_lines, b_next, b_lines; /* float of the streams to fetch next, cache lines a step */
+  int64_t a_next, a_pixels, b_next, b_pixels; /* pixel of the streams to fetch next, pixels a step */
 } FN(chunk);
 
 static inline int64_t FN(slab_floats)(const contract_args *args) {
@@ -107,16 +107,28 @@ static __attribute__((noinline)) void FN(fill_b)(const contract_args *args, cons
 INLINE void FN(plan_ahead)(const contract_args *args, FN(chunk) * chunk, int64_t steps) {
   int64_t next_h = chunk->h + chunk->rows, samples = next_h < args->out_h ? 0 : chunk->images, points = chunk->rows * chunk->images;
   if (samples) next_h = 0;
-  chunk->a_next = ((chunk->n + samples) * args->a_h + next_h * args->a_step) * args->a_w * args->a_c;
-  chunk->b_next = ((chunk->n + samples) * args->out_h + next_h) * args->out_w * args->out_c;
-  chunk->a_lines = int_ceil_div(points * args->a_step * args->a_w * args->a_c, 16 * steps);
-  chunk->b_lines = int_ceil_div(points * args->out_w * args->out_c, 16 * steps);
+  chunk->a_next = ((chunk->n + samples) * args->a_h + next_h * args->a_step) * args->a_w;
+  chunk->b_next = ((chunk->n + samples) * args->out_h + next_h) * args->out_w;
+  chunk->a_pixels = int_ceil_div(points * args->a_step * args->a_w, steps);
+  chunk->b_pixels = int_ceil_div(points * args->out_w, steps);
 }
 
-INLINE void FN(fetch)(const contract_args *args, const int64_t *streams, int64_t count, int64_t *next, int64_t lines) {
-  for (int64_t i = 0; i < lines; i++, *next += 16)
-    for (int64_t k = 0; k < count; k++)
-      __builtin_prefetch((const void *)((__UINTPTR_TYPE__)args->operands[streams[k]] + (__UINTPTR_TYPE__)*next * 4), 0, 2);
+/* Channels [first, first + count) of the next pixels of each stream; `channels` from pixel to pixel. */
+INLINE void FN(fetch)(const contract_args *args, const int64_t *streams, int64_t stream_count, int64_t *next, int64_t pixels,
+                      int64_t channels, int64_t first, int64_t count) {
+  for (int64_t i = 0; i < pixels; i++, ++*next)
+    for (int64_t k = 0; k < stream_count; k++) {
+      __UINTPTR_TYPE__ from = (__UINTPTR_TYPE__)args->operands[streams[k]] + (__UINTPTR_TYPE__)(*next * channels + first) * 4;
+      for (int64_t c = 0; c < count; c += 16) __builtin_prefetch((const void *)(from + (__UINTPTR_TYPE__)c * 4), 0, 2);
+    }
+}
+
+INLINE void FN(fetch_ahead)(const contract_args *args, const FN(tile) * tile, FN(chunk) * chunk) {
+  int64_t a_first = tile->panel * PANEL, b_first = tile->block * CONTRACT_BLOCK;
+  FN(fetch)(args, args->streams, args->stream_count, &chunk->a_next, chunk->a_pixels, args->a_c, tile->group * args->group_a + a_first,
+            int_min(tile->panels * PANEL, args->group_a - a_first));
+  FN(fetch)(args, args->b_streams, args->b_stream_count, &chunk->b_next, chunk->b_pixels, args->out_c,
+            tile->group * args->group_out + b_first, int_min(tile->blocks * CONTRACT_BLOCK, args->group_out - b_first));
 }
 
 /* One row of pixels: each is VECTORS loads of A against a broadcast for every o of the block. */
@@ -163,8 +175,7 @@ static void FN(run_chunk)(const contract_args *args, const FN(tile) * tile, FN(c
   for (int64_t block = 0; block < tile->blocks; block++)
     for (int64_t panel = 0; panel < tile->panels; panel++)
       for (int64_t t = 0; t < all->tap_count; t++, sums += CONTRACT_BLOCK * PANEL) {
-        FN(fetch)(args, args->streams, args->stream_count, &chunk->a_next, chunk->a_lines);
-        FN(fetch)(args, args->b_streams, args->b_stream_count, &chunk->b_next, chunk->b_lines);
+        FN(fetch_ahead)(args, tile, chunk);
         FN(accumulate)(args, chunk, &args->taps[t], tile->a + panel * tile->a_plane + args->taps[t].a * PANEL,
                        tile->b + block * CONTRACT_BLOCK / B_SLAB * tile->b_plane + block * CONTRACT_BLOCK % B_SLAB, sums);
       }
