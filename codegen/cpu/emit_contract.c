@@ -9,7 +9,7 @@
 #include "codegen/cpu/emit_kernel.h"
 #include "codegen/cpu/templates/contract_slab.h"
 
-enum { WEIGHT_CHUNK_FLOATS = 1 << 15, WEIGHT_TILE_CHANNELS = 128, LEAST_PANEL_TAPS = 2 };
+enum { WEIGHT_CHUNK_FLOATS = 1 << 15, WEIGHT_TILE_CHANNELS = 128, LEAST_PANEL_TAPS = 2, PANELS_FLOATS = 1 << 16 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -135,7 +135,7 @@ static void print_prefetch(rgc_kernel_text *k, const rgc_print_space *space) {
   for (int i = 0; i < kernel->epi->operand_count; i++)
     for (int j = 0; j < k->op->input_count; j++)
       if (k->op->inputs[j] == kernel->epi->operands[i].value && rgc_operand_is_whole(k->graph, &kernel->epi->operands[i], kernel->extent))
-        rgc_text_printf(&k->text, "  __builtin_prefetch(args->operands[%d] + at, 0, 3);\n", j);
+        rgc_text_printf(&k->text, "  __builtin_prefetch(args->operands[%d] + at, 0, 2);\n", j);
   rgc_text_add(&k->text, "}\n");
 }
 
@@ -180,9 +180,10 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
     s.block = (int)args->a_c; /* [KH][KW][K][L] of the panel is [KH][KW*K][L] */
   }
   choose_panel(layout->lanes, k->target->lanes, &s);
-  args->pixels_outer = args->kernel_h * args->kernel_w == 1 && args->a_c <= args->out_c && args->a_c * args->out_c <= 256 * 512;
   if (contract_plan(args)) return false;
   int64_t panel = s.lanes * s.vectors, images = kernel->extent[RGC_N] * k->launch->valid_per_sample;
+  int64_t panel_floats = int_ceil_div(args->group_a, s.block) * s.block * panel * args->kernel_h * args->kernel_w;
+  args->panels_together = int_max(1, PANELS_FLOATS / panel_floats);
   cut_panels(args, images, int_ceil_div(args->group_out, panel), k->target->facts.min_tiles);
   int64_t columns = int_ceil_div(args->out_w, args->out_step), rows = int_ceil_div(args->tile_rows, args->out_step) * args->tile_images;
   choose_group(columns, rows, k->target->group_pixels, &s);

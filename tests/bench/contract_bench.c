@@ -182,7 +182,7 @@ static contract_args describe(const shape *shape, int64_t in, int64_t out, int64
                         .out_c = out, .groups = 1, .kernel_h = shape->size, .kernel_w = shape->size,
                         .stride = shape->stride, .pad = shape->size / 2, .dilation = 1,
                         .tile_rows = shape->rows, .tile_images = shape->images};
-  args.pixels_outer = shape->size == 1 && in <= out && in * out <= 256 * 512;
+  args.panels_together = (1 << 16) / (in * shape->size * shape->size * 2 * CONTRACT_LANES);
   if (shape->size == 1 && shape->stride == 1) {
     args.a_w = args.out_w = extent * shape->rows * shape->images; /* strips of rows, as images of one row */
     args.valid = BATCH * extent / (shape->rows * shape->images);

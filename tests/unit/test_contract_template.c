@@ -155,8 +155,8 @@ static contract_args whole_images(contract_args args, int64_t images) {
   return args;
 }
 
-static contract_args pixels_outer(contract_args args) {
-  args.pixels_outer = 1;
+static contract_args panels_together(contract_args args) {
+  args.panels_together = 3;
   return args;
 }
 
@@ -180,8 +180,8 @@ Test(contract_template, forward) {
   check_pixels(&kernel_reducing, square(2, 13, 19, 37, 3, 1, 1), 2);
   check_pixels(&kernel_reducing, square(1, 12, 64, 64, 3, 1, 1), 1);
   check_pixels(&kernel_reducing, square(3, 9, 33, 5, 1, 1, 0), 3);
-  check_pixels(&kernel_reducing, pixels_outer(square(2, 9, 20, 150, 1, 1, 0)), 3);
-  check_pixels(&kernel_narrow, pixels_outer(grouped(square(1, 9, 6, 150, 3, 1, 1), 2)), 1);
+  check_pixels(&kernel_reducing, panels_together(square(2, 9, 20, 150, 1, 1, 0)), 3);
+  check_pixels(&kernel_narrow, panels_together(grouped(square(1, 9, 6, 150, 3, 1, 1), 2)), 1);
   check_pixels(&kernel_reducing, square(2, 11, 70, 40, 1, 2, 0), 2);
   check_pixels(&kernel_paired, whole_images(square(5, 7, 35, 33, 3, 1, 1), 2), 5);
   check_pixels(&kernel_paired, square(2, 15, 8, 21, 3, 2, 1), 2);

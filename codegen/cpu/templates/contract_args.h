@@ -45,7 +45,7 @@ typedef struct contract_args {
    * stride if transposed. WEIGHTS: rows and images accumulated at a time. */
   int64_t tile_rows, tile_images;
   int64_t tile_panels;  /* PIXELS: panels of output channels of a tile; tiles of the same pixels follow each other */
-  int64_t pixels_outer; /* PIXELS: 1 to take all panels for a group of pixels, 0 to take all pixels for a panel */
+  int64_t panels_together; /* PIXELS: how many panels are taken for a group of pixels before the next group; at least 1 */
   /* WEIGHTS: what one tile computes, in blocks of CONTRACT_BLOCK output and panels of input channels of a group. */
   int64_t tile_out_blocks, tile_in_panels;
   /* Derived by contract_plan. */

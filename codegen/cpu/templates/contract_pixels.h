@@ -19,8 +19,9 @@
  * contract_args.h, filled by slab.h; before it, the running partials [panel][partial][VECTORS]. Partials [tile][planes][out_c].
  *
  * Tiling: a tile owns rows of output and all channels, or some panels of them where pixels are few. Panels of weights are the outer loop, pixel groups the inner: the
- * panel streams through L1 while the slab lies in L2. Where all weights fit L2 beside it and outputs are many (a 1x1 that
- * widens, on large images), args->pixels_outer exchanges the two, so that whole pixels of output are written at a time. A group reads VECTORS loads and WIDTH * ROWS broadcasts for each
+ * panel streams through L1 while the slab lies in L2. Several small panels
+ * (args->panels_together, as many as L2 holds beside it) are taken for a group of pixels before the next, so that what is read and
+ * written of an output pixel are long runs. A group reads VECTORS loads and WIDTH * ROWS broadcasts for each
  * VECTORS * WIDTH * ROWS FMAs; 2 x 14 with 32 registers, 2 x 6 with 16, is what fits. Rows of a group are taken image first,
  * so that two images share the taps that fall on padding rows, which are skipped. A group that hangs over the end of a row
  * computes on what lies behind in the slab (there is slack for it), and drops it: pixels do not meet.
@@ -285,11 +286,12 @@ static void FN(run_panels)(const contract_args *args, FN(tile) * tile, int64_t g
 CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab) {
   const contract_args *args = told;
   FN(tile) tile = FN(place)(args, index, slab);
-  int64_t panels = tile.panel_end - tile.panel, together = args->pixels_outer ? panels : 1;
+  int64_t panels = tile.panel_end - tile.panel, together = int_max(1, args->panels_together);
   FN(fill)(args, &tile);
   FN(plan_ahead)(args, &tile, panels);
   for (int64_t g = 0; g < args->groups; g++)
-    for (int64_t panel = tile.panel; panel < tile.panel_end; panel += together) FN(run_panels)(args, &tile, g, panel, panel + together);
+    for (int64_t panel = tile.panel; panel < tile.panel_end; panel += together)
+      FN(run_panels)(args, &tile, g, panel, int_min(panel + together, tile.panel_end));
 }
 
 #undef PASTE_
