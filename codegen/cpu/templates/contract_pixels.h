@@ -123,15 +123,17 @@ INLINE void FN(fetch_ahead)(const contract_args *args, FN(tile) * tile) {
       __builtin_prefetch((const void *)((__UINTPTR_TYPE__)args->operands[args->streams[k]] + (__UINTPTR_TYPE__)tile->ahead * 4), 0, 2);
 }
 
-/* What the epilogue of a group will touch. */
-INLINE void FN(fetch_outputs)(const contract_args *args, const FN(group) * group, int64_t o) {
-  (void)args, (void)group, (void)o;
+/* What the epilogue will touch at pixels [first, last) of a group. */
+INLINE void FN(fetch_outputs)(const contract_args *args, const FN(group) * group, int64_t o, int64_t first, int64_t last) {
+  (void)args, (void)group, (void)o, (void)first, (void)last;
 #ifdef CONTRACT_PREFETCH
-  for (int64_t j = 0; j < group->rows; j++)
-    for (int64_t p = 0; p < group->columns; p++)
-      UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++)
-          CONTRACT_PREFETCH(args, group->n[j], group->i[j] * args->out_step + group->residue->first_h,
-                            (group->w + p) * args->out_step + group->residue->first_w, o + v * CONTRACT_LANES);
+  for (int64_t p = first; p < last; p++) {
+    int64_t j = p / CONTRACT_WIDTH, w = p % CONTRACT_WIDTH;
+    if (j >= group->rows || w >= group->columns) continue;
+    UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++)
+        CONTRACT_PREFETCH(args, group->n[j], group->i[j] * args->out_step + group->residue->first_h,
+                          (group->w + w) * args->out_step + group->residue->first_w, o + v * CONTRACT_LANES);
+  }
 #endif
 }
 
@@ -222,10 +224,15 @@ static __attribute__((noinline)) void FN(compute)(const contract_args *args, FN(
   UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
     UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[p][v] = (vec){0};
   }
-  FN(fetch_outputs)(args, group, o);
+  /* spread over the steps: all at once they would wait for each other */
+  int64_t steps = tile->blocks * (group->last_tap - group->first_tap), share = int_ceil_div(PIXELS, int_max(1, steps)), fetched = 0;
   for (int64_t block = 0; block < tile->blocks; block++)
     for (int64_t t = group->first_tap; t < group->last_tap; t++) {
       FN(fetch_ahead)(args, tile);
+      if (fetched < PIXELS) {
+        FN(fetch_outputs)(args, group, o, fetched, int_min(fetched + share, PIXELS));
+        fetched += share;
+      }
       FN(tap)(args, group, block * tile->plane + args->taps[t].a * CONTRACT_BLOCK,
               panel + block * block_floats + args->taps[t].weight * tap_floats, acc);
     }
