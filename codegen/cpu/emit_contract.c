@@ -255,6 +255,10 @@ bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
   }
   if (takes_rows(k) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent)) take_rows(kernel, args);
   choose_panel(input_panel(k->target, args->a_c / args->groups), k->target->lanes, &s);
+  if (args->row_taps && k->target->lanes == 16) { /* narrower vectors leave fewer lanes empty, at the same rate */
+    s.lanes = 8;
+    s.vectors = (int)int_ceil_div(args->a_c, 8);
+  }
   args->group_a = args->a_c / args->groups;
   args->group_out = args->out_c / args->groups;
   tile_weights(args, &s, images);

@@ -53,7 +53,7 @@ INLINE void slab_copy_part(const contract_args *args, slab_prologue prologue, co
   for (int64_t q = first; q < last; q++) {
     vec v = {0};
     if (count) v = prologue(args, to->n, to->h + row * to->step, to->w + q * to->step, to->c + c, count);
-    for (int64_t i = count; i < width; i++) v[i] = 0; /* a prologue may add to the lanes that are not there */
+    if (count < width) v = (vec)((vec_int)v & vec_below(count)); /* a prologue may add to the lanes that are not there */
     vec_store_part(data + q * block, v, width);
   }
 }

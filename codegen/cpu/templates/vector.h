@@ -23,11 +23,24 @@ INLINE void vec_store(float *p, vec v) { *(vec_unaligned *)p = v; }
 /* All lanes x. Subtracting zero, because x + 0 would turn -0 into 0 and so could not be dropped. */
 INLINE vec vec_set(float x) { return x - (vec){0}; }
 
+/* All ones in the lanes below count. */
+INLINE vec_int vec_below(int64_t count) {
+  vec_int number;
+  UNROLL_ALL for (int i = 0; i < CONTRACT_LANES; i++) number[i] = i;
+  return number < (__INT32_TYPE__)count;
+}
+
 INLINE vec vec_load_part(const float *p, int64_t count) {
   if (count >= CONTRACT_LANES) return vec_load(p);
+#if CONTRACT_LANES == 16 && defined(__AVX512F__)
+  return __builtin_ia32_loadups512_mask(p, (vec){0}, (unsigned short)((1u << count) - 1));
+#elif CONTRACT_LANES == 8 && defined(__AVX2__)
+  return __builtin_ia32_maskloadps256((const vec *)p, vec_below(count));
+#else
   vec v = {0};
   for (int64_t i = 0; i < count; i++) v[i] = p[i];
   return v;
+#endif
 }
 
 INLINE void vec_store_part(float *p, vec v, int64_t count) {
@@ -35,7 +48,13 @@ INLINE void vec_store_part(float *p, vec v, int64_t count) {
     vec_store(p, v);
     return;
   }
+#if CONTRACT_LANES == 16 && defined(__AVX512F__)
+  __builtin_ia32_storeups512_mask(p, v, (unsigned short)((1u << count) - 1));
+#elif CONTRACT_LANES == 8 && defined(__AVX2__)
+  __builtin_ia32_maskstoreps256((vec *)p, vec_below(count), v);
+#else
   for (int64_t i = 0; i < count; i++) p[i] = v[i];
+#endif
 }
 
 /* a * b + c. */
