@@ -9,7 +9,7 @@
 #include "codegen/cpu/emit_kernel.h"
 #include "codegen/cpu/templates/contract_slab.h"
 
-enum { WEIGHT_CHUNK_FLOATS = 1 << 15, WEIGHT_TILE_CHANNELS = 128, LEAST_PANEL_TAPS = 2, PANELS_FLOATS = 1 << 16 };
+enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, LEAST_PANEL_TAPS = 2, PANELS_FLOATS = 1 << 16 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -196,17 +196,15 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   return partials <= KERNEL_MAX_PARTIALS;
 }
 
-/* Chunks of pixels whose slabs fit the cache, and tiles of some channels each way. */
+/* Chunks of pixels of which one panel of A and one block of B fit L1, and tiles of some channels each way whose slabs fit L2. */
 static void tile_weights(contract_args *args, const special *s, int64_t images) {
   int panel = s->lanes * s->vectors;
   int64_t blocks = int_ceil_div(args->group_out, s->block), panels = int_ceil_div(args->group_a, panel);
-  int64_t row = args->out_w * int_min(args->group_out, WEIGHT_TILE_CHANNELS) +
-                args->a_w * args->stride * int_min(args->group_a, WEIGHT_TILE_CHANNELS);
-  args->tile_rows = int_max(1, int_min(args->out_h, WEIGHT_CHUNK_FLOATS / row));
+  args->tile_rows = int_max(1, int_min(args->out_h, WEIGHT_CHUNK_PIXELS / args->out_w));
   args->tile_rows = int_ceil_div(args->out_h, int_ceil_div(args->out_h, args->tile_rows));
-  args->tile_images = args->tile_rows < args->out_h ? 1 : int_max(1, int_min(images, WEIGHT_CHUNK_FLOATS / (row * args->out_h)));
-  args->tile_out_blocks = int_min(blocks, int_max(1, WEIGHT_TILE_CHANNELS / s->block));
-  args->tile_in_panels = int_min(panels, int_max(1, WEIGHT_TILE_CHANNELS / panel));
+  args->tile_images = args->tile_rows < args->out_h ? 1 : int_max(1, int_min(images, WEIGHT_CHUNK_PIXELS / (args->out_w * args->out_h)));
+  args->tile_out_blocks = int_min(blocks, int_max(1, WEIGHT_TILE_OUT / s->block));
+  args->tile_in_panels = int_min(panels, int_max(1, WEIGHT_TILE_IN / panel));
   /* two threads at least want something to do */
   while (args->tile_out_blocks > 1 && args->groups * int_ceil_div(blocks, args->tile_out_blocks) * int_ceil_div(panels, args->tile_in_panels) < 4)
     args->tile_out_blocks = int_ceil_div(args->tile_out_blocks, 2);

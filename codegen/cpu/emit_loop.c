@@ -177,7 +177,7 @@ bool rgc_cpu_emit_pack(rgc_kernel_text *k) {
   rgc_text_printf(&k->text, "#define PACK_SWAPPED %d\n#define PACK_LANES %d\n#define PACK_BLOCK %d\n#define PACK_GROUPS %d\n", swapped,
                   layout->lanes, layout->block, layout->groups);
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/pack.h\"\n");
-  int64_t out = swapped ? args->out_n : args->out_n / layout->groups;
-  k->launch->tile_count = layout->groups * ceil_div(out, layout->lanes);
+  int64_t panels = ceil_div(args->out_n / layout->groups, layout->lanes), blocks = ceil_div(args->out_c / layout->groups, layout->block);
+  k->launch->tile_count = layout->groups * (swapped ? blocks : panels);
   return true;
 }

@@ -64,6 +64,30 @@ INLINE vec vec_sqrt(vec x) {
 #endif
 }
 
+/* Rows become columns: LANES vectors, in place. Step by step, rows `step` apart exchange the lanes whose number has that bit. */
+INLINE void vec_transpose(vec *rows) {
+#ifdef __clang__
+  float square[CONTRACT_LANES][CONTRACT_LANES];
+  for (int i = 0; i < CONTRACT_LANES; i++)
+    for (int l = 0; l < CONTRACT_LANES; l++) square[l][i] = rows[i][l];
+  for (int i = 0; i < CONTRACT_LANES; i++) rows[i] = vec_load(square[i]);
+#else
+  UNROLL_ALL for (int step = 1; step < CONTRACT_LANES; step *= 2) {
+    vec_int low, high; /* lanes of the two rows together: those of the second count from LANES */
+    UNROLL_ALL for (int l = 0; l < CONTRACT_LANES; l++) {
+      low[l] = l & step ? CONTRACT_LANES + l - step : l;
+      high[l] = l & step ? CONTRACT_LANES + l : l + step;
+    }
+    UNROLL_ALL for (int i = 0; i < CONTRACT_LANES; i++) {
+      if (i & step) continue;
+      vec a = rows[i], b = rows[i + step];
+      rows[i] = __builtin_shuffle(a, b, low);
+      rows[i + step] = __builtin_shuffle(a, b, high);
+    }
+  }
+#endif
+}
+
 INLINE vec vec_abs(vec x) { return (vec)((vec_int)x & 0x7fffffff); }
 
 /* e^x within 2 units in the last place: x = k ln2 + r, |r| <= ln2/2; a polynomial in r (Cephes, S. Moshier), times 2^k in two
