@@ -48,20 +48,21 @@ static void bench_program(const command_line *line, const rgc_model *model, cons
   double flops = 0;
   for (int i = 0; i < result.op_count; i++) flops += result.ops[i].flops;
   printf("%s: batch %lld, %.2f ms a step, %.2f images/s, %d kernels", word, (long long)model->batch, 1e3 * result.seconds,
-         (double)model->batch / result.seconds, program->compilation->graph->op_count);
+         (double)model->batch / result.seconds, program->program->graph->op_count);
   if (kernels) printf(", %.1f GFLOP/s (%.1f %% of %.1f)", flops / result.seconds * 1e-9, 100e-9 * flops / result.seconds / peak, peak);
   printf("\n");
   if (kernels) print_ops(&result, peak);
 }
 
 int run_bench(const command_line *line) {
-  rgc_network *network = command_network(line);
+  rgc_network *network;
+  rgc_plan *plan = command_plan(line, &network);
   rgc_model model = {0};
   bool train = option_flag(line, "--train");
-  if (!network) return RGC_EXIT_INPUT;
+  if (!plan) return RGC_EXIT_INPUT;
   rgc_model_options o = {.batch = option_int(line, "--batch", network->train.batch), .threads = (int)option_int(line, "--threads", 0),
                          .train = train, .target = option_text(line, "--target", NULL)};
-  bool good = rgc_model_create(&model, network, &o, line->diags);
+  bool good = rgc_model_create(&model, network, plan, &o, line->diags);
   double peak = good && option_flag(line, "--kernels") ? rgc_bench_peak(model.target, rgc_cpu_program_threads(model.infer.run), line->diags) : 0;
   if (good && model.compiled) printf("compiled %d kernels in %.1f s\n", model.compiled, model.compile_seconds);
   if (good) rgc_model_fold(&model);

@@ -3,6 +3,7 @@
 #define RGC_CLI_NETWORK_H
 #include "cli/command.h"
 #include "compiler/lang/lang.h"
+#include "compiler/plan/plan_build.h"
 #include "runtime/data/dataset.h"
 
 /* The row every command that reads a graph file has among its options. */
@@ -10,6 +11,8 @@
 
 /* words[0] is the graph file. NULL after an error. */
 rgc_network *command_network(const command_line *line);
+/* words[0] is a plan, or a graph file, of which a plan without programs is made. *network is what it is of. NULL after an error. */
+rgc_plan *command_plan(const command_line *line, rgc_network **network);
 /* The data set in the order of the network's class names, if there is a network and it has names. NULL after an error. */
 rgc_dataset *command_data(const rgc_network *network, const char *spec, rgc_diagnostics *diags);
 #endif

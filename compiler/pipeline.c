@@ -34,7 +34,40 @@ static bool update(rgc_compilation *c, rgc_diagnostics *diags) {
   return true;
 }
 
+/* The output of the last forward op of a layer or of what stands in it; -1: no such layer. */
+static int layer_output(const rgc_graph *graph, const char *layer) {
+  int found = -1;
+  for (int i = 0; i < graph->op_count; i++)
+    if (!graph->ops[i].backward && graph->ops[i].layer && rgc_layer_holds(layer, graph->ops[i].layer)) found = graph->ops[i].outputs[0];
+  return found;
+}
+
+int rgc_find_kept(const rgc_graph *graph, const char *keep) {
+  size_t length = strlen(keep), suffix = strlen(".grad");
+  rgc_arena *scratch = rgc_arena_create();
+  int found = rgc_graph_find(graph, keep);
+  if (found < 0) found = layer_output(graph, keep);
+  if (found < 0 && length > suffix && !strcmp(keep + length - suffix, ".grad")) {
+    int value = layer_output(graph, rgc_arena_strndup(scratch, keep, length - suffix));
+    if (value >= 0) found = rgc_graph_find(graph, rgc_arena_printf(scratch, "%s.grad", graph->values[value].name));
+  }
+  rgc_arena_destroy(scratch);
+  return found;
+}
+
+/* A kept value becomes an output, so that no later pass lets it vanish. */
+static bool keep_value(rgc_compilation *c, rgc_diagnostics *diags) {
+  int value = c->keep ? rgc_find_kept(c->graph, c->keep) : -1;
+  if (!c->keep) return true;
+  if (value < 0)
+    return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "rgc summary lists the layers; a gradient is LAYER.grad, in a training step",
+                         "'%s' is no value of this program", c->keep);
+  if (c->graph->values[value].role == RGC_ROLE_TEMP && c->graph->values[value].updates < 0) c->graph->values[value].role = RGC_ROLE_OUTPUT;
+  return true;
+}
+
 static bool decompose(rgc_compilation *c, rgc_diagnostics *diags) {
+  if (!keep_value(c, diags)) return false;
   c->graph = rgc_decompose(c->graph, c->arena, diags);
   return c->graph != NULL;
 }
@@ -115,15 +148,14 @@ static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *
   return false;
 }
 
-rgc_compilation *rgc_compile(rgc_network *network, rgc_program_kind kind, int64_t batch, const rgc_target *target, rgc_arena *arena,
-                             rgc_pass_observer observer, void *context, rgc_diagnostics *diags) {
+rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
-  *c = (rgc_compilation){.arena = arena, .network = network, .kind = kind, .batch = batch, .target = target};
+  *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .target = o->target, .keep = o->keep};
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
-    if (!(pass->kinds >> kind & 1)) continue;
+    if (!(pass->kinds >> o->kind & 1)) continue;
     double start = now_seconds();
     if (!run_pass(pass, c, diags)) return NULL;
-    if (observer && !observer(context, pass, c, now_seconds() - start)) break;
+    if (o->observer && !o->observer(o->context, pass, c, now_seconds() - start)) break;
   }
   return c;
 }

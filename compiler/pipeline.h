@@ -13,6 +13,7 @@ typedef struct rgc_compilation {
   rgc_program_kind kind;
   int64_t batch;
   const rgc_target *target;
+  const char *keep;         /* see rgc_compile_options */
   rgc_graph *graph;         /* after the last pass: kernels only */
   rgc_memory_plan *memory;  /* after pass `memory` */
   rgc_text ledger;          /* of pass `fuse`, one line a decision */
@@ -29,10 +30,20 @@ extern const rgc_pass rgc_passes[]; /* ends with a NULL name */
 /* Looking on: called after each pass that ran and verified, with the seconds it took. True to go on. */
 typedef bool (*rgc_pass_observer)(void *context, const rgc_pass *pass, const rgc_compilation *c, double seconds);
 
-/* Runs the passes of `kind`; the graph is verified after each. `observer` may be NULL. The compilation lives in `arena`; NULL after an
- * error. */
-rgc_compilation *rgc_compile(rgc_network *network, rgc_program_kind kind, int64_t batch, const rgc_target *target, rgc_arena *arena,
-                             rgc_pass_observer observer, void *context, rgc_diagnostics *diags);
+typedef struct rgc_compile_options {
+  rgc_program_kind kind;
+  int64_t batch;
+  const rgc_target *target;
+  const char *keep;           /* a value that can be read after the program has run: its name, a layer's path ("layer3.2", its output),
+                               * either with ".grad" behind it; NULL: none */
+  rgc_pass_observer observer; /* may be NULL */
+  void *context;              /* for the observer */
+} rgc_compile_options;
+
+/* Runs the passes of the kind; the graph is verified after each. The compilation lives in `arena`; NULL after an error. */
+rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *options, rgc_arena *arena, rgc_diagnostics *diags);
+/* The value that options->keep names; -1: none. */
+int rgc_find_kept(const rgc_graph *graph, const char *keep);
 /* Runs one pass by name on `graph` (a text's, in tests and on the command line); false with a diagnostic for an unknown name. Passes that
  * need a network cannot be run so. */
 bool rgc_run_pass(const char *name, rgc_compilation *c, rgc_diagnostics *diags);

@@ -10,7 +10,7 @@ rgc=$build/rgc out=${1:-examples/out}
 mkdir -p "$out"
 "$rgc" summary graphs/quickdraw_small.yaml
 "$rgc" show --data quickdraw:examples/data/quickdraw --out "$out/drawings.png"
-"$rgc" train graphs/quickdraw_small.yaml --data quickdraw:examples/data/quickdraw --out "$out" --epochs "${EPOCHS:-6}"
-"$rgc" eval graphs/quickdraw_small.yaml --weights "$out/best.safetensors" --data quickdraw:examples/data/quickdraw \
-  --show 20 --picture "$out/predicted.png"
-echo "drawings: $out/drawings.png   predicted: $out/predicted.png   log: $out/log.csv   weights: $out/best.safetensors"
+"$rgc" compile graphs/quickdraw_small.yaml -o "$out/plan.bin"
+"$rgc" run "$out/plan.bin" --train --data quickdraw:examples/data/quickdraw --out "$out" --epochs "${EPOCHS:-6}"
+"$rgc" run "$out/best.bin" --eval --data quickdraw:examples/data/quickdraw --show 20 --picture "$out/predicted.png"
+echo "drawings: $out/drawings.png   predicted: $out/predicted.png   log: $out/log.csv   trained plan: $out/best.bin"

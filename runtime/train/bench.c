@@ -19,7 +19,7 @@ static double median(double *numbers, int count) {
 }
 
 static void fill_input(const rgc_model *model, const rgc_model_program *program) {
-  const rgc_value *input = &program->compilation->graph->values[program->input];
+  const rgc_value *input = &program->program->graph->values[program->input];
   float *x = program->data[program->input];
   for (int64_t e = 0; e < rgc_shape_elems(input->shape); e++) x[e] = (float)(2 * rgc_philox_uniform(1, 0, 0, (uint64_t)e) - 1);
   if (program->label < 0) return;
@@ -53,7 +53,7 @@ static double op_bytes(const rgc_graph *graph, const rgc_op *op) {
 }
 
 static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step, int repeats, rgc_arena *arena, rgc_bench_result *result) {
-  const rgc_graph *graph = program->compilation->graph;
+  const rgc_graph *graph = program->program->graph;
   int count = graph->op_count;
   double *seconds = RGC_NEW_ARRAY(arena, double, count * repeats), *column = RGC_NEW_ARRAY(arena, double, repeats);
   for (int r = 0; r < repeats; r++) rgc_cpu_program_profile(program->run, step, seconds + r * count);

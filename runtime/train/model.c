@@ -1,6 +1,8 @@
 /* model.c: see model.h. */
 #include "runtime/train/model.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -13,21 +15,67 @@ static int find_logits(const rgc_graph *graph) {
   return named;
 }
 
-static bool compile(rgc_model *m, rgc_program_kind kind, rgc_model_program *program, rgc_diagnostics *diags) {
-  rgc_compilation *c = rgc_compile(m->network, kind, m->batch, &m->target->facts, m->arena, NULL, NULL, diags);
-  *program = (rgc_model_program){.compilation = c};
-  if (!c) return false;
-  program->input = rgc_graph_find(c->graph, "input");
-  program->label = rgc_graph_find(c->graph, "label");
-  program->loss = rgc_graph_find(c->graph, "loss");
-  program->correct = rgc_graph_find(c->graph, "correct");
-  program->logits = find_logits(c->graph);
+static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_model_program *program, rgc_diagnostics *diags) {
+  rgc_compile_options o = {.kind = kind, .batch = m->batch, .target = &m->target->facts, .keep = keep};
+  const rgc_program *found = rgc_plan_need_program(m->plan, m->network, &o, diags);
+  if (!found) return false;
+  rgc_program *own = RGC_NEW(m->arena, rgc_program); /* the plan's array may move */
+  *own = *found;
+  const rgc_graph *graph = own->graph;
+  rgc_cpu_program *run = program->run;
+  *program = (rgc_model_program){.program = own, .run = run, .input = rgc_graph_find(graph, "input"), .label = rgc_graph_find(graph, "label"),
+                                 .loss = rgc_graph_find(graph, "loss"), .correct = rgc_graph_find(graph, "correct"),
+                                 .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1};
   return true;
 }
 
 static void need_bytes(int64_t need[RGC_REGION_COUNT], const rgc_model_program *program) {
-  for (int r = 0; program->compilation && r < RGC_REGION_COUNT; r++)
-    if (program->compilation->memory->region_bytes[r] > need[r]) need[r] = program->compilation->memory->region_bytes[r];
+  for (int r = 0; program->program && r < RGC_REGION_COUNT; r++)
+    if (program->program->memory->region_bytes[r] > need[r]) need[r] = program->program->memory->region_bytes[r];
+}
+
+static int64_t program_bytes(const rgc_program *program) {
+  int64_t bytes = 0;
+  for (int r = 0; r < RGC_REGION_COUNT; r++) bytes += program->memory->region_bytes[r];
+  return bytes;
+}
+
+/* Bytes that the system could give now, from /proc/meminfo; INT64_MAX where that is not known. */
+static int64_t available_bytes(void) {
+  char line[128];
+  long long kilobytes = -1;
+  FILE *info = fopen("/proc/meminfo", "r");
+  while (info && kilobytes < 0 && fgets(line, sizeof line, info))
+    if (sscanf(line, "MemAvailable: %lld kB", &kilobytes) != 1) kilobytes = -1;
+  if (info) fclose(info);
+  return kilobytes < 0 ? INT64_MAX : (int64_t)kilobytes * 1024;
+}
+
+/* The largest batch below the model's whose programs take no more than `bytes`; 0: none. */
+static int64_t largest_batch(const rgc_model *m, int64_t bytes) {
+  int64_t low = 0, high = m->batch;
+  while (high - low > 1 + low / 64) {
+    rgc_arena *scratch = rgc_arena_create();
+    rgc_diagnostics quiet;
+    rgc_diagnostics_init(&quiet, scratch);
+    int64_t middle = low + (high - low) / 2;
+    rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = middle, .target = &m->target->facts};
+    rgc_compilation *c = rgc_compile(m->network, &o, scratch, &quiet);
+    rgc_program program = {.memory = c ? c->memory : NULL};
+    if (c && program_bytes(&program) <= bytes) low = middle;
+    else high = middle;
+    rgc_arena_destroy(scratch);
+  }
+  return low;
+}
+
+static bool fits_memory(const rgc_model *m, const int64_t need_region[RGC_REGION_COUNT], rgc_diagnostics *diags) {
+  int64_t total = 0, there = available_bytes();
+  for (int r = 0; r < RGC_REGION_COUNT; r++) total += need_region[r] - m->region_bytes[r];
+  if (total <= there) return true;
+  return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "give a smaller --batch",
+                       "batch %lld needs %.1f MB and %.1f MB are available; the largest batch that fits is %lld", (long long)m->batch,
+                       (double)total * 1e-6, (double)there * 1e-6, (long long)largest_batch(m, there));
 }
 
 /* Zeroed, in huge pages where the system has them. What is there already stays as it is if it is large enough. */
@@ -36,6 +84,7 @@ static bool allocate(rgc_model *m, rgc_diagnostics *diags) {
   need_bytes(need, &m->train);
   need_bytes(need, &m->fold);
   need_bytes(need, &m->infer);
+  if (!fits_memory(m, need, diags)) return false;
   for (int r = 0; r < RGC_REGION_COUNT; r++) {
     if (need[r] <= m->region_bytes[r]) continue;
     void *made = mmap(NULL, (size_t)need[r], PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -54,9 +103,9 @@ static bool allocate(rgc_model *m, rgc_diagnostics *diags) {
 }
 
 static bool start(rgc_model *m, rgc_model_program *program, rgc_diagnostics *diags) {
-  if (!program->compilation) return true;
-  const rgc_graph *graph = program->compilation->graph;
-  const rgc_place *places = program->compilation->memory->places;
+  if (!program->program) return true;
+  const rgc_graph *graph = program->program->graph;
+  const rgc_place *places = program->program->memory->places;
   program->data = RGC_NEW_ARRAY(m->arena, void *, graph->value_count);
   for (int i = 0; i < graph->value_count; i++) program->data[i] = (char *)m->regions[places[i].region] + places[i].offset_bytes;
   rgc_cpu_program_destroy(program->run);
@@ -73,8 +122,8 @@ static bool start_all(rgc_model *m, rgc_diagnostics *diags) {
 
 /* Stored values of the program that has most of them. */
 static rgc_weight *list_weights(const rgc_model *m, rgc_arena *arena, int *count) {
-  const rgc_model_program *program = m->train.compilation ? &m->train : &m->fold; /* a graph has all, whichever it reads */
-  const rgc_graph *graph = program->compilation->graph;
+  const rgc_model_program *program = m->train.program ? &m->train : &m->fold; /* a graph has all, whichever it reads */
+  const rgc_graph *graph = program->program->graph;
   rgc_weight *weights = RGC_NEW_ARRAY(arena, rgc_weight, graph->value_count);
   *count = 0;
   for (int i = 0; i < graph->value_count; i++)
@@ -90,24 +139,31 @@ static const rgc_cpu_target *choose_target(const char *name, rgc_diagnostics *di
   return target;
 }
 
-bool rgc_model_create(rgc_model *m, rgc_network *network, const rgc_model_options *options, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .batch = options->batch, .threads = options->threads};
-  m->target = choose_target(options->target, diags);
-  if (!m->target) return false;
-  if (options->train && !compile(m, RGC_PROGRAM_TRAIN, &m->train, diags)) return false;
-  if (!compile(m, RGC_PROGRAM_FOLD, &m->fold, diags) || !compile(m, RGC_PROGRAM_INFER, &m->infer, diags) || !allocate(m, diags)) return false;
-  if (!start_all(m, diags)) return false;
+static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
   int count;
   rgc_weight *weights = list_weights(m, m->arena, &count);
-  rgc_weights_draw(weights, count, options->seed);
+  rgc_tensor_file tensors = {.tensors = m->plan->tensors, .tensor_count = m->plan->tensor_count};
+  if (m->plan->tensor_count) return rgc_weights_take(weights, count, &tensors, m->network->file, diags);
+  rgc_weights_draw(weights, count, seed);
   return true;
 }
 
+bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads};
+  m->target = choose_target(o->target, diags);
+  if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
+  if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
+  if (!need(m, RGC_PROGRAM_INFER, o->train ? NULL : o->keep, &m->infer, diags)) return false;
+  return allocate(m, diags) && start_all(m, diags) && start_weights(m, o->seed, diags);
+}
+
 bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
-  rgc_cpu_program *old = m->train.run;
-  bool good = compile(m, RGC_PROGRAM_TRAIN, &m->train, diags) && allocate(m, diags) && start_all(m, diags);
-  rgc_cpu_program_destroy(old);
-  return good;
+  rgc_plan *apart = RGC_NEW(m->arena, rgc_plan), *plan = m->plan; /* what the plan holds is of the old settings */
+  *apart = (rgc_plan){.arena = m->arena};
+  m->plan = apart;
+  bool good = need(m, RGC_PROGRAM_TRAIN, NULL, &m->train, diags);
+  m->plan = plan;
+  return good && allocate(m, diags) && start_all(m, diags);
 }
 
 void rgc_model_destroy(rgc_model *m) {
@@ -124,13 +180,22 @@ void rgc_model_fold(const rgc_model *m) {
   rgc_cpu_program_run(m->fold.run, &step);
 }
 
+void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid) {
+  const rgc_value *input = &program->program->graph->values[program->input];
+  int64_t image = rgc_shape_elems(input->shape) / input->shape[RGC_N];
+  memcpy(program->data[program->input], images, sizeof(float) * (size_t)(image * valid));
+  if (program->label >= 0) memcpy(program->data[program->label], labels, sizeof(int32_t) * (size_t)valid);
+}
+
 float *rgc_model_f32(const rgc_model_program *program, int value) { return program->data[value]; }
 
-bool rgc_model_save(const rgc_model *m, const char *path, rgc_diagnostics *diags) {
+bool rgc_model_save(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
+  rgc_plan full = *m->plan;
   int count;
   rgc_weight *weights = list_weights(m, scratch, &count);
-  bool good = rgc_weights_save(weights, count, m->network->name, path, diags);
+  full.tensors = rgc_weights_tensors(weights, count, scratch, &full.tensor_count);
+  bool good = rgc_plan_write(&full, path, diags);
   rgc_arena_destroy(scratch);
   return good;
 }
@@ -140,6 +205,42 @@ bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   int count;
   rgc_weight *weights = list_weights(m, scratch, &count);
   bool good = rgc_weights_load(weights, count, path, diags);
+  rgc_arena_destroy(scratch);
+  return good;
+}
+
+/* Optimizer states of the training program. */
+static rgc_weight *list_states(const rgc_model *m, rgc_arena *arena, int *count) {
+  const rgc_graph *graph = m->train.program->graph;
+  rgc_weight *states = RGC_NEW_ARRAY(arena, rgc_weight, graph->value_count);
+  *count = 0;
+  for (int i = 0; i < graph->value_count; i++)
+    if (graph->values[i].role == RGC_ROLE_STATE && graph->values[i].op < 0)
+      states[(*count)++] = (rgc_weight){.value = &graph->values[i], .f32 = m->train.data[i]};
+  return states;
+}
+
+bool rgc_model_save_state(const rgc_model *m, const char *path, int64_t step, rgc_diagnostics *diags) {
+  rgc_arena *scratch = rgc_arena_create();
+  int count;
+  rgc_weight *states = list_states(m, scratch, &count);
+  rgc_metadata metadata[] = {{"rgc", "state"}, {"step", rgc_arena_printf(scratch, "%lld", (long long)step)}};
+  rgc_tensor_file file = {.metadata = metadata, .metadata_count = 2};
+  file.tensors = rgc_weights_tensors(states, count, scratch, &file.tensor_count);
+  bool good = rgc_safetensors_write(&file, path, diags);
+  rgc_arena_destroy(scratch);
+  return good;
+}
+
+bool rgc_model_load_state(rgc_model *m, const char *path, int64_t *step, rgc_diagnostics *diags) {
+  rgc_arena *scratch = rgc_arena_create();
+  int count;
+  rgc_weight *states = list_states(m, scratch, &count);
+  rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
+  const char *number = file ? rgc_metadata_find(file, "step") : NULL;
+  bool good = file && rgc_weights_take(states, count, file, path, diags);
+  if (file && !number) good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
+  if (good) *step = strtoll(number, NULL, 10);
   rgc_arena_destroy(scratch);
   return good;
 }

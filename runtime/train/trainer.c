@@ -11,6 +11,7 @@
 #include "runtime/reference/philox.h"
 #include "runtime/train/log.h"
 #include "runtime/train/model.h"
+#include "runtime/train/probe.h"
 #include "runtime/train/schedule.h"
 
 enum { SHUFFLE_STREAM = 1 << 21 };
@@ -20,22 +21,19 @@ enum { LOADER_WORKERS = 2 };
 typedef struct trainer {
   rgc_arena *arena;
   rgc_network *network;
+  rgc_plan *plan;
   const rgc_dataset *data;
   const rgc_run_options *options;
   rgc_diagnostics *diags;
   rgc_model model;
   rgc_loader *loader, *valid_loader; /* of the training and the validation split */
   int *order;          /* permutation of the training samples; 0, 1, .. of the validation samples behind it */
-  int64_t epoch_steps, total;
+  int64_t epoch_steps, total, first; /* first: steps done before, by an earlier run */
   rgc_log log;
 } trainer;
 
 static bool open_loaders(trainer *t) {
-  const rgc_network *n = t->network;
-  float *mean = RGC_NEW_ARRAY(t->arena, float, n->channels), *std = RGC_NEW_ARRAY(t->arena, float, n->channels);
-  for (int c = 0; c < n->channels; c++) mean[c] = (float)n->mean[c], std[c] = (float)n->std[c];
-  rgc_transform_options o = {.src = rgc_dataset_shape(t->data), .mean = mean, .stddev = std};
-  o.dst = (rgc_image_shape){(int)n->height, (int)n->width, (int)n->channels};
+  rgc_transform_options o = rgc_input_transform(t->network, rgc_dataset_shape(t->data), t->arena);
   t->loader = rgc_loader_create(t->data, &o, RGC_SPLIT_TRAIN, t->options->batch, LOADER_WORKERS, t->diags);
   t->valid_loader = rgc_loader_create(t->data, &o, RGC_SPLIT_VALIDATION, t->options->batch, LOADER_WORKERS, t->diags);
   return t->loader && t->valid_loader;
@@ -70,12 +68,31 @@ static rgc_cpu_step step_numbers(const trainer *t, int64_t step, int64_t valid) 
   return n;
 }
 
-/* The batch's images, and labels where the program reads them. */
-static void give_batch(const rgc_model_program *program, const rgc_batch *batch) {
-  const rgc_value *input = &program->compilation->graph->values[program->input];
-  int64_t image = rgc_shape_elems(input->shape) / input->shape[RGC_N];
-  memcpy(program->data[program->input], batch->images, sizeof(float) * (size_t)(image * batch->valid));
-  if (program->label >= 0) memcpy(program->data[program->label], batch->labels, sizeof(int32_t) * (size_t)batch->valid);
+static bool is_finite(const rgc_value *value, const float *data) {
+  int64_t count = rgc_shape_elems(value->shape);
+  for (int64_t e = 0; value->dtype == RGC_F32 && value->layout.kind == RGC_LAYOUT_NHWC && e < count; e++)
+    if (!isfinite(data[e])) return false;
+  return true;
+}
+
+/* Runs the forward ops once more, one at a time, until one gives a value that is not finite; names it. */
+static void name_first_not_finite(trainer *t, const rgc_model_program *program, const rgc_cpu_step *numbers, int forward_ops) {
+  const rgc_graph *graph = program->program->graph;
+  if (!is_finite(&graph->values[program->input], program->data[program->input])) {
+    rgc_diag_fail(t->diags, RGC_CODE_NOT_FINITE, t->network->file, "look at the data", "the first value that is not finite is the input");
+    return;
+  }
+  for (int i = 0; i < forward_ops; i++) {
+    const rgc_op *op = &graph->ops[i];
+    rgc_cpu_program_run_ops(program->run, numbers, i, 1);
+    for (int k = 0; k < op->output_count; k++) {
+      const rgc_value *value = &graph->values[op->outputs[k]];
+      if (is_finite(value, program->data[value->id])) continue;
+      rgc_diag_fail(t->diags, RGC_CODE_NOT_FINITE, t->network->file, "rgc run --dump writes a value to a file",
+                    "the first value that is not finite is '%s' of layer %s, line %d", value->name, op->layer, op->line);
+      return;
+    }
+  }
 }
 
 static bool check_finite(trainer *t, const char *which, double loss, int64_t step) {
@@ -86,16 +103,20 @@ static bool check_finite(trainer *t, const char *which, double loss, int64_t ste
 
 static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
   const rgc_model_program *program = &t->model.train;
-  if (step % t->epoch_steps == 0) {
+  int64_t within = step % t->epoch_steps, seen = within * t->options->batch;
+  if (within == 0 || step == t->first) {
     shuffle(t, step / t->epoch_steps);
-    rgc_loader_start(t->loader, t->order, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN));
+    rgc_loader_start(t->loader, t->order + seen, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - seen);
   }
   const rgc_batch *batch = rgc_loader_next(t->loader);
   rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
-  give_batch(program, batch);
-  rgc_cpu_program_run(program->run, &numbers);
+  int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
+  rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
+  rgc_cpu_program_run_ops(program->run, &numbers, 0, forward_ops);
   *loss = (double)*rgc_model_f32(program, program->loss);
   *acc = (double)*rgc_model_f32(program, program->correct) / (double)batch->valid;
+  if (!isfinite(*loss)) name_first_not_finite(t, program, &numbers, forward_ops);
+  else rgc_cpu_program_run_ops(program->run, &numbers, forward_ops, op_count - forward_ops);
   return check_finite(t, "training", *loss, step);
 }
 
@@ -115,7 +136,7 @@ static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_ru
   const rgc_model_program *program = &t->model.infer;
   int64_t classes = t->network->classes[0].count;
   rgc_cpu_step numbers = step_numbers(t, 0, batch->valid);
-  give_batch(program, batch);
+  rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
   rgc_cpu_program_run(program->run, &numbers);
   const float *logits = rgc_model_f32(program, program->logits);
   for (int i = 0; i < batch->valid; i++) {
@@ -134,12 +155,15 @@ static void validate(trainer *t, rgc_run_result *result, rgc_prediction *predict
   rgc_loader_start(t->valid_loader, all, count);
   for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); begin += (int)batch->valid)
     validate_batch(t, batch, begin, result, predictions);
-  result->valid_loss /= fmax(count, 1);
+  result->valid_loss = isnan(result->valid_loss) ? NAN : result->valid_loss / fmax(count, 1); /* without a sign, to be printed alike everywhere */
   result->valid_acc /= fmax(count, 1);
 }
 
-static bool save(trainer *t, const char *name) {
-  return rgc_model_save(&t->model, rgc_arena_printf(t->arena, "%s/%s.safetensors", t->options->out_dir, name), t->diags);
+static char *out_path(trainer *t, const char *name) { return rgc_arena_printf(t->arena, "%s/%s", t->options->out_dir, name); }
+
+static bool save_last(trainer *t, int64_t step) {
+  return rgc_model_save(&t->model, out_path(t, "last.bin"), t->diags) &&
+         rgc_model_save_state(&t->model, out_path(t, "last.state"), step + 1, t->diags);
 }
 
 /* What `bn: running_after_first_validation` asks for: from the first validation on the step uses the running statistics. That is
@@ -152,7 +176,7 @@ static bool freeze_statistics(trainer *t) {
 
 static bool loop(trainer *t, rgc_run_result *result) {
   int64_t every = t->options->validate ? t->options->validate : t->epoch_steps;
-  for (int64_t step = 0; step < t->total; step++) {
+  for (int64_t step = t->first; step < t->total; step++) {
     double loss, acc;
     if (!train_step(t, step, &loss, &acc)) return false;
     bool stop = t->options->stop && *t->options->stop;
@@ -161,9 +185,9 @@ static bool loop(trainer *t, rgc_run_result *result) {
     validate(t, result, NULL);
     rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
     if (!check_finite(t, "validation", result->valid_loss, step)) return false;
-    if (result->valid_acc >= result->best_acc && !save(t, "best")) return false;
+    if (result->valid_acc >= result->best_acc && !rgc_model_save(&t->model, out_path(t, "best.bin"), t->diags)) return false;
     result->best_acc = fmax(result->best_acc, result->valid_acc);
-    if (!save(t, "last") || !freeze_statistics(t)) return false;
+    if (!save_last(t, step) || !freeze_statistics(t)) return false;
     if (stop) return result->stopped = true;
   }
   return true;
@@ -172,9 +196,10 @@ static bool loop(trainer *t, rgc_run_result *result) {
 static bool prepare(trainer *t, bool train) {
   rgc_model_options o = {.batch = t->options->batch, .seed = t->options->seed, .threads = t->options->threads, .train = train,
                          .target = t->options->target};
-  if (!check_classes(t) || !open_loaders(t) || !rgc_model_create(&t->model, t->network, &o, t->diags)) return false;
+  if (!check_classes(t) || !open_loaders(t) || !rgc_model_create(&t->model, t->network, t->plan, &o, t->diags)) return false;
   if (t->model.compiled) printf("compiled %d kernels in %.1f s\n", t->model.compiled, t->model.compile_seconds);
-  return !t->options->weights || rgc_model_load(&t->model, t->options->weights, t->diags);
+  if (t->options->weights && !rgc_model_load(&t->model, t->options->weights, t->diags)) return false;
+  return !train || !t->options->state || rgc_model_load_state(&t->model, t->options->state, &t->first, t->diags);
 }
 
 static void close_trainer(trainer *t) {
@@ -190,7 +215,7 @@ static bool run(trainer *t, rgc_run_result *result) {
   t->order = RGC_NEW_ARRAY(t->arena, int, train_count);
   t->epoch_steps = (train_count + t->options->batch - 1) / t->options->batch;
   t->total = t->options->steps ? t->options->steps : t->options->epochs * t->epoch_steps;
-  char *csv_path = rgc_arena_printf(t->arena, "%s/log.csv", t->options->out_dir);
+  char *csv_path = out_path(t, "log.csv");
   FILE *csv = fopen(csv_path, "w");
   if (!csv) return rgc_diag_fail(t->diags, RGC_CODE_FILE_WRITE, csv_path, "choose another --out", "cannot be written: %s", strerror(errno));
   rgc_log_begin(&t->log, stdout, csv, t->total, t->options->batch);
@@ -198,18 +223,18 @@ static bool run(trainer *t, rgc_run_result *result) {
   return fclose(csv) == 0 && good;
 }
 
-bool rgc_train(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
+bool rgc_train(rgc_network *network, rgc_plan *plan, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
                rgc_diagnostics *diags) {
-  trainer t = {.arena = rgc_arena_create(), .network = network, .data = data, .options = options, .diags = diags};
+  trainer t = {.arena = rgc_arena_create(), .network = network, .plan = plan, .data = data, .options = options, .diags = diags};
   *result = (rgc_run_result){0};
   bool good = run(&t, result);
   close_trainer(&t);
   return good;
 }
 
-bool rgc_evaluate(rgc_network *network, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
+bool rgc_evaluate(rgc_network *network, rgc_plan *plan, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
                   rgc_prediction *predictions, rgc_diagnostics *diags) {
-  trainer t = {.arena = rgc_arena_create(), .network = network, .data = data, .options = options, .diags = diags};
+  trainer t = {.arena = rgc_arena_create(), .network = network, .plan = plan, .data = data, .options = options, .diags = diags};
   *result = (rgc_run_result){0};
   t.epoch_steps = t.total = 1;
   bool good = prepare(&t, false);

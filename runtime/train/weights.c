@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compiler/plan/safetensors.h"
+#include "compiler/plan/plan.h"
 #include "runtime/reference/philox.h"
 
 /* Philox streams of initial values begin here, apart from those of dropout and shuffling. */
@@ -41,47 +41,46 @@ void rgc_weights_draw(const rgc_weight *weights, int count, uint64_t seed) {
   }
 }
 
-static void torch_shape(const rgc_value *v, int64_t shape[RGC_TENSOR_MAX_RANK]) {
-  const int64_t *s = v->shape, conv[4] = {s[0], s[3], s[1], s[2]}, linear[4] = {s[0], s[1] * s[2] * s[3]}, vector[4] = {s[3]};
-  memcpy(shape, v->torch_rank == 4 ? conv : v->torch_rank == 2 ? linear : vector, sizeof conv);
+/* The shape in PyTorch's files; a state is shaped as its parameter, whose rank it does not know: it is written as it lies. */
+static int file_shape(const rgc_value *v, int64_t shape[RGC_TENSOR_MAX_RANK]) {
+  int rank = rgc_torch_shape(v, shape);
+  if (rank) return rank;
+  memcpy(shape, v->shape, sizeof v->shape);
+  return RGC_AXES;
 }
 
 /* Element e of PyTorch's order in the graph's. */
 static int64_t from_torch(const rgc_value *v, int64_t e) {
+  if (!v->torch_rank) return e;
   int64_t taps = v->shape[1] * v->shape[2], in = v->shape[3];
   return (e / (taps * in) * taps + e % taps) * in + e / taps % in;
 }
 
 static rgc_tensor torch_tensor(rgc_arena *arena, const rgc_weight *w) {
   int64_t count = rgc_shape_elems(w->value->shape);
-  rgc_tensor t = {.name = w->value->name, .dtype = RGC_TENSOR_F32, .rank = w->value->torch_rank};
+  rgc_tensor t = {.name = w->value->name, .dtype = RGC_TENSOR_F32};
   float *data = RGC_NEW_ARRAY(arena, float, count);
-  torch_shape(w->value, t.shape);
+  t.rank = file_shape(w->value, t.shape);
   for (int64_t e = 0; e < count; e++) data[e] = (float)get(w, from_torch(w->value, e));
   t.data = data;
   t.size_bytes = sizeof(float) * (size_t)count;
   return t;
 }
 
-bool rgc_weights_save(const rgc_weight *weights, int count, const char *network, const char *path, rgc_diagnostics *diags) {
-  rgc_arena *arena = rgc_arena_create();
-  rgc_metadata metadata[] = {{"rgc", "1"}, {"network", network}};
-  rgc_tensor_file file = {.metadata = metadata, .metadata_count = 2};
-  for (int i = 0; i < count; i++)
-    if (rgc_is_learnt(weights[i].value))
-      *RGC_PUSH(arena, file.tensors, file.tensor_count, file.tensor_capacity) = torch_tensor(arena, &weights[i]);
-  bool good = rgc_safetensors_write(&file, path, diags);
-  rgc_arena_destroy(arena);
-  return good;
+rgc_tensor *rgc_weights_tensors(const rgc_weight *weights, int count, rgc_arena *arena, int *tensor_count) {
+  rgc_tensor *tensors = RGC_NEW_ARRAY(arena, rgc_tensor, count + 1);
+  for (int i = 0; i < count; i++) tensors[i] = torch_tensor(arena, &weights[i]);
+  *tensor_count = count;
+  return tensors;
 }
 
-static bool load_value(const rgc_weight *w, const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
+static bool take_value(const rgc_weight *w, const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
   const rgc_value *v = w->value;
   const rgc_tensor *t = rgc_tensor_find(file, v->name);
   int64_t shape[RGC_TENSOR_MAX_RANK] = {0};
-  torch_shape(v, shape);
+  int rank = file_shape(v, shape);
   if (!t) return rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "is it of another network?", "has no tensor '%s'", v->name);
-  if (t->dtype != RGC_TENSOR_F32 || t->rank != v->torch_rank || memcmp(t->shape, shape, sizeof *shape * (size_t)t->rank))
+  if (t->dtype != RGC_TENSOR_F32 || t->rank != rank || memcmp(t->shape, shape, sizeof *shape * (size_t)rank))
     return rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "is it of another network?",
                          "'%s' has another shape or type than the network's [%lld,%lld,%lld,%lld]", v->name, (long long)shape[0],
                          (long long)shape[1], (long long)shape[2], (long long)shape[3]);
@@ -90,12 +89,16 @@ static bool load_value(const rgc_weight *w, const rgc_tensor_file *file, const c
   return true;
 }
 
+bool rgc_weights_take(const rgc_weight *weights, int count, const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
+  bool good = true;
+  for (int i = 0; i < count; i++) good = take_value(&weights[i], file, path, diags) && good;
+  return good;
+}
+
 bool rgc_weights_load(const rgc_weight *weights, int count, const char *path, rgc_diagnostics *diags) {
   rgc_arena *arena = rgc_arena_create();
   rgc_tensor_file *file = rgc_safetensors_read(arena, path, diags);
-  bool good = file != NULL;
-  for (int i = 0; file && i < count; i++)
-    if (rgc_is_learnt(weights[i].value) && !load_value(&weights[i], file, path, diags)) good = false;
+  bool good = file && rgc_weights_take(weights, count, file, path, diags);
   rgc_arena_destroy(arena);
   return good;
 }

@@ -4,6 +4,7 @@
 #ifndef RGC_TRAIN_WEIGHTS_H
 #define RGC_TRAIN_WEIGHTS_H
 #include "compiler/graph/graph.h"
+#include "compiler/plan/safetensors.h"
 
 /* One stored value and where its elements are, row-major over its logical shape; one of the two pointers is set. */
 typedef struct rgc_weight {
@@ -15,9 +16,10 @@ typedef struct rgc_weight {
 bool rgc_is_learnt(const rgc_value *value); /* parameter or buffer */
 /* Parameters and buffers as their init says, a stream of random numbers for each by its name; states likewise (zero). */
 void rgc_weights_draw(const rgc_weight *weights, int count, uint64_t seed);
-/* Parameters and buffers as float32, atomically: a file that was there stays until the new one is whole. */
-bool rgc_weights_save(const rgc_weight *weights, int count, const char *network, const char *path, rgc_diagnostics *diags);
-/* Every parameter and buffer from a file that has it under that name and shape (WEIGHTS error otherwise; tensors that the network
- * does not have are left alone). */
+/* Copies as a file holds them, in `arena`. */
+rgc_tensor *rgc_weights_tensors(const rgc_weight *weights, int count, rgc_arena *arena, int *tensor_count);
+/* Every weight from the tensor of its name and shape (WEIGHTS error naming `path` otherwise; tensors that no weight has are left
+ * alone). */
+bool rgc_weights_take(const rgc_weight *weights, int count, const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags);
 bool rgc_weights_load(const rgc_weight *weights, int count, const char *path, rgc_diagnostics *diags);
 #endif

@@ -7,13 +7,13 @@ trap 'rm -rf "$out"' EXIT
 expect 2 "error[usage]: 'sumary' is no command of rgc
   help: did you mean 'rgc summary'?" "$RGC" sumary
 expect 2 "error[usage]: unknown option --stps
-  help: did you mean --steps?" "$RGC" train graphs/quickdraw_small.yaml --stps 3
+  help: did you mean --steps?" "$RGC" run graphs/quickdraw_small.yaml --train --stps 3
 expect 2 "error[usage]: not a count: many
-  help: rgc train --help" "$RGC" train graphs/quickdraw_small.yaml --steps many
+  help: rgc run --help" "$RGC" run graphs/quickdraw_small.yaml --train --steps many
 expect 1 "graphs/resnet18.yaml: error[data-classes]: the network has 1000 classes, the data set 4
-  help: set classes: to the data set's count" "$RGC" train graphs/resnet18.yaml --data synthetic:classes=4,count=8,size=32 --out "$out"
+  help: set classes: to the data set's count" "$RGC" run graphs/resnet18.yaml --train --data synthetic:classes=4,count=8,size=32 --out "$out"
 expect 0 "graphs/resnet50.yaml: resnet50, 25557032 parameters, 4.089e+09 MACs" "$RGC" check graphs/resnet50.yaml
-expect 1 "Iter [  0/  5] | Train Loss 2.3328 | Train Acc 0.0500 | Valid Loss nan | Valid Acc 0.1000
+expect 1 "Iter [  0/  5] | Train Loss 2.4029 | Train Acc 0.0500 | Valid Loss nan | Valid Acc 0.1000
 graphs/quickdraw_small.yaml: error[not-finite]: the validation loss of step 0 is not finite; earlier checkpoints are untouched
-  help: lower the learning rate" "$RGC" train graphs/quickdraw_small.yaml --data quickdraw:examples/data/quickdraw --lr 1e30 --steps 5 --out "$out"
-[ ! -e "$out/last.safetensors" ]
+  help: lower the learning rate" "$RGC" run graphs/quickdraw_small.yaml --train --data quickdraw:examples/data/quickdraw --lr 1e30 --steps 5 --out "$out"
+[ ! -e "$out/last.bin" ]

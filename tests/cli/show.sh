@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What rgc show tells of a data set, exactly, and that it leaves a picture; the picture of rgc eval.
+# What rgc show tells of a data set, exactly, and that it leaves a picture; the picture of rgc run --eval.
 set -euo pipefail
 . tests/cli/common.sh.inc
 out=$(mktemp -d)
@@ -42,8 +42,8 @@ expect 2 "error[usage]: --data is needed
 expect 2 "error[usage]: --count must be from 1 to 4096
   help: rgc show --help" "$RGC" show --data synthetic: --count 0
 # The predictions' picture.
-"$RGC" train graphs/quickdraw_small.yaml --data quickdraw:examples/data/quickdraw --steps 1 --out "$out/run" >/dev/null
-"$RGC" eval graphs/quickdraw_small.yaml --weights "$out/run/last.safetensors" --data quickdraw:examples/data/quickdraw \
+"$RGC" run graphs/quickdraw_small.yaml --train --data quickdraw:examples/data/quickdraw --steps 1 --out "$out/run" >/dev/null
+"$RGC" run "$out/run/last.bin" --eval --data quickdraw:examples/data/quickdraw \
   --show 12 --picture "$out/predicted.png" >"$out/told"
 is_png "$out/predicted.png"
 [ "$(wc -l <"$out/told")" -eq 13 ]

@@ -1,28 +1,67 @@
 #!/usr/bin/env bash
-# A short run: its lines and CSV have the tutorial's form, two runs are equal bit for bit, an unwritable place is refused.
+# From a graph file to a plan to a trained plan: the lines and CSV have the tutorial's form, runs are equal bit for bit whatever the
+# threads, checkpoints run, and what is wrong is refused without harm.
 set -euo pipefail
 . tests/cli/common.sh.inc
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-for run in a b; do
-  "$RGC" train graphs/quickdraw_small.yaml --data quickdraw:examples/data/quickdraw --steps 4 --validate 2 --out "$out/$run" >"$out/$run.txt"
+data="--data quickdraw:examples/data/quickdraw"
+"$RGC" compile graphs/quickdraw_small.yaml -o "$out/plan.bin" >"$out/compiled"
+grep -q '^train, batch 20' "$out/compiled"
+grep -q '^infer, batch 20' "$out/compiled"
+for run in a:1 b:2 c:3; do
+  "$RGC" run "$out/plan.bin" --train $data --steps 4 --validate 2 --threads "${run#*:}" --out "$out/${run%:*}" >"$out/${run%:*}.txt"
 done
-cmp "$out/a/log.csv" "$out/b/log.csv"
-cmp "$out/a/last.safetensors" "$out/b/last.safetensors"
+for other in b c; do
+  cmp "$out/a/log.csv" "$out/$other/log.csv"
+  cmp "$out/a/last.bin" "$out/$other/last.bin"
+  cmp "$out/a/last.state" "$out/$other/last.state"
+done
 [ "$(wc -l <"$out/a/log.csv")" -eq 3 ]
 grep -qE '^Iter \[  0/  4\] \| Train Loss [0-9.]+ \| Train Acc [0-9.]+ \| Valid Loss [0-9.]+ \| Valid Acc [0-9.]+$' "$out/a.txt"
 grep -qE '^3,[0-9]+\.[0-9]{4},[01]\.[0-9]{4},[0-9]+\.[0-9]{4},[01]\.[0-9]{4}$' "$out/a/log.csv"
-# Evaluating the checkpoint of the last step gives the last line's validation figures.
+# Evaluating the checkpoint of the last step gives the last line's validation figures, from the plan and through --weights.
 figures=$(tail -1 "$out/a/log.csv" | awk -F, '{print "validation loss " $4 ", accuracy " $5}')
-expect 0 "$figures" "$RGC" eval graphs/quickdraw_small.yaml --weights "$out/a/last.safetensors" --data quickdraw:examples/data/quickdraw
+expect 0 "$figures" "$RGC" run "$out/a/last.bin" --eval $data
+expect 0 "$figures" "$RGC" run graphs/quickdraw_small.yaml --eval --weights "$out/a/last.bin" $data
+# Going on from step 2's checkpoint gives the bits of a run that never stopped.
+"$RGC" run "$out/plan.bin" --train $data --steps 2 --validate 2 --out "$out/half" >/dev/null
+"$RGC" run "$out/half/last.bin" --train $data --steps 4 --validate 2 --state "$out/half/last.state" --out "$out/rest" >/dev/null
+cmp "$out/a/last.bin" "$out/rest/last.bin"
+# Another batch than the plan's is compiled from what the plan holds.
+"$RGC" run "$out/plan.bin" --train $data --steps 1 --batch 7 --out "$out/seven" >"$out/seven.txt"
+grep -q '^Iter \[  0/  1\]' "$out/seven.txt"
 # bn: running_after_first_validation: the first step and validation are equal, the later ones are not.
-"$RGC" train graphs/quickdraw_small.yaml --set train.bn=running_after_first_validation --data quickdraw:examples/data/quickdraw \
-  --steps 4 --validate 2 --out "$out/frozen" >/dev/null
+"$RGC" run graphs/quickdraw_small.yaml --set train.bn=running_after_first_validation --train $data --steps 4 --validate 2 --out "$out/frozen" >/dev/null
 cmp <(head -1 "$out/a/log.csv") <(head -1 "$out/frozen/log.csv")
 if cmp -s "$out/a/log.csv" "$out/frozen/log.csv"; then exit 1; fi
-# One flipped byte in a checkpoint is refused.
-printf 'x' | dd of="$out/a/last.safetensors" bs=1 seek=9000 conv=notrunc status=none
-if "$RGC" eval graphs/quickdraw_small.yaml --weights "$out/a/last.safetensors" --data quickdraw:examples/data/quickdraw >"$out/flipped" 2>&1; then exit 1; fi
-grep -q 'plan-digest\|plan-format' "$out/flipped"
+# A picture is predicted; a layer's output and its gradient are written.
+"$RGC" show $data --count 1 --out "$out/drawings.png" >/dev/null
+"$RGC" run "$out/a/best.bin" --predict "$out/drawings.png" >"$out/predicted"
+grep -qE 'drawings.png: .* [0-9.]+ %, .* [0-9.]+ %, .* [0-9.]+ %$' "$out/predicted"
+expect 0 "conv1 [20,14,14,8] is in $out/conv1.npy" "$RGC" run "$out/a/last.bin" --dump conv1 $data --out "$out/conv1.npy"
+expect 0 "conv1.grad [20,14,14,8] is in $out/conv1.npy" "$RGC" run "$out/a/last.bin" --dump conv1.grad $data --out "$out/conv1.npy"
+[ "$(stat -c %s "$out/conv1.npy")" -gt $((20 * 14 * 14 * 8 * 4)) ]
+# Every kernel agrees with the reference.
+for program in "" --infer; do
+  "$RGC" verify "$out/a/last.bin" $program >"$out/verified"
+  grep -qE '^([0-9]+) of \1 kernels agree' "$out/verified"
+done
+# One flipped byte is refused, in the weights and in the text.
+for at in 3000 -5000; do
+  cp "$out/a/last.bin" "$out/flipped.bin"
+  size=$(stat -c %s "$out/flipped.bin")
+  printf '\377' | dd of="$out/flipped.bin" bs=1 seek=$(((size + at) % size)) conv=notrunc status=none
+  if "$RGC" run "$out/flipped.bin" --eval $data >"$out/flipped" 2>&1; then exit 1; fi
+  grep -q 'flipped.bin: error\[plan-' "$out/flipped"
+done
+# A learning rate that is no use: the first value that is not finite is named, and earlier checkpoints stay.
+if "$RGC" run "$out/plan.bin" --train $data --lr 1e30 --steps 8 --validate 100 --out "$out/a" >"$out/nan" 2>&1; then exit 1; fi
+grep -q 'error\[not-finite\]: the first value that is not finite is' "$out/nan"
+# A machine without a compiler, and a batch that no memory holds.
+if RGC_CC=none-such RGC_CACHE="$out/cache" "$RGC" run "$out/plan.bin" --eval $data >"$out/cc" 2>&1; then exit 1; fi
+grep -q "error\[device\]: the C compiler 'none-such' cannot be run" "$out/cc"
+if "$RGC" run "$out/plan.bin" --train $data --batch 4000000 --out "$out/big" >"$out/big.txt" 2>&1; then exit 1; fi
+grep -q 'error\[memory\].*largest batch that fits is' "$out/big.txt"
 expect 1 "$out/none/run: error[file-write]: cannot be made: No such file or directory
-  help: choose another --out" "$RGC" train graphs/quickdraw_small.yaml --data quickdraw:examples/data/quickdraw --steps 1 --out "$out/none/run"
+  help: choose another --out" "$RGC" run "$out/plan.bin" --train $data --steps 1 --out "$out/none/run"

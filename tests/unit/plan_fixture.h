@@ -48,7 +48,7 @@ static inline void seed(void) {
 
 static inline void add_program(fixture *f, rgc_plan *plan, rgc_network *network, rgc_program_kind kind, int64_t batch) {
   const rgc_target *target = &rgc_cpu_targets[0].facts;
-  rgc_compilation *c = rgc_compile(network, kind, batch, target, f->arena, NULL, NULL, &f->diags);
+  rgc_compilation *c = rgc_compile(network, &(rgc_compile_options){.kind = kind, .batch = batch, .target = target}, f->arena, &f->diags);
   cr_assert(c, "%s", rendered(f));
   *RGC_PUSH(f->arena, plan->programs, plan->program_count, plan->program_capacity) =
       (rgc_program){.kind = kind, .target = target->name, .precision = "fp32", .batch = batch, .graph = c->graph, .memory = c->memory,

@@ -1,0 +1,25 @@
+/* plan_build.c: see plan_build.h. */
+#include "compiler/plan/plan_build.h"
+
+rgc_plan *rgc_plan_create(rgc_network *network, rgc_arena *arena, rgc_diagnostics *diags) {
+  rgc_plan *plan = RGC_NEW(arena, rgc_plan);
+  rgc_text source = {0}, line_map = {0};
+  plan->arena = arena;
+  plan->unfused = rgc_network_build(network, 1, network->class_set_count == 1, diags);
+  rgc_network_source(network, &source, &line_map);
+  plan->source = rgc_text_take(&source, arena);
+  plan->line_map = rgc_text_take(&line_map, arena);
+  return plan->unfused ? plan : NULL;
+}
+
+const rgc_program *rgc_plan_need_program(rgc_plan *plan, rgc_network *network, const rgc_compile_options *options, rgc_diagnostics *diags) {
+  const rgc_program *found = rgc_plan_program(plan, options->kind, options->target->name, "fp32", options->batch);
+  if (found && !options->keep) return found;
+  rgc_compilation *c = rgc_compile(network, options, plan->arena, diags);
+  if (!c) return NULL;
+  rgc_program *made = options->keep ? RGC_NEW(plan->arena, rgc_program)
+                                    : RGC_PUSH(plan->arena, plan->programs, plan->program_count, plan->program_capacity);
+  *made = (rgc_program){.kind = options->kind, .target = options->target->name, .precision = "fp32", .batch = options->batch,
+                        .graph = c->graph, .memory = c->memory, .ledger = rgc_text_take(&c->ledger, plan->arena)};
+  return made;
+}

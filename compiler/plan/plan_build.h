@@ -1,0 +1,12 @@
+/* plan_build.h: plans from networks: source and graph first, then programs, one at a time. */
+#ifndef RGC_PLAN_PLAN_BUILD_H
+#define RGC_PLAN_PLAN_BUILD_H
+#include "compiler/pipeline.h"
+#include "compiler/plan/plan.h"
+
+/* The network's texts and its unfused training graph for one sample; no programs, no tensors. NULL after an error. */
+rgc_plan *rgc_plan_create(rgc_network *network, rgc_arena *arena, rgc_diagnostics *diags);
+/* The program of that kind, batch and target, compiled and added if it is not there. The pointer holds until the next program is
+ * added. With options->keep the program is compiled in any case, and not added. NULL after an error. */
+const rgc_program *rgc_plan_need_program(rgc_plan *plan, rgc_network *network, const rgc_compile_options *options, rgc_diagnostics *diags);
+#endif
