@@ -56,7 +56,7 @@ int rgc_layer_kind_words(const char **words, int limit) {
 
 /* ---- names ---- */
 
-static int count_kind(rgc_expander *x, rgc_place *place, const char *word) {
+static int count_kind(rgc_expander *x, rgc_scope *place, const char *word) {
   for (int i = 0; i < place->counter_count; i++)
     if (strcmp(place->counters[i].word, word) == 0) return ++place->counters[i].count;
   *RGC_PUSH(x->arena, place->counters, place->counter_count, place->counter_capacity) = (rgc_counter){word, 1};
@@ -64,7 +64,7 @@ static int count_kind(rgc_expander *x, rgc_place *place, const char *word) {
 }
 
 static const char *name_layer(rgc_cell *cell, int position) {
-  rgc_place *place = cell->place;
+  rgc_scope *place = cell->place;
   const rgc_yaml *given = rgc_cell_attr(cell, "name");
   if (given && given->text) return rgc_arena_printf(cell->x->arena, "%s%s", place->prefix, given->text);
   if (place->by_position) return rgc_arena_printf(cell->x->arena, "%s%d", place->prefix, position);
@@ -85,7 +85,7 @@ static bool check_name(rgc_cell *cell, const char *key) {
   return false;
 }
 
-static void name_value(rgc_expander *x, rgc_place *place, const char *name, int value) {
+static void name_value(rgc_expander *x, rgc_scope *place, const char *name, int value) {
   rgc_value_names *v = place->values;
   *RGC_PUSH(x->arena, v->items, v->count, v->capacity) = (rgc_named_value){name, value};
 }
@@ -132,7 +132,7 @@ static bool count_layer(rgc_cell *cell) {
 }
 
 /* One layer; `in` is what the layer before gave. */
-static int run_layer(rgc_expander *x, rgc_place *place, const rgc_layer *layer, int in) {
+static int run_layer(rgc_expander *x, rgc_scope *place, const rgc_layer *layer, int in) {
   rgc_cell cell = {x, place, layer, in, NULL};
   bool is_use = strcmp(layer->word, "use") == 0, taken;
   int position = is_use ? place->position : place->position++;
@@ -148,7 +148,7 @@ static int run_layer(rgc_expander *x, rgc_place *place, const rgc_layer *layer, 
   return strcmp(layer->word, "param") == 0 ? in : out;
 }
 
-int rgc_expand_list(rgc_expander *x, rgc_place *place, const rgc_yaml *list, int in) {
+int rgc_expand_list(rgc_expander *x, rgc_scope *place, const rgc_yaml *list, int in) {
   for (int i = 0; list && i < list->count && in >= 0; i++) {
     rgc_layer layer;
     in = rgc_layer_read(x->arena, list->items[i], x->diags, &layer) ? run_layer(x, place, &layer, in) : -1;
@@ -179,7 +179,7 @@ static int emit_scope(rgc_cell *cell) {
   static const char *const numbers[] = {"kind", "position"};
   int number = rgc_cell_word(cell, "number", 0, numbers, 2);
   if (number < 0) return -1;
-  rgc_place place = {.prefix = rgc_arena_printf(cell->x->arena, "%s.", cell->name), .path = cell->name, .other = -1};
+  rgc_scope place = {.prefix = rgc_arena_printf(cell->x->arena, "%s.", cell->name), .path = cell->name, .other = -1};
   place.by_position = number == 1;
   place.env = cell->place->env;
   place.values = cell->place->values;
@@ -257,10 +257,10 @@ static bool needs_shortcut(const rgc_cell *cell, const rgc_env *env, int body) {
 }
 
 /* The shortcut's value; the block's input where it is the identity. */
-static int run_shortcut(rgc_cell *cell, const call *c, const rgc_place *body_place, int body) {
+static int run_shortcut(rgc_cell *cell, const call *c, const rgc_scope *body_place, int body) {
   const rgc_yaml *list = part(c, "shortcut");
   if (!list || !needs_shortcut(cell, body_place->env, body)) return cell->in;
-  rgc_place place = {.prefix = rgc_arena_printf(cell->x->arena, "%sdownsample.", body_place->prefix), .other = -1};
+  rgc_scope place = {.prefix = rgc_arena_printf(cell->x->arena, "%sdownsample.", body_place->prefix), .other = -1};
   place.path = rgc_arena_printf(cell->x->arena, "%s, its shortcut", body_place->path);
   place.by_position = true;
   place.env = body_place->env;
@@ -272,10 +272,10 @@ static int run_block(const rgc_cell *given, const call *c, const char *prefix) {
   rgc_expander *x = given->x;
   rgc_env env = {0};
   rgc_value_names values = {0};
-  rgc_place place = {.prefix = prefix, .env = &env, .values = &values, .other = -1};
+  rgc_scope place = {.prefix = prefix, .env = &env, .values = &values, .other = -1};
   int length = (int)strlen(prefix);
   place.path = rgc_arena_printf(x->arena, "%.*s (block %s)", length ? length - 1 : 0, prefix, c->block->name);
-  rgc_place outer = *given->place;
+  rgc_scope outer = *given->place;
   outer.path = place.path;
   rgc_cell named = *given, *cell = &named; /* in a place whose errors name the block */
   named.place = &outer;
@@ -337,14 +337,14 @@ static rgc_env *stage_env(rgc_expander *x, const rgc_env *root, const stage_list
   return env;
 }
 
-static int run_stage(rgc_expander *x, rgc_place *root, const stage_list *stages, int stage, int64_t block, int in) {
+static int run_stage(rgc_expander *x, rgc_scope *root, const stage_list *stages, int stage, int64_t block, int in) {
   const rgc_yaml *map = stages->list->items[stage], *name = rgc_yaml_get(map, "block");
   rgc_yaml *args = rgc_yaml_copy(x->arena, map);
   rgc_yaml_remove(args, "block");
   rgc_yaml_remove(args, "repeat");
   for (int64_t i = 0; i < stages->repeats[stage] && in >= 0; i++) {
     rgc_layer layer = {name->text, name, args};
-    rgc_place place = *root;
+    rgc_scope place = *root;
     place.env = stage_env(x, root->env, stages, stage, i, block + i);
     const char *path = rgc_arena_printf(x->arena, "layer%d.%d", stage + 1, (int)i);
     rgc_cell cell = {x, &place, &layer, in, path};
@@ -354,7 +354,7 @@ static int run_stage(rgc_expander *x, rgc_place *root, const stage_list *stages,
   return in;
 }
 
-static int run_stages(rgc_expander *x, rgc_place *root, int in) {
+static int run_stages(rgc_expander *x, rgc_scope *root, int in) {
   stage_list stages = {.list = rgc_yaml_get(x->network->root, "stages")};
   if (!count_blocks(x, root->env, &stages)) return -1;
   int64_t block = 0;
@@ -391,7 +391,7 @@ static int run_network(rgc_expander *x) {
   const rgc_network *n = x->network;
   rgc_env env = {0};
   rgc_value_names values = {0};
-  rgc_place root = {.prefix = "", .root = true, .env = &env, .values = &values, .other = -1};
+  rgc_scope root = {.prefix = "", .root = true, .env = &env, .values = &values, .other = -1};
   bind_classes(x, &env);
   const rgc_yaml *stem = rgc_yaml_get(n->root, "stem"), *head = rgc_yaml_get(n->root, "head");
   x->lone_linear = count_unnamed_linear(x, stem) + count_unnamed_linear(x, head) == 1;

@@ -47,7 +47,7 @@ typedef struct rgc_expander {
   int outputs[RGC_MAX_OUTPUTS], output_count; /* values named by output: */
 } rgc_expander;
 
-typedef struct rgc_place {
+typedef struct rgc_scope {
   const char *prefix; /* "layer1.0.", "" at the root */
   const char *path;   /* for errors: "layer1.0 (block basic)"; NULL at the root */
   bool by_position, root;
@@ -57,12 +57,12 @@ typedef struct rgc_place {
   rgc_env *env;
   rgc_value_names *values;
   int other; /* join: the shortcut's value, taken by an add, mul or concat without names; else -1 */
-} rgc_place;
+} rgc_scope;
 
 /* One layer as it is being emitted. */
 typedef struct rgc_cell {
   rgc_expander *x;
-  rgc_place *place;
+  rgc_scope *place;
   const rgc_layer *layer;
   int in;           /* the value it takes */
   const char *name; /* "layer1.0.conv1" */
@@ -104,7 +104,7 @@ int rgc_cell_param(rgc_cell *cell, const char *suffix, rgc_role role, const int6
 /* expand.c */
 /* The graph without the check of expect:; NULL after an error. */
 rgc_graph *rgc_expand(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags);
-int rgc_expand_list(rgc_expander *x, rgc_place *place, const rgc_yaml *list, int in);
+int rgc_expand_list(rgc_expander *x, rgc_scope *place, const rgc_yaml *list, int in);
 
 /* Emit functions, by file. */
 int rgc_emit_conv(rgc_cell *cell);

@@ -8,7 +8,7 @@
 #include "compiler/lang/expand.h"
 #include "compiler/lang/keys.h"
 #include "compiler/lang/lang.h"
-#include "compiler/plan/safetensors.h"
+#include "compiler/plan/plan.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOST_MEMORY_BYTES = 1 << 30 };
@@ -149,11 +149,52 @@ static void run_safetensors(const fuzz_input *input) {
   rgc_arena_destroy(arena);
 }
 
+/* ---- plan ---- */
+
+/* The digest that the contents have, as the reader's complaint tells it; NULL if it has none. */
+static const char *wanted_digest(const fuzz_input *input, rgc_arena *arena) {
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  unsigned char *bytes = rgc_arena_alloc(arena, input->size + 1);
+  memcpy(bytes, input->bytes, input->size);
+  rgc_safetensors_parse(arena, bytes, input->size, "input", &diags);
+  for (int i = 0; i < diags.count; i++) {
+    const char *found = diags.items[i].code == RGC_CODE_PLAN_DIGEST ? strstr(diags.items[i].message, "found ") : NULL;
+    if (found) return found + strlen("found ");
+  }
+  return NULL;
+}
+
+/* The right header length and digest, so that mutations reach what lies behind them. */
+static void repair_plan(fuzz_input *input) {
+  static const char key[] = "\"digest\":\"";
+  repair_safetensors(input);
+  rgc_arena *arena = rgc_arena_create();
+  const char *digest = wanted_digest(input, arena);
+  unsigned char *at = digest ? memmem(input->bytes, input->size, key, sizeof key - 1) : NULL;
+  if (at && at + sizeof key - 1 + 32 <= input->bytes + input->size) memcpy(at + sizeof key - 1, digest, 32);
+  rgc_arena_destroy(arena);
+}
+
+static void run_plan(const fuzz_input *input) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  unsigned char *bytes = rgc_arena_alloc(arena, input->size + 1);
+  memcpy(bytes, input->bytes, input->size);
+  const rgc_plan *plan = rgc_plan_parse(arena, bytes, input->size, "input", &diags);
+  check_errors(&diags, plan != NULL);
+  if (plan && !rgc_plan_verify(plan, "input", &diags)) fuzz_fail("a plan that was read is not verified");
+  check_memory(arena);
+  rgc_arena_destroy(arena);
+}
+
 const fuzz_target fuzz_targets[] = {
     {"yaml",
      {"graphs/[!c]*.yaml", "graphs/cifar_resnet20.yaml", "graphs/blocks/*.yaml", "tests/golden/diag/*.yaml", "tests/fuzz/corpus/yaml/*"},
      yaml_tokens, NULL, run_yaml},
     {"ir", {"tests/fuzz/corpus/ir/*"}, ir_tokens, NULL, run_ir},
     {"safetensors", {"tests/fuzz/corpus/safetensors/*"}, safetensors_tokens, repair_safetensors, run_safetensors},
+    {"plan", {"tests/fuzz/corpus/plan/*"}, ir_tokens, repair_plan, run_plan},
     {0},
 };
