@@ -1,0 +1,141 @@
+/* test_equivalence.c: fusion, scheduling, tiles and layouts change no number: programs of small networks with every structure, before
+ * and after, in double, for full batches and for batches with fewer samples. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/unit/equivalence.h"
+
+#define HEAD_OF(size) "rgc: 1\nname: small\ninput: {channels: 3, size: " #size "}\nclasses: 4\n"
+#define FILE_HEAD HEAD_OF(7)
+#define STEM "stem: [conv: {out: 4, kernel: 3}, bn, relu]\n"
+#define LINEAR "head: [avgpool: global, linear: {out: classes}]\n"
+
+/* A graph file and a seed of its own for each run, told on failure; RGC_TEST_SEED=n repeats one. */
+static uint64_t fresh_seed(void) {
+  const char *fixed = getenv("RGC_TEST_SEED");
+  return fixed ? strtoull(fixed, NULL, 10) : (uint64_t)time(NULL);
+}
+
+static void check_training(const char *yaml, bool adamw) {
+  equivalence *e = equivalence_compile(yaml, RGC_PROGRAM_TRAIN, 4, fresh_seed(), adamw);
+  equivalence_check(e, 4);
+  equivalence_check(e, 3);
+  traffic before = equivalence_traffic(e->unfused), after = equivalence_traffic(e->done->graph);
+  cr_assert(after.kernels < before.kernels && after.bytes < before.bytes, "%d kernels, %lld bytes; unfused %d, %lld", after.kernels,
+            (long long)after.bytes, before.kernels, (long long)before.bytes);
+  equivalence_destroy(e);
+}
+
+/* Evaluation, and fold + infer, whose folded values are handed over by name. */
+static void check_inference(const char *yaml) {
+  uint64_t seed = fresh_seed();
+  equivalence *eval = equivalence_compile(yaml, RGC_PROGRAM_EVAL, 4, seed, false);
+  equivalence *fold = equivalence_compile(yaml, RGC_PROGRAM_FOLD, 4, seed, false);
+  equivalence *infer = equivalence_compile(yaml, RGC_PROGRAM_INFER, 4, seed, false);
+  const rgc_graph *graph = infer->done->graph;
+  equivalence_check(eval, 4);
+  equivalence_check(eval, 3);
+  rgc_interpreter *folds = equivalence_prepare(fold, fold->done->graph, 4), *infers = equivalence_prepare(infer, graph, 3);
+  rgc_interpreter *evals = equivalence_prepare(eval, eval->unfused, 3);
+  rgc_interpret(folds);
+  for (int i = 0; i < graph->value_count; i++) {
+    const rgc_value *v = &graph->values[i];
+    if (v->role != RGC_ROLE_FOLDED) continue;
+    int same = rgc_graph_find(fold->done->graph, v->name);
+    cr_assert(same >= 0 && fold->done->graph->values[same].op >= 0, "%s is not folded", v->name);
+    memcpy(infers->data[i], folds->data[same], sizeof(double) * (size_t)rgc_shape_elems(v->shape));
+  }
+  rgc_interpret(infers);
+  rgc_interpret(evals);
+  int logits = rgc_graph_find(graph, "logits"), same = rgc_graph_find(eval->unfused, "logits");
+  equivalence_near(infer, "logits", infers->data[logits], evals->data[same], rgc_shape_elems(graph->values[logits].shape));
+  equivalence_destroy(eval);
+  equivalence_destroy(fold);
+  equivalence_destroy(infer);
+}
+
+static void check(const char *yaml) {
+  check_training(yaml, false);
+  check_inference(yaml);
+}
+
+Test(equivalence, basic_blocks, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: basic, repeat: 2, width: 4}]\n" LINEAR);
+}
+
+Test(equivalence, bottlenecks_with_groups_and_a_projection, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: bottleneck, repeat: 2, width: 4, stride: 2, groups: 2, base_width: 64, expansion: 2}]\n" LINEAR);
+}
+
+Test(equivalence, pre_activation, .timeout = 300) {
+  check(FILE_HEAD
+        "stem: [conv: {out: 4, kernel: 3}]\n"
+        "blocks:\n  preact:\n    parameters: {width: required, stride: 1}\n"
+        "    body: [bn, relu: {as: pre}, conv: {out: width, kernel: 3, stride: stride}, bn, relu, conv: {out: width, kernel: 3}]\n"
+        "    shortcut: [conv: {from: pre, out: width, kernel: 1, stride: stride}]\n    join: [add]\n"
+        "stages: [{block: preact, repeat: 2, width: 4}, {block: preact, repeat: 1, width: 6, stride: 2}]\n"
+        "head: [bn, relu, avgpool: global, linear: {out: classes}]\n");
+}
+
+Test(equivalence, squeeze_and_excitation, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: basic, repeat: 2, width: 4, attn: [se: {rd: 2}]}]\n" LINEAR);
+}
+
+Test(equivalence, concat_and_split, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 6, kernel: 3}, bn, relu, split: {parts: 2, as: [a, b]}, conv: {from: a, out: 5, kernel: 3, as: c}, "
+                  "concat: {of: [c, b]}, bn, relu, conv: {out: 4, kernel: 1}]\n" LINEAR);
+}
+
+Test(equivalence, dropout_and_drop_path, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: basic, repeat: 2, width: 4, drop_path: 0.4}]\n"
+                       "head: [avgpool: global, dropout: 0.3, linear: {out: classes}]\n");
+}
+
+Test(equivalence, shortcuts_without_parameters, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: basic, repeat: 2, width: 6, stride: 2, "
+                       "shortcut: [subsample: {stride: stride}, pad_channels: {to: width, at: both}]}]\n" LINEAR);
+}
+
+Test(equivalence, running_statistics_in_training, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 6, stride: 2}]\n" LINEAR "train: {bn: running}\n");
+}
+
+Test(equivalence, biases_before_normalisation, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, bias: true}, bn, relu, conv: {out: 5, kernel: 3, stride: 2, bias: true}, relu]\n" LINEAR);
+}
+
+Test(equivalence, pools, .timeout = 300) {
+  check(HEAD_OF(11) "stem: [conv: {out: 4, kernel: 3}, bn, relu, maxpool: {kernel: 3, stride: 2, pad: 1}, conv: {out: 4, kernel: 3}, bn, "
+                    "avgpool: {kernel: 2, stride: 2, ceil: true, count_pad: false}, relu]\n" LINEAR);
+}
+
+Test(equivalence, activations, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3}, bn, silu, conv: {out: 4, kernel: 3}, bn, gelu, conv: {out: 4, kernel: 3}, bn, hardswish, "
+                  "conv: {out: 4, kernel: 3, groups: 4}, tanh]\n" LINEAR);
+}
+
+/* The sum of a convolution and of its own batch normalisation: two outputs of one kernel in one map. */
+Test(equivalence, two_readings_of_one_convolution, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, as: y}, bn: {as: z}, add: {of: [y, z]}, relu, conv: {out: 4, kernel: 3}]\n" LINEAR);
+}
+
+Test(equivalence, label_smoothing_and_sgd, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 4}]\n" LINEAR
+                       "train: {loss: {cross_entropy: {smoothing: 0.1}}, "
+                       "optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.001}}}\n");
+  check(FILE_HEAD STEM LINEAR "train: {optimizer: {sgd: {lr: 0.1}}}\n");
+}
+
+Test(equivalence, adam_with_decay_and_adamw, .timeout = 300) {
+  static const char yaml[] = FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 6, stride: 2}]\n" LINEAR
+                                            "train: {optimizer: {adam: {weight_decay: 0.01}}}\n";
+  check(yaml);
+  check_training(yaml, true);
+}
+
+Test(equivalence, frozen_layers, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 4}]\n" LINEAR "freeze: {layers: [conv1, bn1], bn: running}\n");
+}
