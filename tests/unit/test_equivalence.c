@@ -23,6 +23,7 @@ static void check_training(const char *yaml, bool adamw) {
   equivalence *e = equivalence_compile(yaml, RGC_PROGRAM_TRAIN, 4, fresh_seed(), adamw);
   equivalence_check(e, 4);
   equivalence_check(e, 3);
+  equivalence_check(e, 1);
   traffic before = equivalence_traffic(e->unfused), after = equivalence_traffic(e->done->graph);
   cr_assert(after.kernels < before.kernels && after.bytes < before.bytes, "%d kernels, %lld bytes; unfused %d, %lld", after.kernels,
             (long long)after.bytes, before.kernels, (long long)before.bytes);
@@ -138,4 +139,29 @@ Test(equivalence, adam_with_decay_and_adamw, .timeout = 300) {
 
 Test(equivalence, frozen_layers, .timeout = 300) {
   check(FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 4}]\n" LINEAR "freeze: {layers: [conv1, bn1], bn: running}\n");
+}
+
+/* What fusion makes of two basic blocks, the second of them with a projection. */
+
+static const char blocks_yaml[] = FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 4}, {block: basic, repeat: 1, width: 8, stride: 2}]\n"
+                                  LINEAR "train: {optimizer: {sgd: {lr: 0.1}}}\n";
+
+static void check_traffic(rgc_program_kind kind, const traffic *unfused, const traffic *fused) {
+  equivalence *e = equivalence_compile(blocks_yaml, kind, 4, 1, false);
+  const traffic got[] = {equivalence_traffic(e->unfused), equivalence_traffic(e->done->graph)}, *wanted[] = {unfused, fused};
+  for (int i = 0; i < 2; i++)
+    cr_expect(got[i].kernels == wanted[i]->kernels && got[i].contracts == wanted[i]->contracts && got[i].maps == wanted[i]->maps &&
+                  got[i].bytes == wanted[i]->bytes,
+              "%s %s: %d kernels (%d contracts, %d maps), %lld bytes", rgc_program_word(kind),
+              i ? "fused" : "unfused", got[i].kernels, got[i].contracts, got[i].maps, (long long)got[i].bytes);
+  equivalence_destroy(e);
+}
+
+/* Training. Contracts: 7 forward, 6 data and 7 weight gradients. Maps: 13 pack weights, 7 update weights (a gradient of weights
+ * stores in short rows, so an update is not its epilogue), the first join, whose four readers would read it as two tensors, the
+ * gradient behind the pooling with the sums of both its normalisations, and the loss's. Inference: contracts and the pooling only. */
+Test(equivalence, residual_blocks_in_numbers) {
+  check_traffic(RGC_PROGRAM_TRAIN, &(traffic){98, 20, 61, 361080}, &(traffic){60, 20, 23, 223848});
+  check_traffic(RGC_PROGRAM_EVAL, &(traffic){27, 7, 19, 114992}, &(traffic){21, 7, 13, 57104});
+  check_traffic(RGC_PROGRAM_INFER, &(traffic){27, 7, 19, 114992}, &(traffic){8, 7, 0, 45504});
 }
