@@ -79,3 +79,44 @@ Test(passes, of_other_names_are_refused) {
   rgc_text_free(&text);
   rgc_arena_destroy(arena);
 }
+
+/* docs/PASSES.md: a section a pass, in order; lines between ``` stand, in their order, in the golden file named before them. */
+
+static const char *next_line(rgc_arena *arena, const char **at) {
+  if (!**at) return NULL;
+  size_t length = strcspn(*at, "\n");
+  const char *line = rgc_arena_strndup(arena, *at, length);
+  *at += length + ((*at)[length] == '\n');
+  return line;
+}
+
+static void check_quotes(rgc_arena *arena, const char *text) {
+  const char *line, *file = "", *rest = NULL; /* rest: of the file, while quoting */
+  int quoted = 0;
+  while ((line = next_line(arena, &text))) {
+    if (*line == '`' && line[1] != '`' && (strstr(line, ".in.") || strstr(line, ".out.")))
+      file = rgc_arena_printf(arena, "tests/golden/passes/%.*s", (int)strcspn(line + 1, "`"), line + 1);
+    if (!strncmp(line, "```", 3)) {
+      rest = rest ? NULL : golden_read(arena, file);
+      quoted += rest != NULL;
+      continue;
+    }
+    if (!rest) continue;
+    const char *own;
+    while ((own = next_line(arena, &rest)) && strcmp(own, line)) continue;
+    cr_assert(own, "docs/PASSES.md quotes of %s what is not there (or not in this order):\n%s", file, line);
+  }
+  cr_expect_geq(quoted, 11);
+}
+
+Test(passes, have_a_section_each) {
+  rgc_arena *arena = rgc_arena_create();
+  const char *text = golden_read(arena, "docs/PASSES.md"), *at = text;
+  cr_assert(text);
+  for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
+    at = strstr(at, rgc_arena_printf(arena, "\n## `%s`\n", pass->name));
+    cr_assert(at, "docs/PASSES.md lacks a section of pass %s, or has it out of order", pass->name);
+  }
+  check_quotes(arena, text);
+  rgc_arena_destroy(arena);
+}
