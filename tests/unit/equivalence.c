@@ -66,7 +66,10 @@ equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_
   return e;
 }
 
-void equivalence_destroy(equivalence *e) { rgc_arena_destroy(e->arena); }
+void equivalence_destroy(equivalence *e) {
+  rgc_text_free(&e->done->ledger);
+  rgc_arena_destroy(e->arena);
+}
 
 static uint32_t hash_of(const char *name) {
   uint32_t hash = 2166136261u;
