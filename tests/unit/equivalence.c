@@ -125,6 +125,41 @@ void equivalence_check(equivalence *e, int64_t valid) {
   cr_assert(results > 0);
 }
 
+/* Folded values are handed over by name. */
+static void hand_over(const equivalence *fold, const rgc_interpreter *from, const rgc_interpreter *to) {
+  for (int i = 0; i < to->graph->value_count; i++) {
+    const rgc_value *v = &to->graph->values[i];
+    if (v->role != RGC_ROLE_FOLDED) continue;
+    int same = rgc_graph_find(fold->done->graph, v->name);
+    cr_assert(same >= 0 && fold->done->graph->values[same].op >= 0, "%s is not folded", v->name);
+    memcpy(to->data[i], from->data[same], sizeof(double) * (size_t)rgc_shape_elems(v->shape));
+  }
+}
+
+void equivalence_check_inference(const char *yaml, int64_t batch, int64_t valid, uint64_t seed) {
+  equivalence *eval = equivalence_compile(yaml, RGC_PROGRAM_EVAL, batch, seed, false);
+  equivalence *fold = equivalence_compile(yaml, RGC_PROGRAM_FOLD, batch, seed, false);
+  equivalence *infer = equivalence_compile(yaml, RGC_PROGRAM_INFER, batch, seed, false);
+  equivalence_check(eval, valid);
+  rgc_interpreter *folds = equivalence_prepare(fold, fold->done->graph, batch);
+  rgc_interpreter *infers = equivalence_prepare(infer, infer->done->graph, valid), *evals = equivalence_prepare(eval, eval->unfused, valid);
+  rgc_interpret(folds);
+  hand_over(fold, folds, infers);
+  rgc_interpret(infers);
+  rgc_interpret(evals);
+  int outputs = 0;
+  for (int i = 0; i < infers->graph->value_count; i++) {
+    const rgc_value *v = &infers->graph->values[i];
+    if (v->role != RGC_ROLE_OUTPUT) continue;
+    equivalence_near(infer, v->name, infers->data[i], evals->data[rgc_graph_find(eval->unfused, v->name)], rgc_shape_elems(v->shape));
+    outputs++;
+  }
+  cr_assert(outputs > 0);
+  equivalence_destroy(eval);
+  equivalence_destroy(fold);
+  equivalence_destroy(infer);
+}
+
 static int64_t bytes_of(const rgc_value *v) { return rgc_shape_elems(v->shape) * (v->dtype == RGC_U8 ? 1 : 4); }
 
 traffic equivalence_traffic(const rgc_graph *graph) {

@@ -22,6 +22,9 @@ void equivalence_destroy(equivalence *e);
  * samples in the batch. */
 void equivalence_check(equivalence *e, int64_t valid);
 
+/* Evaluation fused against unfused, and fold + infer against evaluation: all outputs. */
+void equivalence_check_inference(const char *yaml, int64_t batch, int64_t valid, uint64_t seed);
+
 /* Fills what no op computes by its name: parameters around 0, variances and second moments above 0, labels below `classes`. */
 rgc_interpreter *equivalence_prepare(const equivalence *e, const rgc_graph *graph, int64_t valid);
 void equivalence_near(const equivalence *e, const char *name, const double *got, const double *wanted, int64_t count);

@@ -3,7 +3,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "tests/unit/equivalence.h"
@@ -31,38 +30,10 @@ static void check_training(const char *yaml, bool adamw) {
   equivalence_destroy(e);
 }
 
-/* Evaluation, and fold + infer, whose folded values are handed over by name. */
 static void check_inference(const char *yaml) {
   uint64_t seed = fresh_seed();
-  equivalence *eval = equivalence_compile(yaml, RGC_PROGRAM_EVAL, 4, seed, false);
-  equivalence *fold = equivalence_compile(yaml, RGC_PROGRAM_FOLD, 4, seed, false);
-  equivalence *infer = equivalence_compile(yaml, RGC_PROGRAM_INFER, 4, seed, false);
-  const rgc_graph *graph = infer->done->graph;
-  equivalence_check(eval, 4);
-  equivalence_check(eval, 3);
-  rgc_interpreter *folds = equivalence_prepare(fold, fold->done->graph, 4), *infers = equivalence_prepare(infer, graph, 3);
-  rgc_interpreter *evals = equivalence_prepare(eval, eval->unfused, 3);
-  rgc_interpret(folds);
-  for (int i = 0; i < graph->value_count; i++) {
-    const rgc_value *v = &graph->values[i];
-    if (v->role != RGC_ROLE_FOLDED) continue;
-    int same = rgc_graph_find(fold->done->graph, v->name);
-    cr_assert(same >= 0 && fold->done->graph->values[same].op >= 0, "%s is not folded", v->name);
-    memcpy(infers->data[i], folds->data[same], sizeof(double) * (size_t)rgc_shape_elems(v->shape));
-  }
-  rgc_interpret(infers);
-  rgc_interpret(evals);
-  int outputs = 0;
-  for (int i = 0; i < graph->value_count; i++) {
-    const rgc_value *v = &graph->values[i];
-    if (v->role != RGC_ROLE_OUTPUT) continue;
-    equivalence_near(infer, v->name, infers->data[i], evals->data[rgc_graph_find(eval->unfused, v->name)], rgc_shape_elems(v->shape));
-    outputs++;
-  }
-  cr_assert(outputs > 0);
-  equivalence_destroy(eval);
-  equivalence_destroy(fold);
-  equivalence_destroy(infer);
+  equivalence_check_inference(yaml, 4, 4, seed);
+  equivalence_check_inference(yaml, 4, 3, seed);
 }
 
 static void check(const char *yaml) {

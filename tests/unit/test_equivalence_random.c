@@ -89,9 +89,7 @@ Test(equivalence, random_networks, .timeout = 600) {
     equivalence_check(train, batch);
     equivalence_check(train, least + draw((int)(batch - least)));
     equivalence_destroy(train);
-    equivalence *eval = equivalence_compile(yaml, RGC_PROGRAM_EVAL, batch, state, false);
-    equivalence_check(eval, 1 + draw((int)batch));
-    equivalence_destroy(eval);
+    equivalence_check_inference(yaml, batch, 1 + draw((int)batch), state);
     rgc_arena_destroy(arena);
   }
 }
