@@ -23,6 +23,23 @@ static int store_of(const rgc_kernel *kernel, int value) {
   return -1;
 }
 
+static bool body_reads(const rgc_body *body, int value) {
+  for (int i = 0; i < body->operand_count; i++)
+    if (body->operands[i].value == value) return true;
+  return false;
+}
+
+/* Whether the map reads each output of the producer that it reads as a number of the same point. */
+static bool reads_points_only(const rgc_fuser *f, int producer, const rgc_kernel *map) {
+  for (int i = 0; i < map->epi->operand_count; i++) {
+    int value = map->epi->operands[i].value;
+    if (f->producer[value] != producer) continue;
+    if (store_of(f->kernels[producer], value) < 0 || !reads_same_point(f, map, value)) return false;
+    if (f->graph->values[value].dtype != RGC_F32) return false;
+  }
+  return true;
+}
+
 static bool is_partial(const rgc_store *store) { return store->kind != RGC_STORE && store->kind != RGC_SIDE_STORE; }
 
 static int count_partials(const rgc_kernel *kernel) {
@@ -99,26 +116,29 @@ static bool fits_at_map(const rgc_fuser *f, int producer, int map) {
   return true;
 }
 
-/* The kernel of both: the producer's core, and one epilogue. */
-static void merge(rgc_fuser *f, int producer, int map, int value, int at) {
+/* The kernel of both: the producer's core, and one epilogue. What the map reads of the producer's outputs is a node there. */
+static void merge(rgc_fuser *f, int producer, int map, int at) {
   rgc_kernel *kernel = f->kernels[producer], *more = f->kernels[map];
-  int known = store_of(kernel, value), *nodes = RGC_NEW_ARRAY(f->arena, int, more->epi->node_count + 1);
+  int *nodes = RGC_NEW_ARRAY(f->arena, int, more->epi->node_count + 1), *known = RGC_NEW_ARRAY(f->arena, int, more->epi->operand_count + 1);
+  for (int i = 0; i < more->epi->operand_count; i++) known[i] = store_of(kernel, more->epi->operands[i].value);
   rgc_fuse_unlink(f, producer);
   rgc_fuse_unlink(f, map);
   rgc_store *stores = RGC_NEW_ARRAY(f->graph->arena, rgc_store, kernel->store_count + more->store_count);
-  memcpy(stores, kernel->stores, sizeof *stores * (size_t)kernel->store_count);
-  kernel->stores = stores;
-  rgc_fuse_append(kernel->epi, more->epi, value, known, nodes);
-  for (int i = 0; i < more->store_count; i++) {
-    stores[kernel->store_count] = more->stores[i];
-    stores[kernel->store_count++].node = nodes[more->stores[i].node];
+  int count = 0;
+  for (int i = 0; i < kernel->store_count; i++) { /* what only the map read is not stored any more */
+    bool read_by_map = kernel->stores[i].kind == RGC_STORE && body_reads(more->epi, kernel->stores[i].value);
+    bool wanted = !read_by_map || !rgc_fuse_is_temp(f, kernel->stores[i].value) || f->readers[kernel->stores[i].value].count;
+    if (wanted) stores[count++] = kernel->stores[i];
   }
+  rgc_fuse_append(kernel->epi, more->epi, known, nodes);
+  for (int i = 0; i < more->store_count; i++) {
+    stores[count] = more->stores[i];
+    stores[count++].node = nodes[more->stores[i].node];
+  }
+  kernel->stores = stores;
+  kernel->store_count = count;
   f->kernels[map] = f->kernels[producer] = NULL;
   f->kernels[at] = kernel;
-  /* the value itself may go, if the map was its only reader */
-  if (rgc_fuse_is_temp(f, value) && !f->readers[value].count)
-    for (int i = 0; i < kernel->store_count; i++)
-      if (stores[i].value == value) stores[i--] = stores[--kernel->store_count];
   rgc_fuse_link(f, at);
 }
 
@@ -127,15 +147,14 @@ static bool try_producer(rgc_fuser *f, int map, int value, bool into_maps, bool 
   if (producer < 0 || producer == map || !f->kernels[producer]) return false;
   const rgc_kernel *kernel = f->kernels[producer], *more = f->kernels[map];
   if ((kernel->kind == RGC_MAP) != into_maps || memcmp(kernel->extent, more->extent, sizeof more->extent)) return false;
-  if (store_of(kernel, value) < 0 || !reads_same_point(f, more, value) || !has_room(f, kernel, more)) return false;
-  if (f->graph->values[value].dtype != RGC_F32) return false;
+  if (!reads_points_only(f, producer, more) || !has_room(f, kernel, more)) return false;
   bool weights = kernel->kind == RGC_CONTRACT && kernel->form == RGC_WEIGHTS;
   if (weights && count_streams(f, more, value) > f->target->max_weight_streams) return false;
   if (move_producer ? !fits_at_map(f, producer, map) : !fits_at_producer(f, producer, map)) return false;
   int64_t saved = rgc_fuse_bytes(f, value);
   rgc_fuse_note(f, map, "%s joins the epilogue of %s%s: %.3g MB less to read", f->ops[map].word ? f->ops[map].word : "map",
                 f->ops[producer].layer, f->ops[producer].backward ? " (backward)" : "", (double)saved * 1e-6);
-  merge(f, producer, map, value, move_producer ? map : producer);
+  merge(f, producer, map, move_producer ? map : producer);
   return true;
 }
 

@@ -25,9 +25,11 @@ static bool reads(const rgc_body *body, const rgc_node *node, int value) {
   return node->kind == RGC_EXPR_LOAD && body->operands[node->index].value == value;
 }
 
-void rgc_fuse_append(rgc_body *into, const rgc_body *from, int value, int known, int *nodes) {
-  for (int n = 0; n < from->node_count; n++)
-    nodes[n] = reads(from, &from->nodes[n], value) ? known : copy_node(into, from, n, nodes);
+void rgc_fuse_append(rgc_body *into, const rgc_body *from, const int *known, int *nodes) {
+  for (int n = 0; n < from->node_count; n++) {
+    int node = from->nodes[n].kind == RGC_EXPR_LOAD ? known[from->nodes[n].index] : -1;
+    nodes[n] = node >= 0 ? node : copy_node(into, from, n, nodes);
+  }
 }
 
 /* The view maps each axis of the value onto one place or itself, never outside: then its fill is never read. */

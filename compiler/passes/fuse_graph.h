@@ -39,8 +39,9 @@ void rgc_fuse_note(rgc_fuser *f, int op, const char *format, ...) __attribute__(
  * view; nodes[n] is where node n of `body` is now. NULL when a view, a coordinate or a random number stands against it. */
 rgc_body *rgc_fuse_substitute(rgc_fuser *f, const rgc_body *body, int value, const rgc_body *from, int root, const int64_t extent[RGC_AXES],
                               int *nodes);
-/* Appends all of `from`, where loads of `value` are node `known` of `into`; nodes[n] is where node n of `from` is now. */
-void rgc_fuse_append(rgc_body *into, const rgc_body *from, int value, int known, int *nodes);
+/* Appends all of `from`, where loads of operand k are node known[k] of `into`, if that is not -1; nodes[n] is where node n of `from`
+ * is now. */
+void rgc_fuse_append(rgc_body *into, const rgc_body *from, const int *known, int *nodes);
 /* Drops operands and nodes that no root needs; roots are renumbered. */
 rgc_body *rgc_fuse_prune(rgc_arena *arena, const rgc_body *body, int *const *roots, int root_count);
 

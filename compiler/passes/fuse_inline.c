@@ -1,7 +1,8 @@
 /* fuse_inline.c: a map is computed again by each of its readers, and never stored (fuse.h).
  *
  * Bytes decide. Stored, a value costs what the map reads, one write, and one read a reader; inlined, each reader reads the map's
- * operands that it does not read already. Operands much smaller than the value (a vector of channels) count as nothing. */
+ * operands that it does not read already. Operands much smaller than the value (a vector of channels) count as nothing. At a draw the
+ * value is stored, since each reader would repeat the map's arithmetic: so of residual joins in a row each is made once. */
 #include <string.h>
 
 #include "compiler/passes/fuse_graph.h"
@@ -96,7 +97,7 @@ static bool is_worth_it(const candidate *c, int64_t *stored, int64_t *again) {
     for (int i = 0; i < readers->count; i++)
       if (!op_reads(f, readers->items[i], c->large[k])) *again += rgc_fuse_bytes(f, c->large[k]);
   }
-  return *again <= *stored && !(c->expensive && readers->count > 1 && c->large_count);
+  return *again < *stored && !(c->expensive && readers->count > 1 && c->large_count);
 }
 
 /* The reader's stages with the map in place of the value; false, and nothing changed, if one of them cannot take it. */
