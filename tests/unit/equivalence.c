@@ -61,7 +61,8 @@ equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_
   rgc_diagnostics_init(&e->diags, arena);
   e->network = load(e);
   if (!e->network) fail_with(e);
-  e->done = adamw ? compile_adamw(e) : rgc_compile(e->network, kind, batch, &golden_target, arena, keep_unfused, e, &e->diags);
+  rgc_compile_options o = {.kind = kind, .batch = batch, .target = &golden_target, .observer = keep_unfused, .context = e};
+  e->done = adamw ? compile_adamw(e) : rgc_compile(e->network, &o, arena, &e->diags);
   if (!e->done || !e->unfused) fail_with(e);
   return e;
 }

@@ -50,7 +50,8 @@ static bool stop_behind(void *pass, const rgc_pass *ran, const rgc_compilation *
 rgc_compilation *golden_pass_run(golden_pass *g) {
   if (g->is_network) {
     rgc_network *network = rgc_network_load(g->arena, g->in, NULL, 0, &g->diags);
-    return network ? rgc_compile(network, g->kind, 2, &golden_target, g->arena, stop_behind, g->pass, &g->diags) : NULL;
+    rgc_compile_options o = {.kind = g->kind, .batch = 2, .target = &golden_target, .observer = stop_behind, .context = (void *)g->pass};
+    return network ? rgc_compile(network, &o, g->arena, &g->diags) : NULL;
   }
   rgc_compilation *c = RGC_NEW(g->arena, rgc_compilation);
   *c = (rgc_compilation){.arena = g->arena, .kind = g->kind, .target = &golden_target};

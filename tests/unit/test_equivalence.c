@@ -171,7 +171,8 @@ static void check_leftover(const leftover *wanted) {
   rgc_diagnostics diags;
   rgc_diagnostics_init(&diags, arena);
   rgc_network *network = rgc_network_load(arena, wanted->file, NULL, 0, &diags);
-  rgc_compilation *c = network ? rgc_compile(network, wanted->kind, 2, &golden_target, arena, NULL, NULL, &diags) : NULL;
+  rgc_compile_options o = {.kind = wanted->kind, .batch = 2, .target = &golden_target};
+  rgc_compilation *c = network ? rgc_compile(network, &o, arena, &diags) : NULL;
   cr_assert(c, "%s", wanted->file);
   leftover got = {.kernels = c->graph->op_count};
   for (int i = 0; i < c->graph->op_count; i++) {
