@@ -5,7 +5,7 @@
  *
  * In: the macros of contract_pixels.h, but for
  *   CONTRACT_WIDTH          patches of a group: WIDTH * VECTORS accumulators stay in registers
- *   CONTRACT_ROWS, CONTRACT_PIXEL_STRIDE   not used
+ *   CONTRACT_ROWS, CONTRACT_PIXEL_STRIDE   not needed
  * CONTRACT_BLOCK is a multiple of LANES. One group of channels; the same weight layout, contract_args and tiles.
  *
  * A tile's output is cut into patches of 4x4 pixels (those at the end of rows and of the tile hang over; what hangs over is dropped).
@@ -315,6 +315,8 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab)
 #undef CONTRACT_VECTORS
 #undef CONTRACT_BLOCK
 #undef CONTRACT_WIDTH
+#undef CONTRACT_ROWS
+#undef CONTRACT_PIXEL_STRIDE
 #undef CONTRACT_PROLOGUE
 #undef CONTRACT_EPILOGUE
 #undef CONTRACT_PREFETCH
