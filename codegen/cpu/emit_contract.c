@@ -10,7 +10,7 @@
 #include "codegen/cpu/templates/contract_slab.h"
 #include "compiler/passes/tile.h"
 
-enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, LEAST_PANEL_TAPS = 2, PANELS_FLOATS = 1 << 16 };
+enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, LEAST_PANEL_TAPS = 2, LEAST_WINOGRAD_PANELS = 2, PANELS_FLOATS = 1 << 16 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -169,9 +169,10 @@ static void print_pixels(rgc_kernel_text *k, const special *s, const contract_ar
 }
 
 /* Where tiles of pixels are fewer than threads want, tiles take some panels each; never so few that copying A costs more than them. */
-static void cut_panels(contract_args *args, int64_t images, int64_t panels, int64_t wanted) {
+static void cut_panels(contract_args *args, int64_t images, int64_t panels, bool winograd, int64_t wanted) {
   int64_t tiles = int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
-  int64_t cuts = int_min(int_ceil_div(wanted, tiles), int_max(1, panels * args->kernel_h * args->kernel_w / LEAST_PANEL_TAPS));
+  int64_t most = winograd ? panels / LEAST_WINOGRAD_PANELS : panels * args->kernel_h * args->kernel_w / LEAST_PANEL_TAPS;
+  int64_t cuts = int_min(int_ceil_div(wanted, tiles), int_max(1, most));
   args->tile_panels = args->groups == 1 && cuts > 1 ? int_ceil_div(panels, cuts) : 0;
 }
 
@@ -195,8 +196,8 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   int64_t panel = s.lanes * s.vectors, images = kernel->extent[RGC_N] * k->launch->valid_per_sample;
   int64_t panel_floats = int_ceil_div(args->group_a, s.block) * s.block * panel * args->kernel_h * args->kernel_w;
   args->panels_together = int_max(1, PANELS_FLOATS / panel_floats);
-  cut_panels(args, images, int_ceil_div(args->group_out, panel), k->target->facts.min_tiles);
   bool winograd = s.block % s.lanes == 0 && rgc_takes_winograd(kernel, &k->target->facts);
+  cut_panels(args, images, int_ceil_div(args->group_out, panel), winograd, k->target->facts.min_tiles);
   int64_t columns = int_ceil_div(args->out_w, args->out_step), rows = int_ceil_div(args->tile_rows, args->out_step) * args->tile_images;
   if (winograd) choose_patches(args->tile_images * winograd_patch_rows(args) * winograd_patch_columns(args), k->target->group_pixels, &s);
   else choose_group(columns, rows, k->target->group_pixels, &s);

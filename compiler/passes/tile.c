@@ -36,7 +36,8 @@ bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target) {
   const rgc_geometry *g = &kernel->geometry;
   if (kernel->kind != RGC_CONTRACT || kernel->form != RGC_PIXELS) return false;
   if (g->kernel_h != 3 || g->kernel_w != 3 || g->stride != 1 || g->dilation != 1 || g->groups != 1) return false;
-  int64_t pixels = kernel->extent[RGC_N] * kernel->extent[RGC_H] * kernel->extent[RGC_W];
+  int64_t image = kernel->extent[RGC_H] * kernel->extent[RGC_W], pixels = kernel->extent[RGC_N] * image;
+  if (ceil_div(kernel->extent[RGC_H], 4) * ceil_div(kernel->extent[RGC_W], 4) * 36 > image * 9 / 2) return false; /* saves no half */
   return lowest(kernel->extent[RGC_C], kernel->a_extent[RGC_C]) >= target->winograd_min_channels && pixels >= target->winograd_min_pixels;
 }
 
@@ -47,7 +48,7 @@ static void cut_winograd(rgc_kernel *kernel, const rgc_target *target) {
   int64_t rows = even_rows(height, highest(1, patches / columns) * 4, 4);
   kernel->tile_rows = kernel->tile_images = 0;
   if (rows < height) kernel->tile_rows = rows;
-  else kernel->tile_images = highest(1, lowest(kernel->extent[RGC_N], patches / image));
+  else kernel->tile_images = ceil_div(kernel->extent[RGC_N], ceil_div(kernel->extent[RGC_N] * image, highest(image, patches)));
 }
 
 static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
