@@ -1,4 +1,4 @@
-/* emit_contract.c: contracts: which specialisation of contract_pixels.h or contract_weights.h, and its arguments.
+/* emit_contract.c: contracts: which specialisation of contract_pixels.h, contract_winograd.h or contract_weights.h, and its arguments.
  *
  * What is a constant of the text: lanes and vectors of a panel, its block, the pixels of a group, the pixel stride, how many
  * partials; and the expressions. All extents are arguments. A 1x1 contract of stride 1 whose expressions do not care where a
@@ -8,8 +8,9 @@
 
 #include "codegen/cpu/emit_kernel.h"
 #include "codegen/cpu/templates/contract_slab.h"
+#include "compiler/passes/tile.h"
 
-enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, LEAST_PANEL_TAPS = 2, PANELS_FLOATS = 1 << 16 };
+enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, LEAST_PANEL_TAPS = 2, LEAST_WINOGRAD_PANELS = 2, PANELS_FLOATS = 1 << 16 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -61,6 +62,16 @@ static void choose_group(int64_t columns, int64_t row_count, int most, special *
     best = cost;
     s->width = width;
     s->rows = rows;
+  }
+}
+
+/* Patches of a group, of `count`: not less than half of what the registers hold, unless there are fewer. */
+static void choose_patches(int64_t count, int most, special *s) {
+  int64_t best = INT64_MAX, least = int_min(count, int_ceil_div(most, 2));
+  s->rows = 1;
+  for (int width = most; width >= least; width--) {
+    int64_t cost = int_ceil_div(count, width) * (width + 1);
+    if (cost < best) best = cost, s->width = width;
   }
 }
 
@@ -158,9 +169,10 @@ static void print_pixels(rgc_kernel_text *k, const special *s, const contract_ar
 }
 
 /* Where tiles of pixels are fewer than threads want, tiles take some panels each; never so few that copying A costs more than them. */
-static void cut_panels(contract_args *args, int64_t images, int64_t panels, int64_t wanted) {
+static void cut_panels(contract_args *args, int64_t images, int64_t panels, bool winograd, int64_t wanted) {
   int64_t tiles = int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
-  int64_t cuts = int_min(int_ceil_div(wanted, tiles), int_max(1, panels * args->kernel_h * args->kernel_w / LEAST_PANEL_TAPS));
+  int64_t most = winograd ? panels / LEAST_WINOGRAD_PANELS : panels * args->kernel_h * args->kernel_w / LEAST_PANEL_TAPS;
+  int64_t cuts = int_min(int_ceil_div(wanted, tiles), int_max(1, most));
   args->tile_panels = args->groups == 1 && cuts > 1 ? int_ceil_div(panels, cuts) : 0;
 }
 
@@ -184,15 +196,17 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   int64_t panel = s.lanes * s.vectors, images = kernel->extent[RGC_N] * k->launch->valid_per_sample;
   int64_t panel_floats = int_ceil_div(args->group_a, s.block) * s.block * panel * args->kernel_h * args->kernel_w;
   args->panels_together = int_max(1, PANELS_FLOATS / panel_floats);
-  cut_panels(args, images, int_ceil_div(args->group_out, panel), k->target->facts.min_tiles);
+  bool winograd = s.block % s.lanes == 0 && rgc_takes_winograd(kernel, &k->target->facts);
+  cut_panels(args, images, int_ceil_div(args->group_out, panel), winograd, k->target->facts.min_tiles);
   int64_t columns = int_ceil_div(args->out_w, args->out_step), rows = int_ceil_div(args->tile_rows, args->out_step) * args->tile_images;
-  choose_group(columns, rows, k->target->group_pixels, &s);
+  if (winograd) choose_patches(args->tile_images * winograd_patch_rows(args) * winograd_patch_columns(args), k->target->group_pixels, &s);
+  else choose_group(columns, rows, k->target->group_pixels, &s);
   print_pixels(k, &s, args);
   int partials = rgc_cpu_emit_partials(k, "CONTRACT");
-  rgc_text_add(&k->text, "#include \"codegen/cpu/templates/contract_pixels.h\"\n");
+  rgc_text_printf(&k->text, "#include \"codegen/cpu/templates/contract_%s.h\"\n", winograd ? "winograd" : "pixels");
   if (!args->row_taps) find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
   k->launch->tile_count = pixels_tile_count(args, images, panel);
-  k->launch->slab_bytes = 4 * pixels_slab_floats(args, panel, s.block, s.width, partials);
+  k->launch->slab_bytes = 4 * (winograd ? winograd_slab_floats : pixels_slab_floats)(args, panel, s.block, s.width, partials);
   return partials <= KERNEL_MAX_PARTIALS;
 }
 

@@ -32,7 +32,30 @@ static void cut(rgc_kernel *kernel, int64_t pixels, int64_t step) {
   else kernel->tile_images = highest(1, lowest(images, pixels / (height * width)));
 }
 
+bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target) {
+  const rgc_geometry *g = &kernel->geometry;
+  if (kernel->kind != RGC_CONTRACT || kernel->form != RGC_PIXELS) return false;
+  if (g->kernel_h != 3 || g->kernel_w != 3 || g->stride != 1 || g->dilation != 1 || g->groups != 1) return false;
+  int64_t image = kernel->extent[RGC_H] * kernel->extent[RGC_W], pixels = kernel->extent[RGC_N] * image;
+  if (ceil_div(kernel->extent[RGC_H], 4) * ceil_div(kernel->extent[RGC_W], 4) * 36 > image * 9 / 2) return false; /* saves no half */
+  return lowest(kernel->extent[RGC_C], kernel->a_extent[RGC_C]) >= target->winograd_min_channels && pixels >= target->winograd_min_pixels;
+}
+
+/* Rows in fours, or whole images; transformed A is 36 numbers a patch and channel. */
+static void cut_winograd(rgc_kernel *kernel, const rgc_target *target) {
+  int64_t height = kernel->extent[RGC_H], columns = ceil_div(kernel->extent[RGC_W], 4), image = columns * ceil_div(height, 4);
+  int64_t patches = highest(1, lowest(target->winograd_patches, target->winograd_tile_floats / (36 * kernel->a_extent[RGC_C])));
+  int64_t rows = even_rows(height, highest(1, patches / columns) * 4, 4);
+  kernel->tile_rows = kernel->tile_images = 0;
+  if (rows < height) kernel->tile_rows = rows;
+  else kernel->tile_images = ceil_div(kernel->extent[RGC_N], ceil_div(kernel->extent[RGC_N] * image, highest(image, patches)));
+}
+
 static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
+  if (rgc_takes_winograd(kernel, target)) {
+    cut_winograd(kernel, target);
+    return;
+  }
   const rgc_geometry *g = &kernel->geometry;
   int64_t step = g->transposed ? g->stride : 1;
   int64_t total = kernel->extent[RGC_N] * kernel->extent[RGC_H] * kernel->extent[RGC_W];

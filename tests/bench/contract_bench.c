@@ -9,9 +9,11 @@
 
 #ifdef __AVX512F__
 #define WIDE 14
+#define WINOGRAD_EIGHT 8
 #define BROAD_BLOCK 8
 #else
 #define WIDE 6
+#define WINOGRAD_EIGHT 4
 #define BROAD_BLOCK 4
 #endif
 #include "tests/unit/contract_expressions.h"
@@ -109,6 +111,50 @@ INLINE void prefetch_masked(const contract_args *args, int64_t n, int64_t h, int
 #define CONTRACT_PARTIAL_KINDS {CONTRACT_SUM}
 #include "codegen/cpu/templates/contract_pixels.h"
 
+#define CONTRACT_NAME forward_winograd
+#define CONTRACT_VECTORS 2
+#define CONTRACT_BLOCK 16
+#define CONTRACT_WIDTH WIDE
+#define CONTRACT_PROLOGUE relu_affine
+#define CONTRACT_EPILOGUE store_and_moments
+#define CONTRACT_PREFETCH prefetch_output
+#define CONTRACT_PARTIALS 1
+#define CONTRACT_PARTIAL_KINDS {CONTRACT_MOMENTS}
+#include "codegen/cpu/templates/contract_winograd.h"
+
+#define CONTRACT_NAME forward_winograd_8
+#define CONTRACT_VECTORS 2
+#define CONTRACT_BLOCK 16
+#define CONTRACT_WIDTH WINOGRAD_EIGHT
+#define CONTRACT_PROLOGUE relu_affine
+#define CONTRACT_EPILOGUE store_and_moments
+#define CONTRACT_PREFETCH prefetch_output
+#define CONTRACT_PARTIALS 1
+#define CONTRACT_PARTIAL_KINDS {CONTRACT_MOMENTS}
+#include "codegen/cpu/templates/contract_winograd.h"
+
+#define CONTRACT_NAME backward_winograd
+#define CONTRACT_VECTORS 2
+#define CONTRACT_BLOCK 16
+#define CONTRACT_WIDTH WIDE
+#define CONTRACT_PROLOGUE relu_affine
+#define CONTRACT_EPILOGUE store_masked
+#define CONTRACT_PREFETCH prefetch_masked
+#define CONTRACT_PARTIALS 1
+#define CONTRACT_PARTIAL_KINDS {CONTRACT_SUM}
+#include "codegen/cpu/templates/contract_winograd.h"
+
+#define CONTRACT_NAME backward_winograd_8
+#define CONTRACT_VECTORS 2
+#define CONTRACT_BLOCK 16
+#define CONTRACT_WIDTH WINOGRAD_EIGHT
+#define CONTRACT_PROLOGUE relu_affine
+#define CONTRACT_EPILOGUE store_masked
+#define CONTRACT_PREFETCH prefetch_masked
+#define CONTRACT_PARTIALS 1
+#define CONTRACT_PARTIAL_KINDS {CONTRACT_SUM}
+#include "codegen/cpu/templates/contract_winograd.h"
+
 #define CONTRACT_NAME weights_row
 #define CONTRACT_VECTORS 2
 #define CONTRACT_BLOCK BROAD_BLOCK
@@ -130,6 +176,7 @@ INLINE void prefetch_masked(const contract_args *args, int64_t n, int64_t h, int
 typedef struct shape {
   int64_t extent, in, out, size, stride;
   int64_t rows, images; /* of a forward tile */
+  int64_t winograd_rows, winograd_images; /* 0: no Winograd */
 } shape;
 
 static double seconds(void) {
@@ -233,6 +280,25 @@ static double bench_data_gradient(const shape *shape) {
   return time;
 }
 
+/* The Winograd template, forward or backward, or 0. */
+static double bench_winograd(const shape *shape, int backward) {
+  if (!shape->winograd_rows) return 0;
+  contract_args args = backward ? describe(shape, shape->out, shape->in, shape->extent, shape->extent)
+                                : describe(shape, shape->in, shape->out, shape->extent, shape->extent);
+  args.transposed = backward;
+  args.tile_rows = shape->winograd_rows;
+  args.tile_images = shape->winograd_images;
+  contract_plan(&args);
+  add_data(&args);
+  int64_t patches = args.tile_images * ((args.tile_rows + 3) / 4) * ((args.out_w + 3) / 4);
+  kernel_function wide = backward ? backward_winograd : forward_winograd, narrow = backward ? backward_winograd_8 : forward_winograd_8;
+  int64_t waste = (patches + WIDE - 1) / WIDE * WIDE, waste_narrow = (patches + WINOGRAD_EIGHT - 1) / WINOGRAD_EIGHT * WINOGRAD_EIGHT;
+  double time = time_tiles(waste <= waste_narrow ? wide : narrow, &args, forward_winograd_tile_count(&args, args.valid),
+                           forward_winograd_slab_floats(&args) + (1 << 16));
+  drop_data(&args);
+  return time;
+}
+
 static double bench_weights(const shape *shape) {
   contract_args args = describe(shape, shape->in, shape->out, shape->extent, shape->extent / shape->stride);
   args.tile_out_blocks = (shape->out + BROAD_BLOCK - 1) / BROAD_BLOCK;
@@ -248,21 +314,23 @@ static double bench_weights(const shape *shape) {
 
 int main(void) {
   static const shape shapes[] = {
-      {56, 64, 64, 3, 1, 4, 1},    {28, 128, 128, 3, 1, 7, 1},  {14, 256, 256, 3, 1, 14, 1}, {7, 512, 512, 3, 1, 7, 4},
-      {56, 64, 256, 1, 1, 2, 1},   {56, 256, 64, 1, 1, 2, 1},   {28, 128, 512, 1, 1, 7, 1},  {28, 512, 128, 1, 1, 7, 1},
-      {14, 256, 1024, 1, 1, 14, 1}, {14, 1024, 256, 1, 1, 14, 1}, {7, 512, 2048, 1, 1, 7, 4}, {7, 2048, 512, 1, 1, 7, 4},
-      {56, 128, 128, 3, 2, 7, 1},  {28, 256, 256, 3, 2, 7, 1},  {56, 256, 512, 1, 2, 7, 1},  {28, 512, 1024, 1, 2, 14, 1}};
+      {56, 64, 64, 3, 1, 4, 1, 8, 1}, {28, 128, 128, 3, 1, 7, 1, 16, 1}, {14, 256, 256, 3, 1, 14, 1, 14, 1}, {7, 512, 512, 3, 1, 7, 4, 7, 4},
+      {56, 64, 256, 1, 1, 2, 1, 0, 0},   {56, 256, 64, 1, 1, 2, 1, 0, 0},   {28, 128, 512, 1, 1, 7, 1, 0, 0},  {28, 512, 128, 1, 1, 7, 1, 0, 0},
+      {14, 256, 1024, 1, 1, 14, 1, 0, 0}, {14, 1024, 256, 1, 1, 14, 1, 0, 0}, {7, 512, 2048, 1, 1, 7, 4, 0, 0}, {7, 2048, 512, 1, 1, 7, 4, 0, 0},
+      {56, 128, 128, 3, 2, 7, 1, 0, 0},  {28, 256, 256, 3, 2, 7, 1, 0, 0},  {56, 256, 512, 1, 2, 7, 1, 0, 0},  {28, 512, 1024, 1, 2, 14, 1, 0, 0}};
   double peak = measure_peak();
   printf("peak %.1f GFLOP/s, %d lanes, batch %d\n", peak, CONTRACT_LANES, BATCH);
-  printf("%-24s %20s %20s %20s\n", "extent in-out kernel/s", "forward ms  %peak", "data ms  %peak", "weight ms  %peak");
+  printf("%-24s %20s %20s %20s %20s %20s\n", "extent in-out kernel/s", "forward ms  %peak", "data ms  %peak", "weight ms  %peak",
+         "Winograd ms  %peak", "its data ms  %peak");
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     const shape *at = &shapes[i];
     double side = (double)(at->extent / at->stride);
     double work = 2e-9 * BATCH * side * side * (double)(at->in * at->out * at->size * at->size);
-    double times[3] = {bench_forward(at), bench_data_gradient(at), bench_weights(at)};
+    double times[5] = {bench_forward(at), bench_data_gradient(at), bench_weights(at), bench_winograd(at, 0), bench_winograd(at, 1)};
     printf("%3d %4d-%-4d %dx%d/%d       ", (int)at->extent, (int)at->in, (int)at->out, (int)at->size, (int)at->size,
            (int)at->stride);
-    for (int k = 0; k < 3; k++) printf("%14.3f %5.1f", 1e3 * times[k], 100 * work / times[k] / peak);
+    for (int k = 0; k < 5; k++)
+      if (times[k] > 0) printf("%14.3f %5.1f", 1e3 * times[k], 100 * work / times[k] / peak);
     printf("\n");
   }
   return 0;

@@ -63,4 +63,24 @@ INLINE vec relu_affine_scaled(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_B_PROLOGUE output_gradient
 #define CONTRACT_EPILOGUE store_weight
 #include "codegen/cpu/templates/contract_weights.h"
+
+#define CONTRACT_NAME winograd_any
+#define CONTRACT_VECTORS 2
+#define CONTRACT_BLOCK 16
+#define CONTRACT_WIDTH 6
+#define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_EPILOGUE store_and_reduce
+#define CONTRACT_PARTIALS 3
+#define CONTRACT_PARTIAL_KINDS {CONTRACT_MOMENTS, CONTRACT_SUM, CONTRACT_MAX}
+#include "codegen/cpu/templates/contract_winograd.h"
+
+#define CONTRACT_NAME winograd_narrow
+#define CONTRACT_VECTORS 1
+#define CONTRACT_BLOCK 16
+#define CONTRACT_WIDTH 5
+#define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_EPILOGUE store_only
+#define CONTRACT_PARTIALS 0
+#define CONTRACT_PARTIAL_KINDS {0}
+#include "codegen/cpu/templates/contract_winograd.h"
 #endif

@@ -13,13 +13,16 @@ typedef struct kernel {
   kernel_function run;
   int64_t block, vectors, partials;
   int64_t (*slab_floats)(const contract_args *);
+  int64_t tolerance_e8;
 } kernel;
 
-static const kernel kernel_reducing = {reducing, 16, 2, 3, reducing_slab_floats};
-static const kernel kernel_paired = {paired, 8, 2, 0, paired_slab_floats};
-static const kernel kernel_narrow = {narrow, 1, 1, 3, narrow_slab_floats};
+static const kernel kernel_reducing = {reducing, 16, 2, 3, reducing_slab_floats, 100};
+static const kernel kernel_paired = {paired, 8, 2, 0, paired_slab_floats, 100};
+static const kernel kernel_narrow = {narrow, 1, 1, 3, narrow_slab_floats, 100};
+static const kernel kernel_winograd = {winograd_any, 16, 2, 3, winograd_any_slab_floats, 400};
+static const kernel kernel_winograd_narrow = {winograd_narrow, 16, 1, 0, winograd_narrow_slab_floats, 400};
 
-enum { PIXEL_TOLERANCE_E8 = 100, PLANES = 5 };
+enum { PLANES = 5 };
 
 static int64_t output_extent(const contract_args *args, int64_t in, int64_t kernel_size) {
   int64_t reach = (kernel_size - 1) * args->dilation + 1;
@@ -112,7 +115,7 @@ static void check_pixels(const kernel *tested, contract_args args, int64_t image
     want[i] = reference_pixel(&args, a, w, row / args.out_h, row % args.out_h, at % args.out_w, o) + args.operands[3][o];
   }
   double apart = distance_l2(args.outputs[0], want, written);
-  cr_expect(apart < PIXEL_TOLERANCE_E8 * 1e-8, "outputs are off by %g", apart);
+  cr_expect(apart < (double)tested->tolerance_e8 * 1e-8, "outputs are off by %g", apart);
   for (int64_t i = written; i < count; i++) cr_assert(isnan(args.outputs[0][i]), "a sample past n_valid is written");
   if (tested->partials) check_partials(&args, want, tiles);
   free_operands(&args, a);
@@ -152,6 +155,11 @@ static contract_args square(int64_t valid, int64_t extent, int64_t in, int64_t o
 static contract_args whole_images(contract_args args, int64_t images) {
   args.tile_images = images;
   args.tile_rows = 1000;
+  return args;
+}
+
+static contract_args rows_of_tiles(contract_args args, int64_t rows) {
+  args.tile_rows = rows;
   return args;
 }
 
@@ -215,6 +223,29 @@ Test(contract_template, fewer_valid_samples) {
   check_pixels(&kernel_reducing, square(2, 6, 17, 20, 3, 1, 1), 4);
   check_pixels(&kernel_reducing, whole_images(square(3, 5, 17, 20, 3, 1, 1), 2), 6);
   check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(1, 6, 7, 9, 3, 1, 1), 3);
+}
+
+Test(contract_template, winograd) {
+  check_pixels(&kernel_winograd, rows_of_tiles(square(2, 13, 19, 37, 3, 1, 1), 4), 2);
+  check_pixels(&kernel_winograd, rows_of_tiles(square(1, 16, 64, 64, 3, 1, 1), 8), 1);
+  check_pixels(&kernel_winograd, square(2, 9, 33, 5, 3, 1, 1), 2);
+  check_pixels(&kernel_winograd, whole_images(square(5, 7, 150, 33, 3, 1, 1), 2), 5);
+  check_pixels(&kernel_winograd_narrow, whole_images(square(2, 10, 1, 1, 3, 1, 0), 1), 2);
+  check_pixels(&kernel_winograd_narrow, rows_of_tiles(square(3, 11, 70, 70, 3, 1, 2), 5), 3);
+  check_pixels(&kernel_winograd, whole_images(square(2, 1, 8, 9, 3, 1, 1), 2), 2);
+}
+
+Test(contract_template, winograd_data_gradient) {
+  check_pixels(&kernel_winograd, rows_of_tiles(transposed(square(2, 10, 40, 19, 3, 1, 1)), 4), 2);
+  check_pixels(&kernel_winograd, whole_images(transposed(square(3, 5, 9, 3, 3, 1, 2)), 2), 3);
+  check_pixels(&kernel_winograd_narrow, rows_of_tiles(transposed(square(2, 6, 100, 18, 3, 1, 0)), 3), 2);
+  check_pixels(&kernel_winograd_narrow, transposed(square(1, 1, 3, 2, 3, 1, 0)), 1);
+}
+
+Test(contract_template, winograd_with_fewer_valid_samples) {
+  check_pixels(&kernel_winograd, rows_of_tiles(square(2, 6, 17, 20, 3, 1, 1), 4), 4);
+  check_pixels(&kernel_winograd, whole_images(square(3, 5, 17, 20, 3, 1, 1), 2), 6);
+  check_pixels(&kernel_winograd_narrow, whole_images(transposed(square(1, 5, 80, 20, 3, 1, 1)), 4), 8);
 }
 
 Test(contract_template, weight_gradient) {

@@ -105,11 +105,19 @@ static void destroy(machine *m) {
   rgc_arena_destroy(m->arena);
 }
 
+static int count_functions(const rgc_cpu_program *program, const char *containing) {
+  const rgc_cpu_code *code = rgc_cpu_program_code(program);
+  int count = 0;
+  for (int i = 0; i < code->function_count; i++) count += strstr(code->functions[i].text, containing) != NULL;
+  return count;
+}
+
 static void check_target(const char *yaml, int64_t batch, int64_t valid, const rgc_cpu_target *target, passes how) {
   machine *m = build(yaml, batch, &target->facts, how);
   place(m);
   rgc_cpu_program *program = rgc_cpu_program_create(m->graph, target, m->data, 2, &m->diags);
   if (!program) fail_with(m);
+  if (target->facts.winograd_min_pixels == 1) cr_expect_gt(count_functions(program, "contract_winograd.h"), 0);
   rgc_verified *results = RGC_NEW_ARRAY(m->arena, rgc_verified, m->graph->op_count);
   rgc_cpu_step step = one_step(m, valid);
   rgc_cpu_verify(program, m->graph, m->data, &step, results);
@@ -132,6 +140,24 @@ static const char small_residual[] =
     "stages:\n  - {block: bottleneck, repeat: 2, width: 9}\n  - {block: basic, repeat: 1, width: 20, stride: 2}\n"
     "head:\n  - avgpool: global\n  - dropout: 0.3\n  - linear: {out: classes}\n";
 
+static const char winograd_network[] =
+    "rgc: 1\nname: square\ninput: {channels: 3, size: 13}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 16, kernel: 3, stride: 1, pad: 1}\n  - bn\n  - relu\n"
+    "stages:\n  - {block: basic, repeat: 1, width: 16}\n  - {block: basic, repeat: 1, width: 70, stride: 2}\n"
+    "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
+
+/* With Winograd wherever it can be. */
+static void check_winograd(int64_t batch, int64_t valid) {
+  for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++) {
+    if (!rgc_cpu_target_named(target->facts.name)) continue;
+    rgc_cpu_target eager = *target;
+    eager.facts.winograd_min_channels = eager.facts.winograd_min_pixels = 1;
+    check_target(winograd_network, batch, valid, &eager, FUSED);
+  }
+}
+
+Test(cpu, winograd) { check_winograd(3, 3); }
+Test(cpu, winograd_with_fewer_valid_samples) { check_winograd(5, 2); }
 Test(cpu, small_residual_network) { check(small_residual, 5, 5, UNFUSED); }
 Test(cpu, fewer_valid_samples) { check(small_residual, 5, 3, UNFUSED); }
 Test(cpu, batch_of_one) { check(small_residual, 2, 1, UNFUSED); }

@@ -28,6 +28,29 @@ INLINE int64_t pixels_tile_count(const contract_args *args, int64_t images, int6
   return int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows) * pixels_panel_cuts(args, panel);
 }
 
+/* Winograd (contract_winograd.h). A patch is a square of 4x4 output pixels; `width` patches are taken together. */
+enum { WINOGRAD_POINTS = 36, WINOGRAD_CHUNK = 4 /* blocks of input channels that are transformed at a time */ };
+INLINE int64_t winograd_patch_rows(const contract_args *args) { return int_ceil_div(args->tile_rows, 4); }
+INLINE int64_t winograd_patch_columns(const contract_args *args) { return int_ceil_div(args->out_w, 4); }
+/* Patches of a tile, with room for whole groups; odd, so that the planes of the 36 points share no cache sets. */
+INLINE int64_t winograd_patches(const contract_args *args, int64_t width) {
+  int64_t count = args->tile_images * winograd_patch_rows(args) * winograd_patch_columns(args);
+  return int_ceil_div(count, width) * width | 1;
+}
+INLINE int64_t winograd_window_plane(const contract_args *args, int64_t block) {
+  return slab_plane((4 * winograd_patch_rows(args) + 2) * (4 * winograd_patch_columns(args) + 2), block);
+}
+/* Planes of transformed weights of a chunk, and of sums. */
+INLINE int64_t winograd_weight_plane(int64_t panel, int64_t block) { return WINOGRAD_CHUNK * block * panel + 16; }
+INLINE int64_t winograd_sum_plane(int64_t patches, int64_t panel) { return patches * panel + 16; }
+
+INLINE int64_t winograd_slab_floats(const contract_args *args, int64_t panel, int64_t block, int64_t width, int64_t partials) {
+  int64_t patches = winograd_patches(args, width), blocks = int_ceil_div(args->a_c, block);
+  int64_t planes = blocks * patches * block + winograd_sum_plane(patches, panel) + winograd_weight_plane(panel, block);
+  return pixels_partial_floats(args, panel, partials) + WINOGRAD_POINTS * planes +
+         WINOGRAD_CHUNK * winograd_window_plane(args, block);
+}
+
 /* Form WEIGHTS. B comes in blocks of a whole vector where that is a multiple of `block`, so that its copy moves vectors. */
 INLINE int64_t weights_b_block(int64_t block, int64_t lanes) { return lanes % block == 0 ? lanes : block; }
 INLINE int64_t weights_a_plane(const contract_args *args, int64_t panel) {
