@@ -14,6 +14,7 @@ typedef struct rgc_compilation {
   int64_t batch;
   const rgc_target *target;
   const char *keep;         /* see rgc_compile_options */
+  bool unlimited;           /* likewise */
   rgc_graph *graph;         /* after the last pass: kernels only */
   rgc_memory_plan *memory;  /* after pass `memory` */
   rgc_text ledger;          /* of pass `fuse`, one line a decision */
@@ -36,12 +37,17 @@ typedef struct rgc_compile_options {
   const rgc_target *target;
   const char *keep;           /* a value that can be read after the program has run: its name, a layer's path ("layer3.2", its output),
                                * either with ".grad" behind it; NULL: none */
+  bool unlimited;             /* the file's memory: is not looked at */
   rgc_pass_observer observer; /* may be NULL */
   void *context;              /* for the observer */
 } rgc_compile_options;
 
 /* Runs the passes of the kind; the graph is verified after each. The compilation lives in `arena`; NULL after an error. */
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *options, rgc_arena *arena, rgc_diagnostics *diags);
+/* Bytes of all regions. */
+int64_t rgc_memory_bytes(const rgc_memory_plan *memory);
+/* The largest batch below options->batch with which the program takes no more than `bytes`; 0: none. */
+int64_t rgc_largest_batch(rgc_network *network, const rgc_compile_options *options, int64_t bytes);
 /* The value that options->keep names; -1: none. */
 int rgc_find_kept(const rgc_graph *graph, const char *keep);
 /* Runs one pass by name on `graph` (a text's, in tests and on the command line); false with a diagnostic for an unknown name. Passes that

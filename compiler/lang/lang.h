@@ -59,7 +59,7 @@ typedef struct rgc_network {
   rgc_names freeze; /* layers frozen, or with freeze_all_but the only ones not */
   bool freeze_bn;   /* bn of frozen layers uses the running statistics */
   bool init_torch;  /* init: torch; else torchvision */
-  const char *memory;   /* as written, or NULL */
+  int64_t memory_bytes; /* memory: what a program may take (memory.h, all regions); 0: as much as it wants */
   const rgc_yaml *data; /* the map data:, or NULL */
   const rgc_yaml *root; /* the whole merged file */
   const struct rgc_block *blocks; /* of the file, then the built-in ones (layer.h) */

@@ -170,10 +170,29 @@ static void check_fixed(const rgc_yaml *node, const char *word, rgc_diagnostics 
       rgc_arena_strdup(diags->arena, word);
 }
 
+/* "4GiB", "512 MB", "1000000". */
+static void read_memory(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  static const struct {
+    const char *word;
+    double bytes;
+  } units[] = {{"", 1}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
+  if (!node || node->kind != RGC_YAML_SCALAR) return;
+  char *end;
+  double number = strtod(node->text, &end);
+  while (*end == ' ') end++;
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+    if (end != node->text && !strcmp(end, units[i].word) && number > 0 && number * units[i].bytes < 1e18) {
+      n->memory_bytes = (int64_t)(number * units[i].bytes);
+      return;
+    }
+  rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "memory cannot be %s", node->text)->expected =
+      "a number and one of B, kB, MB, GB, KiB, MiB, GiB, as in 4GiB";
+}
+
 void rgc_settings_read_file(rgc_network *n, rgc_diagnostics *diags) {
-  const rgc_yaml *root = n->root, *name = rgc_yaml_get(root, "name"), *memory = rgc_yaml_get(root, "memory");
+  const rgc_yaml *root = n->root, *name = rgc_yaml_get(root, "name");
   if (name && name->text) n->name = name->text;
-  if (memory) n->memory = memory->text;
+  read_memory(n, rgc_yaml_get(root, "memory"), diags);
   n->data = rgc_yaml_get(root, "data");
   check_fixed(rgc_yaml_get(root, "rgc"), "1", diags);
   check_fixed(rgc_yaml_get(root, "precision"), "f32", diags);

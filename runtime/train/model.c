@@ -34,12 +34,6 @@ static void need_bytes(int64_t need[RGC_REGION_COUNT], const rgc_model_program *
     if (program->program->memory->region_bytes[r] > need[r]) need[r] = program->program->memory->region_bytes[r];
 }
 
-static int64_t program_bytes(const rgc_program *program) {
-  int64_t bytes = 0;
-  for (int r = 0; r < RGC_REGION_COUNT; r++) bytes += program->memory->region_bytes[r];
-  return bytes;
-}
-
 /* Bytes that the system could give now, from /proc/meminfo; INT64_MAX where that is not known. */
 static int64_t available_bytes(void) {
   char line[128];
@@ -51,31 +45,14 @@ static int64_t available_bytes(void) {
   return kilobytes < 0 ? INT64_MAX : (int64_t)kilobytes * 1024;
 }
 
-/* The largest batch below the model's whose programs take no more than `bytes`; 0: none. */
-static int64_t largest_batch(const rgc_model *m, int64_t bytes) {
-  int64_t low = 0, high = m->batch;
-  while (high - low > 1 + low / 64) {
-    rgc_arena *scratch = rgc_arena_create();
-    rgc_diagnostics quiet;
-    rgc_diagnostics_init(&quiet, scratch);
-    int64_t middle = low + (high - low) / 2;
-    rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = middle, .target = &m->target->facts};
-    rgc_compilation *c = rgc_compile(m->network, &o, scratch, &quiet);
-    rgc_program program = {.memory = c ? c->memory : NULL};
-    if (c && program_bytes(&program) <= bytes) low = middle;
-    else high = middle;
-    rgc_arena_destroy(scratch);
-  }
-  return low;
-}
-
 static bool fits_memory(const rgc_model *m, const int64_t need_region[RGC_REGION_COUNT], rgc_diagnostics *diags) {
   int64_t total = 0, there = available_bytes();
   for (int r = 0; r < RGC_REGION_COUNT; r++) total += need_region[r] - m->region_bytes[r];
   if (total <= there) return true;
+  rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = m->batch, .target = &m->target->facts};
   return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "give a smaller --batch",
                        "batch %lld needs %.1f MB and %.1f MB are available; the largest batch that fits is %lld", (long long)m->batch,
-                       (double)total * 1e-6, (double)there * 1e-6, (long long)largest_batch(m, there));
+                       (double)total * 1e-6, (double)there * 1e-6, (long long)rgc_largest_batch(m->network, &o, there));
 }
 
 /* Zeroed, in huge pages where the system has them. What is there already stays as it is if it is large enough. */
