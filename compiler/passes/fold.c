@@ -22,16 +22,19 @@ static bool *find_constant(const rgc_graph *graph, rgc_arena *scratch) {
 
 /* Scales. */
 
-/* The only op that reads `value`, by number; -1: several, or none. */
-static int only_reader(const rgc_graph *graph, int value) {
-  int found = -1;
-  for (int i = graph->values[value].op + 1; i < graph->op_count; i++)
+/* By value, the only op that reads it, by number; -1: several, or none. */
+static int *find_only_readers(const rgc_graph *graph, rgc_arena *scratch) {
+  int *reader = RGC_NEW_ARRAY(scratch, int, graph->value_count + 1);
+  enum { NONE = -2, SEVERAL = -1 };
+  for (int v = 0; v < graph->value_count; v++) reader[v] = NONE;
+  for (int i = 0; i < graph->op_count; i++)
     for (int k = 0; k < graph->ops[i].input_count; k++) {
-      if (graph->ops[i].inputs[k] != value) continue;
-      if (found >= 0) return -1;
-      found = i;
+      int *at = &reader[graph->ops[i].inputs[k]];
+      *at = *at == NONE ? i : SEVERAL;
     }
-  return found;
+  for (int v = 0; v < graph->value_count; v++)
+    if (reader[v] == NONE) reader[v] = SEVERAL;
+  return reader;
 }
 
 static bool is_plain_contract(const rgc_kernel *kernel) {
@@ -82,12 +85,12 @@ typedef struct folding {
   int map;   /* op that multiplied by it */
 } folding;
 
-static void find_foldings(const rgc_graph *graph, const bool *constant, folding *foldings) {
+static void find_foldings(const rgc_graph *graph, const bool *constant, const int *only_reader, folding *foldings) {
   for (int i = 0; i < graph->op_count; i++) {
     const rgc_kernel *kernel = graph->ops[i].kernel;
     foldings[i] = (folding){-1, -1};
     if (!is_plain_contract(kernel) || !constant[kernel->weight]) continue;
-    int y = kernel->stores[0].value, reader = only_reader(graph, y);
+    int y = kernel->stores[0].value, reader = only_reader[y];
     int scale = reader >= 0 && graph->values[y].role == RGC_ROLE_TEMP ? scale_of(graph, graph->ops[reader].kernel, y, constant) : -1;
     if (scale >= 0) foldings[i] = (folding){scale, reader};
   }
@@ -99,7 +102,7 @@ void rgc_fold_scales(rgc_graph *graph) {
   const bool *constant = find_constant(graph, scratch);
   folding *foldings = RGC_NEW_ARRAY(scratch, folding, graph->op_count + 1);
   bool *unscaled = RGC_NEW_ARRAY(scratch, bool, graph->op_count + 1);
-  find_foldings(graph, constant, foldings);
+  find_foldings(graph, constant, find_only_readers(graph, scratch), foldings);
   for (int i = 0; i < graph->op_count; i++)
     if (foldings[i].map >= 0) unscaled[foldings[i].map] = true;
   rgc_old_ops old = rgc_take_ops(graph);
