@@ -12,7 +12,7 @@ typedef struct rgc_target {
   int64_t tile_floats;      /* most floats of A that a contract's tile should read: what a core's cache holds */
   int64_t map_tile_floats;  /* floats of output of a tile of a map that reduces */
   /* 3x3 contracts of stride 1 go by Winograd where they have this many channels on both sides, and pixels of all images. */
-  int winograd_min_channels;
+  int winograd_min_channels;    /* 0: never */
   int64_t winograd_min_pixels;
   int64_t winograd_patches;     /* patches of 4x4 pixels that a tile of theirs should have */
   int64_t winograd_tile_floats; /* most floats of transformed A of such a tile */

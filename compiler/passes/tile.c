@@ -34,7 +34,7 @@ static void cut(rgc_kernel *kernel, int64_t pixels, int64_t step) {
 
 bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target) {
   const rgc_geometry *g = &kernel->geometry;
-  if (kernel->kind != RGC_CONTRACT || kernel->form != RGC_PIXELS) return false;
+  if (!target->winograd_min_channels || kernel->kind != RGC_CONTRACT || kernel->form != RGC_PIXELS) return false;
   if (g->kernel_h != 3 || g->kernel_w != 3 || g->stride != 1 || g->dilation != 1 || g->groups != 1) return false;
   int64_t image = kernel->extent[RGC_H] * kernel->extent[RGC_W], pixels = kernel->extent[RGC_N] * image;
   if (ceil_div(kernel->extent[RGC_H], 4) * ceil_div(kernel->extent[RGC_W], 4) * 36 > image * 9 / 2) return false; /* saves no half */
