@@ -9,23 +9,8 @@ static bool updates_state(const rgc_graph *graph, const rgc_op *op) {
   return false;
 }
 
-/* last_reader[v]: the last op but its updater that reads v, -1: none. */
-static int *find_last_readers(const rgc_graph *graph, rgc_arena *scratch) {
-  int *last = RGC_NEW_ARRAY(scratch, int, graph->value_count + 1);
-  for (int v = 0; v < graph->value_count; v++) last[v] = -1;
-  for (int i = 0; i < graph->op_count; i++) {
-    const rgc_op *op = &graph->ops[i];
-    for (int k = 0; k < op->input_count; k++) {
-      bool own = false;
-      for (int o = 0; o < op->output_count; o++) own |= graph->values[op->outputs[o]].updates == op->inputs[k];
-      if (!own) last[op->inputs[k]] = i;
-    }
-  }
-  return last;
-}
-
-/* The op behind which op i may stand. place[] of earlier ops is known. */
-static int earliest(const rgc_graph *graph, int i, const int *last_reader, const int *place) {
+/* The op behind which op i may stand. place[] of earlier ops is known, and latest[v], the last place where v is read. */
+static int earliest(const rgc_graph *graph, int i, const int *latest, const int *place) {
   const rgc_op *op = &graph->ops[i];
   int after = -1;
   for (int k = 0; k < op->input_count; k++) {
@@ -33,8 +18,8 @@ static int earliest(const rgc_graph *graph, int i, const int *last_reader, const
     after = at > after ? at : after;
   }
   for (int k = 0; k < op->output_count; k++) {
-    int old = graph->values[op->outputs[k]].updates, at = old >= 0 && last_reader[old] >= 0 ? place[last_reader[old]] : -1;
-    after = at > after ? at : after;
+    int old = graph->values[op->outputs[k]].updates;
+    after = old >= 0 && latest[old] > after ? latest[old] : after;
   }
   return after;
 }
@@ -43,11 +28,16 @@ void rgc_schedule_updates(rgc_graph *graph) {
   rgc_arena *scratch = rgc_arena_create();
   int count = graph->op_count, *place = RGC_NEW_ARRAY(scratch, int, count + 1), *first = RGC_NEW_ARRAY(scratch, int, count + 1);
   int *next = RGC_NEW_ARRAY(scratch, int, count + 1), *tail = RGC_NEW_ARRAY(scratch, int, count + 1);
-  const int *last_reader = find_last_readers(graph, scratch);
+  int *latest = RGC_NEW_ARRAY(scratch, int, graph->value_count + 1);
+  for (int v = 0; v < graph->value_count; v++) latest[v] = -1;
   for (int i = 0; i < count; i++) first[i] = tail[i] = next[i] = -1;
   for (int i = 0; i < count; i++) {
-    int after = updates_state(graph, &graph->ops[i]) ? earliest(graph, i, last_reader, place) : i;
+    int after = updates_state(graph, &graph->ops[i]) ? earliest(graph, i, latest, place) : i;
     place[i] = after < 0 ? i : after;
+    for (int k = 0; k < graph->ops[i].input_count; k++) {
+      int *at = &latest[graph->ops[i].inputs[k]];
+      *at = place[i] > *at ? place[i] : *at;
+    }
     if (place[i] == i) continue;
     if (tail[place[i]] < 0) first[place[i]] = i;
     else next[tail[place[i]]] = i;

@@ -9,7 +9,6 @@
 
 #include "compiler/passes/optimizer.h"
 #include "runtime/reference/philox.h"
-#include "tests/unit/golden_pass.h"
 
 static void fail_with(equivalence *e) {
   rgc_text text = {0};
@@ -42,7 +41,7 @@ static bool keep_unfused(void *context, const rgc_pass *pass, const rgc_compilat
 static rgc_compilation *compile_adamw(equivalence *e) {
   static const char *const behind[] = {"decompose", "fuse", "schedule", "tile", "layout", "memory"};
   rgc_compilation *c = RGC_NEW(e->arena, rgc_compilation);
-  *c = (rgc_compilation){.arena = e->arena, .network = e->network, .kind = RGC_PROGRAM_TRAIN, .batch = e->batch, .target = &golden_target};
+  *c = (rgc_compilation){.arena = e->arena, .network = e->network, .kind = RGC_PROGRAM_TRAIN, .batch = e->batch, .target = e->target};
   c->graph = rgc_network_build(e->network, e->batch, true, &e->diags);
   if (!c->graph || !rgc_run_pass("differentiate", c, &e->diags)) return NULL;
   rgc_update_settings settings = {.rule = RGC_UPDATE_ADAMW, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01};
@@ -54,14 +53,15 @@ static rgc_compilation *compile_adamw(equivalence *e) {
   return c;
 }
 
-equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_t batch, uint64_t seed, bool adamw) {
+equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_t batch, uint64_t seed, bool adamw, const rgc_target *target) {
   rgc_arena *arena = rgc_arena_create();
   equivalence *e = RGC_NEW(arena, equivalence);
-  *e = (equivalence){.arena = arena, .yaml = yaml, .batch = batch, .seed = seed};
+  *e = (equivalence){.arena = arena, .yaml = yaml,
+                     .target = target, .tolerance = 1e-9, .batch = batch, .seed = seed};
   rgc_diagnostics_init(&e->diags, arena);
   e->network = load(e);
   if (!e->network) fail_with(e);
-  rgc_compile_options o = {.kind = kind, .batch = batch, .target = &golden_target, .observer = keep_unfused, .context = e};
+  rgc_compile_options o = {.kind = kind, .batch = batch, .target = target, .observer = keep_unfused, .context = e};
   e->done = adamw ? compile_adamw(e) : rgc_compile(e->network, &o, arena, &e->diags);
   if (!e->done || !e->unfused) fail_with(e);
   return e;
@@ -104,7 +104,7 @@ void equivalence_near(const equivalence *e, const char *name, const double *got,
   double scale = 1e-300;
   for (int64_t k = 0; k < count; k++) scale = fmax(scale, fabs(wanted[k]));
   for (int64_t k = 0; k < count; k++)
-    cr_assert(fabs(got[k] - wanted[k]) <= 1e-9 * scale, "%s[%lld] is %.17g, and %.17g unfused (seed %llu, batch %lld)\nof\n%s", name,
+    cr_assert(fabs(got[k] - wanted[k]) <= e->tolerance * scale, "%s[%lld] is %.17g, and %.17g unfused (seed %llu, batch %lld)\nof\n%s", name,
               (long long)k, got[k], wanted[k], (unsigned long long)e->seed, (long long)e->batch, e->yaml);
 }
 
@@ -137,10 +137,10 @@ static void hand_over(const equivalence *fold, const rgc_interpreter *from, cons
   }
 }
 
-void equivalence_check_inference(const char *yaml, int64_t batch, int64_t valid, uint64_t seed) {
-  equivalence *eval = equivalence_compile(yaml, RGC_PROGRAM_EVAL, batch, seed, false);
-  equivalence *fold = equivalence_compile(yaml, RGC_PROGRAM_FOLD, batch, seed, false);
-  equivalence *infer = equivalence_compile(yaml, RGC_PROGRAM_INFER, batch, seed, false);
+void equivalence_check_inference(const char *yaml, int64_t batch, int64_t valid, uint64_t seed, const rgc_target *target) {
+  equivalence *eval = equivalence_compile(yaml, RGC_PROGRAM_EVAL, batch, seed, false, target);
+  equivalence *fold = equivalence_compile(yaml, RGC_PROGRAM_FOLD, batch, seed, false, target);
+  equivalence *infer = equivalence_compile(yaml, RGC_PROGRAM_INFER, batch, seed, false, target);
   equivalence_check(eval, valid);
   rgc_interpreter *folds = equivalence_prepare(fold, fold->done->graph, batch);
   rgc_interpreter *infers = equivalence_prepare(infer, infer->done->graph, valid), *evals = equivalence_prepare(eval, eval->unfused, valid);

@@ -8,6 +8,8 @@ typedef struct equivalence {
   rgc_arena *arena;
   rgc_diagnostics diags;
   const char *yaml;      /* of the network, for messages */
+  const rgc_target *target;
+  double tolerance;      /* of each tensor's largest number: 1e-9, unless changed */
   rgc_network *network;
   int64_t batch;
   uint64_t seed;         /* of all numbers; printed with every failure */
@@ -15,15 +17,15 @@ typedef struct equivalence {
   rgc_compilation *done; /* after the last pass */
 } equivalence;
 
-/* The network of a text, as a program of `kind`. With `adamw` its updates are AdamW's, which no graph file can ask for yet. */
-equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_t batch, uint64_t seed, bool adamw);
+/* The network of a text, as a program of `kind` for `target`. With `adamw` its updates are AdamW's, which no graph file can ask for yet. */
+equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_t batch, uint64_t seed, bool adamw, const rgc_target *target);
 void equivalence_destroy(equivalence *e);
-/* Outputs, next parameters, states and running statistics of both agree within 1e-9 of each tensor's largest number, with `valid`
+/* Outputs, next parameters, states and running statistics of both agree within the tolerance, with `valid`
  * samples in the batch. */
 void equivalence_check(equivalence *e, int64_t valid);
 
 /* Evaluation fused against unfused, and fold + infer against evaluation: all outputs. */
-void equivalence_check_inference(const char *yaml, int64_t batch, int64_t valid, uint64_t seed);
+void equivalence_check_inference(const char *yaml, int64_t batch, int64_t valid, uint64_t seed, const rgc_target *target);
 
 /* Fills what no op computes by its name: parameters around 0, variances and second moments above 0, labels below `classes`. */
 rgc_interpreter *equivalence_prepare(const equivalence *e, const rgc_graph *graph, int64_t valid);

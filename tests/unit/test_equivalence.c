@@ -20,7 +20,7 @@ static uint64_t fresh_seed(void) {
 }
 
 static void check_training(const char *yaml, bool adamw) {
-  equivalence *e = equivalence_compile(yaml, RGC_PROGRAM_TRAIN, 4, fresh_seed(), adamw);
+  equivalence *e = equivalence_compile(yaml, RGC_PROGRAM_TRAIN, 4, fresh_seed(), adamw, &golden_target);
   equivalence_check(e, 4);
   equivalence_check(e, 3);
   equivalence_check(e, 1);
@@ -32,8 +32,8 @@ static void check_training(const char *yaml, bool adamw) {
 
 static void check_inference(const char *yaml) {
   uint64_t seed = fresh_seed();
-  equivalence_check_inference(yaml, 4, 4, seed);
-  equivalence_check_inference(yaml, 4, 3, seed);
+  equivalence_check_inference(yaml, 4, 4, seed, &golden_target);
+  equivalence_check_inference(yaml, 4, 3, seed, &golden_target);
 }
 
 static void check(const char *yaml) {
@@ -132,7 +132,7 @@ static const char blocks_yaml[] = FILE_HEAD STEM "stages: [{block: basic, repeat
                                   LINEAR "train: {optimizer: {sgd: {lr: 0.1}}}\n";
 
 static void check_traffic(rgc_program_kind kind, const traffic *unfused, const traffic *fused) {
-  equivalence *e = equivalence_compile(blocks_yaml, kind, 4, 1, false);
+  equivalence *e = equivalence_compile(blocks_yaml, kind, 4, 1, false, &golden_target);
   const traffic got[] = {equivalence_traffic(e->unfused), equivalence_traffic(e->done->graph)}, *wanted[] = {unfused, fused};
   for (int i = 0; i < 2; i++)
     cr_expect(got[i].kernels == wanted[i]->kernels && got[i].contracts == wanted[i]->contracts && got[i].maps == wanted[i]->maps &&
@@ -194,10 +194,10 @@ Test(equivalence, graph_files_in_numbers, .timeout = 300) {
       {"graphs/resnet50d.yaml", RGC_PROGRAM_INFER, 61, 56, 0},
       {"graphs/resnext50_32x4d.yaml", RGC_PROGRAM_INFER, 56, 54, 0},
       {"graphs/seresnet50.yaml", RGC_PROGRAM_INFER, 108, 86, 4},
-      {"graphs/resnet50.yaml", RGC_PROGRAM_TRAIN, 556, 161, 13},
-      {"graphs/resnetv2_50.yaml", RGC_PROGRAM_TRAIN, 553, 161, 18},
-      {"graphs/seresnet50.yaml", RGC_PROGRAM_TRAIN, 895, 257, 32},
-      {"graphs/cifar_resnet20.yaml", RGC_PROGRAM_TRAIN, 213, 59, 12},
+      {"graphs/resnet50.yaml", RGC_PROGRAM_TRAIN, 448, 161, 13},
+      {"graphs/resnetv2_50.yaml", RGC_PROGRAM_TRAIN, 445, 161, 18},
+      {"graphs/seresnet50.yaml", RGC_PROGRAM_TRAIN, 723, 257, 32},
+      {"graphs/cifar_resnet20.yaml", RGC_PROGRAM_TRAIN, 173, 59, 12},
   };
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) check_leftover(&wanted[i]);
 }
