@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Why residual networks: plain and residual networks of 20 and 56 layers learn the same 4500 drawings, and their curves go into one
-# picture. OUT, EPOCHS and THREADS may be set; NETWORKS too, to train fewer (plain20 resnet20 plain56 resnet56).
+# picture. OUT and THREADS may be set; STEPS to stop
+# earlier, NETWORKS to train some only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tests/setup.sh
@@ -10,7 +11,7 @@ cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build "$build" -j "$(nproc)" --target rgc
 rgc=$build/rgc data=quickdraw:examples/data/quickdraw
 train=(--train --data "$data" --threads "${THREADS:-0}")
-if [ -n "${EPOCHS:-}" ]; then train+=(--epochs "$EPOCHS"); fi
+if [ -n "${STEPS:-}" ]; then train+=(--steps "$STEPS"); fi
 for network in "${networks[@]}"; do
   echo "--- $network"
   mkdir -p "$out/$network"
@@ -28,13 +29,16 @@ for network in "${networks[@]}"; do
     END {printf "%-10s %13.4f  %15.4f  %19.4f\n", name, loss / NR, valid, right}'
 done | tee "$out/table.txt"
 
-as_root=()
-if [ "$(id -u)" -ne 0 ] && command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root=(sudo); fi
-if ! command -v gnuplot >/dev/null && { [ "$(id -u)" -eq 0 ] || [ ${#as_root[@]} -gt 0 ]; }; then
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gnuplot-nox || true
+install=(apt-get install -y -q --no-install-recommends gnuplot-nox)
+if ! command -v gnuplot >/dev/null; then
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
+  export DEBIAN_FRONTEND=noninteractive
+  { "${as_root[@]}" apt-get update -q && "${as_root[@]}" "${install[@]}"; } >"$out/install.txt" 2>&1 || true
 fi
 if ! command -v gnuplot >/dev/null; then
-  echo "The logs are in $out; to draw them, install gnuplot as root and run this again: apt-get install gnuplot-nox" >&2
+  echo "The logs are in $out; for the picture, install gnuplot as root: ${install[*]}" >&2
+  echo "and then: gnuplot -e \"out='$out'; networks='${networks[*]}'\" examples/degradation.gnuplot" >&2
   exit 1
 fi
 gnuplot -e "out='$out'; networks='${networks[*]}'" examples/degradation.gnuplot
