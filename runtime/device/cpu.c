@@ -2,12 +2,19 @@
 #include "runtime/device/cpu.h"
 
 #include <omp.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "codegen/cpu/templates/contract_args.h"
 #include "runtime/device/kernel_cache.h"
+
+/* How far the tiles of one op are, in this step. */
+typedef struct tile_count {
+  atomic_llong taken, done;
+} tile_count;
 
 struct rgc_cpu_program {
   rgc_arena *arena;
@@ -16,6 +23,7 @@ struct rgc_cpu_program {
   rgc_kernel_build *build;
   int threads;
   void **slabs; /* [threads], each code->slab_bytes */
+  tile_count *counts; /* [op_count] */
 };
 
 /* What both kinds of arguments begin with. */
@@ -69,6 +77,7 @@ rgc_cpu_program *rgc_cpu_program_create(const rgc_graph *graph, const rgc_cpu_ta
   }
   for (int i = 0; i < graph->op_count; i++) bind(p, i, data);
   make_slabs(p);
+  p->counts = RGC_NEW_ARRAY(arena, tile_count, graph->op_count + 1);
   return p;
 }
 
@@ -87,15 +96,33 @@ static void tell(rgc_cpu_program *p, const rgc_cpu_step *step, int first, int co
     args->scalars = step->scalars;
     args->seed = (int64_t)step->seed;
     args->step = step->step;
+    atomic_store_explicit(&p->counts[i].taken, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->counts[i].done, 0, memory_order_relaxed);
   }
 }
 
-/* All threads come here; tiles are handed out one by one. */
+enum { SPINS_BEFORE_YIELD = 4000 };
+
+static void wait_for(const atomic_llong *done, long long count) {
+  for (int spins = 0; atomic_load_explicit(done, memory_order_acquire) < count; spins++) {
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
+    if (spins > SPINS_BEFORE_YIELD) sched_yield();
+  }
+}
+
+/* All threads come here; tiles are handed out one by one. An op is over when its tiles are done, not when all threads have come: one
+ * that the system has put aside holds up nobody unless it has a tile. */
 static void share_tiles(const rgc_cpu_program *p, int i, void *slab) {
   const rgc_cpu_launch *launch = &p->code->launches[i];
   rgc_cpu_kernel kernel = p->build->kernels[launch->function];
-#pragma omp for schedule(dynamic, 1)
-  for (int64_t tile = 0; tile < launch->tile_count; tile++) kernel(launch->args, tile, slab);
+  tile_count *counts = &p->counts[i];
+  for (long long tile; (tile = atomic_fetch_add_explicit(&counts->taken, 1, memory_order_relaxed)) < launch->tile_count;) {
+    kernel(launch->args, tile, slab);
+    atomic_fetch_add_explicit(&counts->done, 1, memory_order_release);
+  }
+  wait_for(&counts->done, launch->tile_count);
 }
 
 void rgc_cpu_program_run_ops(rgc_cpu_program *p, const rgc_cpu_step *step, int first, int count) {
