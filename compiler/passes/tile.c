@@ -41,14 +41,18 @@ bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target) {
   return lowest(kernel->extent[RGC_C], kernel->a_extent[RGC_C]) >= target->winograd_min_channels && pixels >= target->winograd_min_pixels;
 }
 
-/* Rows in fours, or whole images; transformed A is 36 numbers a patch and channel. */
+/* Rows in fours, or whole images. A tile transforms weights for all its patches, and where there are too few tiles, codegen cuts them
+ * by panels, which then transform the same input: half of the patches is the better half of that, until there are enough of them.
+ * Transformed A is 36 numbers a patch and channel. */
 static void cut_winograd(rgc_kernel *kernel, const rgc_target *target) {
   int64_t height = kernel->extent[RGC_H], columns = ceil_div(kernel->extent[RGC_W], 4), image = columns * ceil_div(height, 4);
-  int64_t patches = highest(1, lowest(target->winograd_patches, target->winograd_tile_floats / (36 * kernel->a_extent[RGC_C])));
+  int64_t all = kernel->extent[RGC_N] * image, most = target->winograd_tile_floats / (36 * kernel->a_extent[RGC_C]);
+  int64_t patches = highest(target->winograd_patches / 2, lowest(target->winograd_patches, 2 * all / target->min_tiles));
+  patches = highest(1, lowest(patches, most));
   int64_t rows = even_rows(height, highest(1, patches / columns) * 4, 4);
   kernel->tile_rows = kernel->tile_images = 0;
   if (rows < height) kernel->tile_rows = rows;
-  else kernel->tile_images = ceil_div(kernel->extent[RGC_N], ceil_div(kernel->extent[RGC_N] * image, highest(image, patches)));
+  else kernel->tile_images = ceil_div(kernel->extent[RGC_N], ceil_div(all, highest(image, patches)));
 }
 
 static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
