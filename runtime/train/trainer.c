@@ -75,14 +75,14 @@ static bool is_finite(const rgc_value *value, const float *data) {
   return true;
 }
 
-/* Runs the forward ops once more, one at a time, until one gives a value that is not finite; names it. */
-static void name_first_not_finite(trainer *t, const rgc_model_program *program, const rgc_cpu_step *numbers, int forward_ops) {
+/* Runs the first ops once more, one at a time, until one gives a value that is not finite; names it. */
+static void name_first_not_finite(trainer *t, const rgc_model_program *program, const rgc_cpu_step *numbers, int op_count) {
   const rgc_graph *graph = program->program->graph;
   if (!is_finite(&graph->values[program->input], program->data[program->input])) {
     rgc_diag_fail(t->diags, RGC_CODE_NOT_FINITE, t->network->file, "look at the data", "the first value that is not finite is the input");
     return;
   }
-  for (int i = 0; i < forward_ops; i++) {
+  for (int i = 0; i < op_count; i++) {
     const rgc_op *op = &graph->ops[i];
     rgc_cpu_program_run_ops(program->run, numbers, i, 1);
     for (int k = 0; k < op->output_count; k++) {
@@ -139,6 +139,11 @@ static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_ru
   rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
   rgc_cpu_program_run(program->run, &numbers);
   const float *logits = rgc_model_f32(program, program->logits);
+  for (int64_t e = 0; e < batch->valid * classes && !t->diags->error_count; e++) {
+    if (isfinite(logits[e])) continue;
+    rgc_model_give_batch(program, batch->images, batch->labels, batch->valid); /* other values lay over it */
+    name_first_not_finite(t, program, &numbers, program->program->graph->op_count);
+  }
   for (int i = 0; i < batch->valid; i++) {
     rgc_prediction p;
     result->valid_loss += sample_loss(logits + i * classes, classes, batch->labels[i], &p);
