@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/network.h"
+#include "compiler/graph/graph_text.h"
 #include "runtime/train/bench.h"
 
 const command_option bench_options[] = {
@@ -23,9 +24,8 @@ static int slower_first(const void *a, const void *b) {
 }
 
 static const char *kind_of(const rgc_kernel *kernel) {
-  static const char *const words[] = {"map", "reduce", "window", "contract"};
   if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_WEIGHTS) return "weights";
-  return kernel->kind == RGC_CONTRACT && kernel->geometry.transposed ? "data" : words[kernel->kind];
+  return kernel->kind == RGC_CONTRACT && kernel->geometry.transposed ? "data" : rgc_kernel_words[kernel->kind];
 }
 
 static void print_ops(rgc_bench_result *result, double peak) {

@@ -30,7 +30,7 @@ const command_option compile_options[] = {
 typedef struct watching {
   const command_line *line;
   const char *stop_after;
-  bool time, stopped;
+  bool time;
 } watching;
 
 static bool wants_dump(const command_line *line, const char *pass) {
@@ -50,8 +50,7 @@ static bool watch(void *context, const rgc_pass *pass, const rgc_compilation *c,
     printf("# after %s\n%s", pass->name, rgc_text_chars(&text));
     rgc_text_free(&text);
   }
-  w->stopped = w->stop_after && !strcmp(w->stop_after, pass->name);
-  return !w->stopped;
+  return !w->stop_after || strcmp(w->stop_after, pass->name);
 }
 
 static bool is_pass(const char *name) {
@@ -82,9 +81,7 @@ static double megabytes(int64_t bytes) { return (double)bytes * 1e-6; }
 
 static void print_memory(const rgc_program *program, const rgc_cpu_code *code) {
   const rgc_memory_plan *m = program->memory;
-  int64_t all = 0;
-  for (int r = 0; r < RGC_REGION_COUNT; r++) all += m->region_bytes[r];
-  printf("  %.1f MB: parameters %.1f, optimizer state %.1f, folded %.1f, activations %.1f (lower bound %.1f:", megabytes(all),
+  printf("  %.1f MB: parameters %.1f, optimizer state %.1f, folded %.1f, activations %.1f (lower bound %.1f:", megabytes(rgc_memory_bytes(m)),
          megabytes(m->region_bytes[RGC_REGION_PARAM]), megabytes(m->region_bytes[RGC_REGION_STATE]),
          megabytes(m->region_bytes[RGC_REGION_FOLDED]), megabytes(m->region_bytes[RGC_REGION_ACT]), megabytes(m->peak.bytes));
   for (int k = 0; k < RGC_PART_COUNT; k++)
@@ -181,16 +178,11 @@ int run_compile(const command_line *line) {
     rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, "rgc compile graphs/resnet50.yaml", "a graph file is needed");
     return RGC_EXIT_USAGE;
   }
-  const char *name = option_text(line, "--target", NULL);
-  const rgc_cpu_target *target = name ? rgc_cpu_target_named(name) : rgc_cpu_target_best();
   int dumps;
   option_list(line, "--dump-after", &dumps);
   if (!check_pass_names(line)) return RGC_EXIT_USAGE;
-  if (!target) {
-    rgc_diag_fail(line->diags, RGC_CODE_DEVICE, NULL, "targets: cpu-avx512, cpu-avx2, cpu-plain", "this machine cannot run target '%s'", name);
-    return RGC_EXIT_INPUT;
-  }
-  rgc_network *network = command_network(line);
+  const rgc_cpu_target *target = rgc_cpu_target_choose(option_text(line, "--target", NULL), line->diags);
+  rgc_network *network = target ? command_network(line) : NULL;
   if (!network) return RGC_EXIT_INPUT;
   int64_t batch = option_int(line, "--batch", network->train.batch);
   bool inspect = dumps || option_text(line, "--stop-after", NULL) || option_flag(line, "--time-passes");

@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/network.h"
+#include "compiler/graph/graph_text.h"
 #include "runtime/device/verify.h"
 #include "runtime/reference/philox.h"
 #include "runtime/train/model.h"
@@ -25,13 +26,6 @@ const command_option verify_options[] = {
     NETWORK_OPTION_SET,
     {0}};
 
-static const rgc_cpu_target *choose_target(const command_line *line) {
-  const char *name = option_text(line, "--target", NULL);
-  const rgc_cpu_target *target = name ? rgc_cpu_target_named(name) : rgc_cpu_target_best();
-  if (!target) rgc_diag_fail(line->diags, RGC_CODE_DEVICE, NULL, "targets: cpu-avx512, cpu-avx2, cpu-plain", "this machine cannot run target '%s'", name);
-  return target;
-}
-
 static void print_values(const rgc_graph *graph, const char *word, const int *values, int count) {
   double bytes = 0;
   printf("    %s", word);
@@ -43,10 +37,9 @@ static void print_values(const rgc_graph *graph, const char *word, const int *va
 }
 
 static void print_kernels(const rgc_graph *graph) {
-  static const char *const kinds[] = {"map", "reduce", "window", "contract"};
   for (int i = 0; i < graph->op_count; i++) {
     const rgc_op *op = &graph->ops[i];
-    printf("%4d %s %s%s", i, kinds[op->kernel->kind], op->layer && *op->layer ? op->layer : "-", op->backward ? " (backward)" : "");
+    printf("%4d %s %s%s", i, rgc_kernel_words[op->kernel->kind], op->layer && *op->layer ? op->layer : "-", op->backward ? " (backward)" : "");
     if (op->line) printf(" line %d", op->line);
     printf(", %lld tiles\n", (long long)rgc_kernel_tile_count(op->kernel));
     print_values(graph, "reads", op->inputs, op->input_count);
@@ -71,7 +64,7 @@ static void print_program(const command_line *line, const rgc_program *program) 
 int run_explain(const command_line *line) {
   rgc_network *network;
   rgc_plan *plan = command_plan(line, &network);
-  const rgc_cpu_target *target = plan ? choose_target(line) : NULL;
+  const rgc_cpu_target *target = plan ? rgc_cpu_target_choose(option_text(line, "--target", NULL), line->diags) : NULL;
   if (!target) return RGC_EXIT_INPUT;
   rgc_compile_options o = {.kind = option_flag(line, "--infer") ? RGC_PROGRAM_INFER : RGC_PROGRAM_TRAIN, .target = &target->facts,
                            .batch = option_int(line, "--batch", network->train.batch)};
@@ -117,8 +110,7 @@ static bool verify(const command_line *line, rgc_model *model, const rgc_model_p
   rgc_cpu_step step = {.seed = (uint64_t)option_int(line, "--seed", 0)};
   step.scalars[RGC_SCALAR_LR] = 1e-3f;
   step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.1f;
-  step.scalars[RGC_SCALAR_N_VALID] = (float)model->batch;
-  step.scalars[RGC_SCALAR_INV_N] = 1 / (float)model->batch;
+  rgc_cpu_step_set_valid(&step, model->batch);
   fill(model, program, step.seed);
   rgc_model_fold(model);
   rgc_verified *results = RGC_NEW_ARRAY(line->arena, rgc_verified, graph->op_count);

@@ -107,7 +107,7 @@ static void free_load(load_text *load) {
   rgc_text_free(&load->element), rgc_text_free(&load->guard), rgc_text_free(&load->first), rgc_text_free(&load->row);
 }
 
-static int input_number(const rgc_op *op, int value) {
+int rgc_input_number(const rgc_op *op, int value) {
   for (int i = 0; i < op->input_count; i++)
     if (op->inputs[i] == value) return i;
   rgc_internal_error("codegen", "value %d is no input of op %d", value, op->id);
@@ -155,7 +155,7 @@ static void print_row_load(const load_text *load, rgc_dtype dtype, const char *d
 static bool print_whole(const rgc_body_text *t, int node, const rgc_operand *from, rgc_text *out) {
   bool f32 = t->graph->values[from->value].dtype == RGC_F32;
   if (t->space.tap[0] || t->space.lane_axis != RGC_C || !f32 || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
-  rgc_text_printf(out, "  vec x%d = vec_load_part(args->operands[%d] + ", node, input_number(t->op, from->value));
+  rgc_text_printf(out, "  vec x%d = vec_load_part(args->operands[%d] + ", node, rgc_input_number(t->op, from->value));
   rgc_print_point(&t->space, out);
   rgc_text_add(out, ", count);\n");
   return true;
@@ -168,7 +168,7 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   if (print_whole(t, node, from, out)) return;
   load_text load = read_operand(t, operand, t->space.coord[t->space.lane_axis]);
   rgc_text data = {0};
-  rgc_text_printf(&data, "%sargs->operands[%d]", data_cast[dtype], input_number(t->op, from->value));
+  rgc_text_printf(&data, "%sargs->operands[%d]", data_cast[dtype], rgc_input_number(t->op, from->value));
   bool by_row = load.lane_axes == 0 || (load.lane_axes == 1 && (load.lane_last || (load.ranged && dtype == RGC_F32)));
   if (load.nowhere) {
     rgc_text_printf(out, "  vec x%d = vec_set(", node);
@@ -308,11 +308,7 @@ void rgc_print_point(const rgc_print_space *space, rgc_text *out) {
 }
 
 bool rgc_operand_is_whole(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]) {
-  const rgc_value *value = &graph->values[operand->value];
-  for (int j = 0; j < RGC_AXES; j++)
-    if (value->shape[j] != extent[j] || (extent[j] != 1 && (operand->view.axis[j].from != j || !is_plain(&operand->view.axis[j]))))
-      return false;
-  return true;
+  return rgc_view_is_same_point(&operand->view, graph->values[operand->value].shape, extent);
 }
 
 /* [1,1,1,C] read by channel, or one number. */

@@ -39,6 +39,8 @@ void rgc_print_point(const rgc_print_space *space, rgc_text *out);
 bool rgc_body_is_pointwise(const rgc_graph *graph, const rgc_body *body, const int64_t extent[RGC_AXES]);
 /* Pointwise, and no operand is read by channel: then C may be renumbered as well. */
 bool rgc_body_is_flat(const rgc_graph *graph, const rgc_body *body, const int64_t extent[RGC_AXES]);
+/* Which input of the op `value` is; it must be one. */
+int rgc_input_number(const rgc_op *op, int value);
 /* Whether operand k is read at the point itself: a whole tensor over the space. */
 bool rgc_operand_is_whole(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]);
 #endif

@@ -2,8 +2,8 @@
 #include "compiler/pipeline.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "compiler/base/clock.h"
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
 #include "compiler/passes/fold.h"
@@ -168,12 +168,6 @@ const rgc_pass rgc_passes[] = {
     {0},
 };
 
-static double now_seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *diags) {
   if (!pass->run(c, diags)) return false;
   int before = diags->error_count;
@@ -190,9 +184,9 @@ rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o,
                           .unlimited = o->unlimited};
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
     if (!(pass->kinds >> o->kind & 1)) continue;
-    double start = now_seconds();
+    double start = rgc_now_seconds();
     if (!run_pass(pass, c, diags)) return NULL;
-    if (o->observer && !o->observer(o->context, pass, c, now_seconds() - start)) break;
+    if (o->observer && !o->observer(o->context, pass, c, rgc_now_seconds() - start)) break;
   }
   return c;
 }

@@ -8,6 +8,7 @@
 
 #include "codegen/cpu/emit_kernel.h"
 #include "codegen/cpu/templates/contract_slab.h"
+#include "compiler/passes/layout.h"
 #include "compiler/passes/tile.h"
 
 enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, LEAST_PANEL_TAPS = 2, LEAST_WINOGRAD_PANELS = 2, PANELS_FLOATS = 1 << 16 };
@@ -84,9 +85,7 @@ static void choose_panel(int panel, int lanes, special *s) {
 static void find_streams(const rgc_kernel_text *k, const rgc_body *body, const int64_t extent[RGC_AXES], int64_t *streams, int64_t *count) {
   *count = 0;
   for (int i = 0; i < body->operand_count && *count < CONTRACT_MAX_STREAMS; i++) {
-    if (!rgc_operand_is_whole(k->graph, &body->operands[i], extent)) continue;
-    for (int j = 0; j < k->op->input_count; j++)
-      if (k->op->inputs[j] == body->operands[i].value) streams[(*count)++] = j;
+    if (rgc_operand_is_whole(k->graph, &body->operands[i], extent)) streams[(*count)++] = rgc_input_number(k->op, body->operands[i].value);
   }
 }
 
@@ -118,13 +117,12 @@ static void take_rows(const rgc_kernel *kernel, contract_args *args) {
 static void print_row_prologue(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   int64_t channels = kernel->a_extent[RGC_C], row = kernel->a_extent[RGC_W] * channels;
-  int value = kernel->a->operands[kernel->a->nodes[kernel->a_roots[0]].index].value, number = 0;
-  while (k->op->inputs[number] != value) number++;
+  int value = kernel->a->operands[kernel->a->nodes[kernel->a_roots[0]].index].value;
   rgc_text_printf(&k->text,
                   "INLINE vec @_a(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count) {\n"
                   "  return vec_load_range(args->operands[%d] + (n * args->a_h + h) * %" PRId64 ", w * %" PRId64 " - %" PRId64 " + c, %" PRId64
                   ", 0, count);\n}\n",
-                  number, row, kernel->geometry.stride * channels, kernel->geometry.pad * channels, row);
+                  rgc_input_number(k->op, value), row, kernel->geometry.stride * channels, kernel->geometry.pad * channels, row);
 }
 
 /* One root of a body as a function of a point: a slab_prologue. */
@@ -144,25 +142,35 @@ static void print_prefetch(rgc_kernel_text *k, const rgc_print_space *space) {
     if (!memcmp(k->graph->values[k->op->outputs[i]].shape, kernel->extent, sizeof kernel->extent))
       rgc_text_printf(&k->text, "  __builtin_prefetch(args->outputs[%d] + at, 1, 3);\n", i);
   for (int i = 0; i < kernel->epi->operand_count; i++)
-    for (int j = 0; j < k->op->input_count; j++)
-      if (k->op->inputs[j] == kernel->epi->operands[i].value && rgc_operand_is_whole(k->graph, &kernel->epi->operands[i], kernel->extent))
-        rgc_text_printf(&k->text, "  __builtin_prefetch(args->operands[%d] + at, 0, 2);\n", j);
+    if (rgc_operand_is_whole(k->graph, &kernel->epi->operands[i], kernel->extent))
+      rgc_text_printf(&k->text, "  __builtin_prefetch(args->operands[%d] + at, 0, 2);\n", rgc_input_number(k->op, kernel->epi->operands[i].value));
   rgc_text_add(&k->text, "}\n");
+}
+
+/* What both forms begin with: the head, and A's prologue. */
+static void print_begin(rgc_kernel_text *k, const special *s, const contract_args *args) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_cpu_emit_head(k, s->lanes);
+  rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
+  if (args->row_taps) print_row_prologue(k);
+  else print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
+}
+
+/* The epilogue, and what asks for its data ahead. more: parameters behind the sum. */
+static void print_epilogue(rgc_kernel_text *k, const rgc_print_space *out, const char *more) {
+  rgc_text_printf(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum%s) {\n"
+                            "  const vec acc[1] = {sum};\n", more);
+  rgc_cpu_emit_epilogue_nodes(k, out, "acc");
+  rgc_cpu_emit_stores(k, out);
+  rgc_text_add(&k->text, "}\n");
+  print_prefetch(k, out);
 }
 
 static void print_pixels(rgc_kernel_text *k, const special *s, const contract_args *args) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_print_space out = rgc_cpu_emit_space(kernel->extent, true);
-  rgc_cpu_emit_head(k, s->lanes);
-  rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
-  if (args->row_taps) print_row_prologue(k);
-  else print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
-  rgc_text_add(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum, vec *partial) {\n"
-                         "  const vec acc[1] = {sum};\n");
-  rgc_cpu_emit_epilogue_nodes(k, &out, "acc");
-  rgc_cpu_emit_stores(k, &out);
-  rgc_text_add(&k->text, "}\n");
-  print_prefetch(k, &out);
+  print_begin(k, s, args);
+  print_epilogue(k, &out, ", vec *partial");
   print_constants(k, s, args);
   rgc_text_printf(&k->text, "#define CONTRACT_WIDTH %d\n#define CONTRACT_ROWS %d\n", s->width, s->rows);
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_EPILOGUE @_epi\n#define CONTRACT_PREFETCH @_prefetch\n");
@@ -229,28 +237,13 @@ static void print_weights(rgc_kernel_text *k, const special *s, const contract_a
   const rgc_kernel *kernel = k->op->kernel;
   rgc_print_space out = {.extent = kernel->extent, .coord = {"n", "h", "w", "c"}, .lane_axis = RGC_C,
                          .extent_name = {"args->out_c", "args->kernel_h", "args->kernel_w", "args->group_a"}};
-  rgc_cpu_emit_head(k, s->lanes);
-  rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
-  if (args->row_taps) print_row_prologue(k);
-  else print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
+  print_begin(k, s, args);
   print_prologue(k, "b", kernel->b, kernel->b_root, rgc_cpu_emit_space(kernel->b_extent, true));
-  rgc_text_add(&k->text, "INLINE void @_epi(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count, vec sum) {\n"
-                         "  const vec acc[1] = {sum};\n");
-  rgc_cpu_emit_epilogue_nodes(k, &out, "acc");
-  rgc_cpu_emit_stores(k, &out);
-  rgc_text_add(&k->text, "}\n");
-  print_prefetch(k, &out);
+  print_epilogue(k, &out, "");
   print_constants(k, s, args);
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_B_PROLOGUE @_b\n#define CONTRACT_EPILOGUE @_epi\n"
                          "#define CONTRACT_PREFETCH @_prefetch\n"
                          "#include \"codegen/cpu/templates/contract_weights.h\"\n");
-}
-
-/* The narrowest panel of the target that holds the channels of a group. */
-static int input_panel(const rgc_cpu_target *target, int64_t channels) {
-  int panel = target->facts.panel_lanes;
-  while (panel > target->facts.min_panel_lanes && panel / 2 >= channels) panel /= 2;
-  return panel;
 }
 
 bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
@@ -266,7 +259,7 @@ bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
     if (row <= 256) flatten(k, args);
   }
   if (takes_rows(k) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent)) take_rows(kernel, args);
-  choose_panel(input_panel(k->target, args->a_c / args->groups), k->target->lanes, &s);
+  choose_panel(rgc_panel_lanes(&k->target->facts, args->a_c / args->groups), k->target->lanes, &s);
   if (args->row_taps && k->target->lanes == 16) { /* narrower vectors leave fewer lanes empty, at the same rate */
     s.lanes = 8;
     s.vectors = (int)int_ceil_div(args->a_c, 8);
@@ -280,7 +273,5 @@ bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
   find_streams(k, kernel->b, kernel->b_extent, args->b_streams, &args->b_stream_count);
   k->launch->tile_count = weights_tile_count(args, s.vectors * s.lanes, s.block);
   k->launch->slab_bytes = 4 * weights_slab_floats(args, s.vectors * s.lanes, s.block, s.lanes);
-  for (int i = 0; i < kernel->store_count; i++)
-    if (kernel->stores[i].kind != RGC_STORE) return false;
-  return true;
+  return !rgc_kernel_has_partials(kernel);
 }

@@ -31,7 +31,6 @@ void rgc_cpu_emit_stores(rgc_kernel_text *k, const rgc_print_space *space) {
     const rgc_store *store = &kernel->stores[i];
     static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "vec_store_part(", [RGC_I32] = "vec_store_i32((__INT32_TYPE__ *)",
                                                        [RGC_U8] = "vec_store_u8((__UINT8_TYPE__ *)"};
-    if (store->kind == RGC_SIDE_STORE) continue;
     if (store->kind != RGC_STORE) {
       rgc_text_printf(&k->text, "  partial[%d] = x%d;\n", partial++, store->node);
       continue;
@@ -47,8 +46,7 @@ void rgc_cpu_emit_epilogue_nodes(rgc_kernel_text *k, const rgc_print_space *spac
   const rgc_kernel *kernel = k->op->kernel;
   rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->epi, .space = *space, .acc = acc};
   int *roots = RGC_NEW_ARRAY(k->arena, int, kernel->store_count + 1), count = 0;
-  for (int i = 0; i < kernel->store_count; i++)
-    if (kernel->stores[i].kind != RGC_SIDE_STORE) roots[count++] = kernel->stores[i].node;
+  for (int i = 0; i < kernel->store_count; i++) roots[count++] = kernel->stores[i].node;
   rgc_print_nodes(&body, roots, count, &k->text);
 }
 
@@ -60,7 +58,7 @@ int rgc_cpu_emit_partials(rgc_kernel_text *k, const char *prefix) {
   rgc_text kinds = {0};
   for (int i = 0; i < kernel->store_count; i++) {
     rgc_store_kind kind = kernel->stores[i].kind;
-    if (kind != RGC_STORE && kind != RGC_SIDE_STORE) rgc_text_printf(&kinds, "%s%s", count++ ? ", " : "", words[kind]);
+    if (rgc_store_is_partial(kind)) rgc_text_printf(&kinds, "%s%s", count++ ? ", " : "", words[kind]);
   }
   rgc_text_printf(&k->text, "#define %s_PARTIALS %d\n#define %s_PARTIAL_KINDS {%s}\n", prefix, count, prefix,
                   count ? kinds.chars : "0");

@@ -8,10 +8,6 @@
 
 enum { TILE_FLOATS = 1 << 14, REDUCE_TILE_CHANNELS = 64 };
 
-static int64_t lowest(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t highest(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 static kernel_args *new_args(rgc_kernel_text *k) {
   kernel_args *args = RGC_NEW(k->arena, kernel_args);
   const rgc_kernel *kernel = k->op->kernel;
@@ -25,13 +21,6 @@ static kernel_args *new_args(rgc_kernel_text *k) {
   return args;
 }
 
-/* Without partials, tiles are nobody's business but ours. */
-static bool reduces(const rgc_kernel *kernel) {
-  for (int i = 0; i < kernel->store_count; i++)
-    if (kernel->stores[i].kind != RGC_STORE) return true;
-  return false;
-}
-
 /* Tiles of rows, as the kernel says or, where it does not, of about TILE_FLOATS floats; `channels` wide. */
 static void cut(rgc_kernel_text *k, kernel_args *args, int64_t channels) {
   const rgc_kernel *kernel = k->op->kernel;
@@ -40,13 +29,13 @@ static void cut(rgc_kernel_text *k, kernel_args *args, int64_t channels) {
   args->tile_rows = kernel->tile_rows;
   args->tile_images = kernel->tile_images;
   if (!kernel->tile_rows && !kernel->tile_images) {
-    if (reduces(kernel)) args->tile_images = args->out_n; /* one tile, which is what its partials have room for */
-    else if (image <= TILE_FLOATS) args->tile_images = highest(1, lowest(args->out_n, TILE_FLOATS / highest(1, image)));
-    else args->tile_rows = highest(1, TILE_FLOATS / row);
+    if (rgc_kernel_has_partials(kernel)) args->tile_images = args->out_n; /* one tile, which is what its partials have room for */
+    else if (image <= TILE_FLOATS) args->tile_images = int_max(1, int_min(args->out_n, TILE_FLOATS / int_max(1, image)));
+    else args->tile_rows = int_max(1, TILE_FLOATS / row);
   }
-  int64_t tiles = args->tile_images ? ceil_div(args->out_n, args->tile_images) : args->out_n * ceil_div(args->out_h, args->tile_rows);
+  int64_t tiles = args->tile_images ? int_ceil_div(args->out_n, args->tile_images) : args->out_n * int_ceil_div(args->out_h, args->tile_rows);
   if (!args->tile_rows) args->tile_rows = args->out_h;
-  k->launch->tile_count = tiles * ceil_div(args->out_c, channels);
+  k->launch->tile_count = tiles * int_ceil_div(args->out_c, channels);
 }
 
 /* One row of all elements (of a sample, where N counts samples): vectors need not end with the channels. */
@@ -70,14 +59,14 @@ static void print_names(rgc_kernel_text *k) { rgc_text_add(&k->text, "#define LO
 bool rgc_cpu_emit_map(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   kernel_args *args = new_args(k);
-  bool flat = !reduces(kernel) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent);
+  bool flat = !rgc_kernel_has_partials(kernel) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent);
   if (flat) flatten(args);
   rgc_cpu_emit_head(k, k->target->lanes);
   print_body_function(k, "", NULL);
   print_names(k);
   int partials = rgc_cpu_emit_partials(k, "LOOP");
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/map.h\"\n");
-  cut(k, args, flat ? lowest(args->out_c, TILE_FLOATS) : args->out_c);
+  cut(k, args, flat ? int_min(args->out_c, TILE_FLOATS) : args->out_c);
   k->launch->slab_bytes = (args->out_c + 16) * 3 * (int64_t)sizeof(float) * partials;
   return partials <= KERNEL_MAX_PARTIALS;
 }
@@ -104,7 +93,7 @@ static void print_combines(rgc_kernel_text *k, const char *prefix) {
 bool rgc_cpu_emit_reduce(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   kernel_args *args = new_args(k);
-  if (reduces(kernel)) return false;
+  if (rgc_kernel_has_partials(kernel)) return false;
   rgc_cpu_emit_head(k, k->target->lanes);
   print_roots(k, "terms");
   print_body_function(k, ", const vec *acc", "acc");
@@ -112,7 +101,7 @@ bool rgc_cpu_emit_reduce(rgc_kernel_text *k) {
   rgc_text_printf(&k->text, "#define REDUCE_AXES %u\n#define REDUCE_TERMS @_terms\n", kernel->reduce_axes);
   print_combines(k, "REDUCE");
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/reduce.h\"\n");
-  cut(k, args, lowest(args->out_c, REDUCE_TILE_CHANNELS));
+  cut(k, args, int_min(args->out_c, REDUCE_TILE_CHANNELS));
   return true;
 }
 
@@ -177,7 +166,7 @@ bool rgc_cpu_emit_pack(rgc_kernel_text *k) {
   rgc_text_printf(&k->text, "#define PACK_SWAPPED %d\n#define PACK_LANES %d\n#define PACK_BLOCK %d\n#define PACK_GROUPS %d\n", swapped,
                   layout->lanes, layout->block, layout->groups);
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/pack.h\"\n");
-  int64_t panels = ceil_div(args->out_n / layout->groups, layout->lanes), blocks = ceil_div(args->out_c / layout->groups, layout->block);
+  int64_t panels = int_ceil_div(args->out_n / layout->groups, layout->lanes), blocks = int_ceil_div(args->out_c / layout->groups, layout->block);
   k->launch->tile_count = layout->groups * (swapped ? blocks : panels);
   return true;
 }

@@ -41,3 +41,11 @@ const rgc_cpu_target *rgc_cpu_target_named(const char *name) {
     if (!strcmp(target->facts.name, name)) return runs_here(target) ? target : NULL;
   return NULL;
 }
+
+const rgc_cpu_target *rgc_cpu_target_choose(const char *name, rgc_diagnostics *diags) {
+  const rgc_cpu_target *target = name ? rgc_cpu_target_named(name) : rgc_cpu_target_best();
+  if (!target)
+    rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, "targets: cpu-avx512, cpu-avx2, cpu-plain", "this machine cannot run target '%s'",
+                  name ? name : "cpu");
+  return target;
+}

@@ -1,6 +1,7 @@
 /* targets.h: what codegen knows of the machines it prints C for, as data. */
 #ifndef RGC_CODEGEN_CPU_TARGETS_H
 #define RGC_CODEGEN_CPU_TARGETS_H
+#include "compiler/base/diag.h"
 #include "compiler/passes/target.h"
 
 typedef struct rgc_cpu_target {
@@ -15,4 +16,6 @@ extern const rgc_cpu_target rgc_cpu_targets[]; /* from the widest to the plaines
 /* The widest that this machine can run; or the one of that name, NULL if there is none or the machine lacks it. */
 const rgc_cpu_target *rgc_cpu_target_best(void);
 const rgc_cpu_target *rgc_cpu_target_named(const char *name);
+/* The one of that name, or for NULL the best; NULL with a DEVICE error that lists them. */
+const rgc_cpu_target *rgc_cpu_target_choose(const char *name, rgc_diagnostics *diags);
 #endif

@@ -32,6 +32,15 @@ bool rgc_view_equal(const rgc_view *a, const rgc_view *b) {
   return same_bits(a->fill, b->fill);
 }
 
+bool rgc_view_is_same_point(const rgc_view *view, const int64_t shape[RGC_AXES], const int64_t extent[RGC_AXES]) {
+  for (int j = 0; j < RGC_AXES; j++) {
+    const rgc_axis_view *v = &view->axis[j];
+    bool plain = v->from == j && v->mul == 1 && v->div == 1, still = v->mul == 0 || extent[v->from] == 1;
+    if (shape[j] != extent[j] || v->add || !(shape[j] == 1 ? still : plain)) return false;
+  }
+  return true;
+}
+
 bool rgc_view_is_identity(const rgc_view *view) {
   rgc_view identity = rgc_view_identity();
   identity.fill = view->fill;

@@ -77,6 +77,15 @@ struct rgc_kernel {
   int64_t tile_rows, tile_images;   /* 0 until tiles are chosen: one tile */
 };
 
+/* Sums, maxima and moments: reduced over a tile, not stored at a point. */
+static inline bool rgc_store_is_partial(rgc_store_kind kind) { return kind != RGC_STORE && kind != RGC_SIDE_STORE; }
+
+static inline bool rgc_kernel_has_partials(const rgc_kernel *kernel) {
+  for (int i = 0; i < kernel->store_count; i++)
+    if (rgc_store_is_partial(kernel->stores[i].kind)) return true;
+  return false;
+}
+
 /* How many tiles the kernel's output space has; 1 until they are chosen. */
 static inline int64_t rgc_kernel_tile_count(const rgc_kernel *kernel) {
   if (kernel->tile_images) return (kernel->extent[RGC_N] + kernel->tile_images - 1) / kernel->tile_images;

@@ -141,13 +141,11 @@ static void verify_contract(rgc_verifier *v, const rgc_kernel *k) {
 
 /* Stores and layouts. */
 
-static bool is_partial(rgc_store_kind kind) { return kind != RGC_STORE && kind != RGC_SIDE_STORE; }
-
 static void verify_store(rgc_verifier *v, const rgc_kernel *k, const rgc_store *store) {
   const rgc_value *value = value_of(v, store->value);
   const int64_t *e = store->kind == RGC_SIDE_STORE ? k->a_extent : k->extent;
   bool weights = k->kind == RGC_CONTRACT && k->form == RGC_WEIGHTS, ok;
-  if (is_partial(store->kind)) {
+  if (rgc_store_is_partial(store->kind)) {
     ok = equal(value->shape, rgc_kernel_tile_count(k), store->kind == RGC_PARTIAL_MOMENTS ? 3 : 1, 1, e[RGC_C]) && value->dtype == RGC_F32;
     rgc_verify_rule(v, !weights, "a weight gradient has no partials");
   } else {

@@ -50,6 +50,12 @@ void rgc_fuse_unlink(rgc_fuser *f, int i) {
     if (f->producer[kernel->stores[k].value] == i) f->producer[kernel->stores[k].value] = -1;
 }
 
+bool rgc_fuse_body_reads(const rgc_body *body, int value) {
+  for (int i = 0; body && i < body->operand_count; i++)
+    if (body->operands[i].value == value) return true;
+  return false;
+}
+
 bool rgc_fuse_is_temp(const rgc_fuser *f, int value) {
   const rgc_value *v = &f->graph->values[value];
   return v->role == RGC_ROLE_TEMP && v->updates < 0 && v->layout.kind == RGC_LAYOUT_NHWC;

@@ -7,13 +7,10 @@ enum { MOST_STORES = 12 };
 
 /* Whether every load of `value` reads at the map's own point. */
 static bool reads_same_point(const rgc_fuser *f, const rgc_kernel *map, int value) {
-  if (memcmp(f->graph->values[value].shape, map->extent, sizeof map->extent)) return false;
-  for (int i = 0; i < map->epi->operand_count; i++) {
-    const rgc_view *view = &map->epi->operands[i].view;
-    if (map->epi->operands[i].value != value) continue;
-    for (int j = 0; j < RGC_AXES; j++)
-      if (map->extent[j] != 1 && (view->axis[j].from != j || view->axis[j].mul != 1 || view->axis[j].add || view->axis[j].div != 1)) return false;
-  }
+  for (int i = 0; i < map->epi->operand_count; i++)
+    if (map->epi->operands[i].value == value &&
+        !rgc_view_is_same_point(&map->epi->operands[i].view, f->graph->values[value].shape, map->extent))
+      return false;
   return true;
 }
 
@@ -21,12 +18,6 @@ static int store_of(const rgc_kernel *kernel, int value) {
   for (int i = 0; i < kernel->store_count; i++)
     if (kernel->stores[i].value == value && kernel->stores[i].kind == RGC_STORE) return kernel->stores[i].node;
   return -1;
-}
-
-static bool body_reads(const rgc_body *body, int value) {
-  for (int i = 0; i < body->operand_count; i++)
-    if (body->operands[i].value == value) return true;
-  return false;
 }
 
 /* Whether the map reads each output of the producer that it reads as a number of the same point. */
@@ -40,11 +31,9 @@ static bool reads_points_only(const rgc_fuser *f, int producer, const rgc_kernel
   return true;
 }
 
-static bool is_partial(const rgc_store *store) { return store->kind != RGC_STORE && store->kind != RGC_SIDE_STORE; }
-
 static int count_partials(const rgc_kernel *kernel) {
   int count = 0;
-  for (int i = 0; i < kernel->store_count; i++) count += is_partial(&kernel->stores[i]);
+  for (int i = 0; i < kernel->store_count; i++) count += rgc_store_is_partial(kernel->stores[i].kind);
   return count;
 }
 
@@ -126,7 +115,7 @@ static void merge(rgc_fuser *f, int producer, int map, int at) {
   rgc_store *stores = RGC_NEW_ARRAY(f->graph->arena, rgc_store, kernel->store_count + more->store_count);
   int count = 0;
   for (int i = 0; i < kernel->store_count; i++) { /* what only the map read is not stored any more */
-    bool read_by_map = kernel->stores[i].kind == RGC_STORE && body_reads(more->epi, kernel->stores[i].value);
+    bool read_by_map = kernel->stores[i].kind == RGC_STORE && rgc_fuse_body_reads(more->epi, kernel->stores[i].value);
     bool wanted = !read_by_map || !rgc_fuse_is_temp(f, kernel->stores[i].value) || f->readers[kernel->stores[i].value].count;
     if (wanted) stores[count++] = kernel->stores[i];
   }

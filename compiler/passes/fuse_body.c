@@ -42,15 +42,6 @@ static bool stays_inside(const rgc_view *view, const int64_t shape[RGC_AXES], co
   return true;
 }
 
-static bool is_same_point(const rgc_view *view, const int64_t shape[RGC_AXES], const int64_t extent[RGC_AXES]) {
-  for (int j = 0; j < RGC_AXES; j++) {
-    const rgc_axis_view *v = &view->axis[j];
-    if (shape[j] != extent[j]) return false;
-    if (shape[j] != 1 && (v->from != j || v->mul != 1 || v->add || v->div != 1)) return false;
-  }
-  return true;
-}
-
 /* Node `root` of `from`, read through `view`; -1: it cannot be. */
 static int import(rgc_fuser *f, rgc_body *into, const rgc_body *from, int root, const rgc_view *view, bool same_point) {
   int *nodes = RGC_NEW_ARRAY(f->arena, int, from->node_count);
@@ -79,7 +70,7 @@ rgc_body *rgc_fuse_substitute(rgc_fuser *f, const rgc_body *body, int value, con
       continue;
     }
     const rgc_view *view = &body->operands[body->nodes[n].index].view;
-    bool same = is_same_point(view, shape, extent);
+    bool same = rgc_view_is_same_point(view, shape, extent);
     if (!same && !stays_inside(view, shape, extent)) return NULL;
     rgc_view identity = rgc_view_identity();
     nodes[n] = import(f, into, from, root, same ? &identity : view, same);

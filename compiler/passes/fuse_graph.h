@@ -30,6 +30,7 @@ rgc_body **rgc_fuse_stage(rgc_kernel *kernel, int stage);
 /* Notes that op i reads and stores what its kernel says now; forgets it. */
 void rgc_fuse_link(rgc_fuser *f, int i);
 void rgc_fuse_unlink(rgc_fuser *f, int i);
+bool rgc_fuse_body_reads(const rgc_body *body, int value); /* NULL reads nothing */
 /* Whether v may vanish: computed, read by ops only, lying in plain order. */
 bool rgc_fuse_is_temp(const rgc_fuser *f, int value);
 int64_t rgc_fuse_bytes(const rgc_fuser *f, int value);

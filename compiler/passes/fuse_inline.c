@@ -38,12 +38,6 @@ static bool open_candidate(rgc_fuser *f, int map, candidate *c) {
   return f->readers[c->value].count > 0;
 }
 
-static bool body_reads(const rgc_body *body, int value) {
-  for (int i = 0; body && i < body->operand_count; i++)
-    if (body->operands[i].value == value) return true;
-  return false;
-}
-
 static bool op_reads(const rgc_fuser *f, int op, int value) {
   for (int i = 0; i < f->readers[value].count; i++)
     if (f->readers[value].items[i] == op) return true;
@@ -71,14 +65,14 @@ static bool reader_can(const candidate *c, int op) {
   const rgc_fuser *f = c->f;
   rgc_kernel *reader = f->kernels[op];
   int64_t bytes = rgc_fuse_bytes(f, c->value);
-  if (reader->weight == c->value || body_reads(reader->tap, c->value)) return false;
+  if (reader->weight == c->value || rgc_fuse_body_reads(reader->tap, c->value)) return false;
   for (int i = 0; i < c->kernel->epi->operand_count; i++) {
     int updater = f->updater[c->kernel->epi->operands[i].value];
     if (updater >= 0 && updater < op) return false;
   }
   for (int s = 0; s < RGC_STAGES; s++) {
     rgc_body *body = *rgc_fuse_stage(reader, s);
-    if (!body || !body_reads(body, c->value)) continue;
+    if (!body || !rgc_fuse_body_reads(body, c->value)) continue;
     if (repeats_work(c, reader, s)) return false;
     if (reader->kind == RGC_WINDOW && s == 0 && c->large_count > 1) return false; /* once a tap */
     if (body->operand_count + c->kernel->epi->operand_count > f->target->max_operands / 2) return false;
@@ -105,7 +99,7 @@ static bool rewrite_reader(const candidate *c, rgc_kernel *copy) {
   rgc_fuser *f = c->f;
   for (int s = 0; s < RGC_STAGES; s++) {
     rgc_body **body = rgc_fuse_stage(copy, s);
-    if (!*body || !body_reads(*body, c->value)) continue;
+    if (!*body || !rgc_fuse_body_reads(*body, c->value)) continue;
     int *nodes = RGC_NEW_ARRAY(f->arena, int, (*body)->node_count + 1);
     rgc_body *made = rgc_fuse_substitute(f, *body, c->value, c->kernel->epi, c->kernel->stores[0].node, stage_extent(copy, s), nodes);
     if (!made) return false;

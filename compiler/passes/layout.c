@@ -6,8 +6,7 @@
 
 #include "compiler/passes/rewrite.h"
 
-/* The narrowest panel of the target that holds `channels`. */
-static int panel_lanes(const rgc_target *target, int64_t channels) {
+int rgc_panel_lanes(const rgc_target *target, int64_t channels) {
   int lanes = target->panel_lanes;
   while (lanes > target->min_panel_lanes && lanes / 2 >= channels) lanes /= 2;
   return lanes;
@@ -17,7 +16,7 @@ static rgc_layout choose_layout(const rgc_kernel *kernel, const rgc_target *targ
   int64_t groups = kernel->geometry.groups, in = kernel->a_extent[RGC_C] / groups, out = kernel->extent[RGC_C] / groups;
   return (rgc_layout){.kind = kernel->geometry.transposed ? RGC_LAYOUT_PANEL_T : RGC_LAYOUT_PANEL,
                       .groups = (int)groups,
-                      .lanes = panel_lanes(target, out),
+                      .lanes = rgc_panel_lanes(target, out),
                       .block = in < target->block ? (int)in : target->block};
 }
 

@@ -6,14 +6,6 @@ static int64_t lowest(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t highest(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-static bool is_partial(rgc_store_kind kind) { return kind != RGC_STORE && kind != RGC_SIDE_STORE; }
-
-static bool reduces(const rgc_kernel *kernel) {
-  for (int i = 0; i < kernel->store_count; i++)
-    if (is_partial(kernel->stores[i].kind)) return true;
-  return false;
-}
-
 /* Near `rows`, one that cuts `height` evenly if there is one in [rows/2, 3*rows/2], and a multiple of `step`. */
 static int64_t even_rows(int64_t height, int64_t rows, int64_t step) {
   int64_t best = ceil_div(highest(1, rows), step) * step;
@@ -75,7 +67,7 @@ static void cut_map(rgc_kernel *kernel, const rgc_target *target) {
 
 static void size_partials(rgc_graph *graph, const rgc_kernel *kernel) {
   for (int i = 0; i < kernel->store_count; i++)
-    if (is_partial(kernel->stores[i].kind)) graph->values[kernel->stores[i].value].shape[RGC_N] = rgc_kernel_tile_count(kernel);
+    if (rgc_store_is_partial(kernel->stores[i].kind)) graph->values[kernel->stores[i].value].shape[RGC_N] = rgc_kernel_tile_count(kernel);
 }
 
 /* A merge reads partials, and nothing else, in stage a. */
@@ -90,9 +82,9 @@ void rgc_choose_tiles(rgc_graph *graph, const rgc_target *target) {
   for (int i = 0; i < graph->op_count; i++) {
     rgc_kernel *kernel = graph->ops[i].kernel;
     if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS) cut_contract(kernel, target);
-    else if (reduces(kernel)) cut_map(kernel, target);
+    else if (rgc_kernel_has_partials(kernel)) cut_map(kernel, target);
     for (int k = 0; k < kernel->store_count; k++)
-      if (is_partial(kernel->stores[k].kind)) partials[kernel->stores[k].value] = true;
+      if (rgc_store_is_partial(kernel->stores[k].kind)) partials[kernel->stores[k].value] = true;
     size_partials(graph, kernel);
     size_merge(graph, kernel, partials);
   }

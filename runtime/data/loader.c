@@ -8,7 +8,8 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
+
+#include "compiler/base/clock.h"
 
 enum { MAX_WORKERS = 64, DEPTH = 3 }; /* the caller's batch and two to come */
 
@@ -48,12 +49,6 @@ struct rgc_loader {
 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static double now_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Whether the next sample may be claimed for one of the batches up to `last`. Under the lock. */
 static bool can_claim(const rgc_loader *l, int64_t last) {
@@ -186,7 +181,7 @@ static const rgc_batch *complete(rgc_loader *l) {
 }
 
 const rgc_batch *rgc_loader_next(rgc_loader *l) {
-  double begin = now_seconds();
+  double begin = rgc_now_seconds();
   const rgc_batch *batch = NULL;
   pthread_mutex_lock(&l->lock);
   if ((l->current + 1) * l->batch < l->count) {
@@ -194,7 +189,7 @@ const rgc_batch *rgc_loader_next(rgc_loader *l) {
     batch = complete(l);
   }
   pthread_mutex_unlock(&l->lock);
-  l->waited += now_seconds() - begin;
+  l->waited += rgc_now_seconds() - begin;
   return batch;
 }
 

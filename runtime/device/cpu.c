@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "codegen/cpu/templates/contract_args.h"
 #include "runtime/device/kernel_cache.h"
@@ -31,8 +30,6 @@ typedef struct common_args {
   KERNEL_ARGS
 } common_args;
 
-static bool is_partial(rgc_store_kind kind) { return kind != RGC_STORE && kind != RGC_SIDE_STORE; }
-
 /* Points the arguments of op i at its data. */
 static void bind(rgc_cpu_program *p, int i, void *const *data) {
   const rgc_op *op = &p->graph->ops[i];
@@ -42,7 +39,7 @@ static void bind(rgc_cpu_program *p, int i, void *const *data) {
   for (int k = 0; k < op->input_count; k++) args->operands[k] = data[op->inputs[k]];
   for (int k = 0; k < op->output_count; k++) args->outputs[k] = data[op->outputs[k]];
   for (int k = 0; k < op->kernel->store_count; k++)
-    if (is_partial(op->kernel->stores[k].kind)) args->partials[partial++] = data[op->kernel->stores[k].value];
+    if (rgc_store_is_partial(op->kernel->stores[k].kind)) args->partials[partial++] = data[op->kernel->stores[k].value];
   if (launch->contract && op->kernel->weight >= 0) ((contract_args *)launch->args)->weight = data[op->kernel->weight];
 }
 
@@ -86,6 +83,11 @@ void rgc_cpu_program_destroy(rgc_cpu_program *p) {
   rgc_kernel_build_close(p->build);
   for (int i = 0; i < p->threads; i++) free(p->slabs[i]);
   rgc_arena_destroy(p->arena);
+}
+
+void rgc_cpu_step_set_valid(rgc_cpu_step *step, int64_t valid) {
+  step->scalars[RGC_SCALAR_N_VALID] = (float)valid;
+  step->scalars[RGC_SCALAR_INV_N] = 1 / (float)valid;
 }
 
 static void tell(rgc_cpu_program *p, const rgc_cpu_step *step, int first, int count) {

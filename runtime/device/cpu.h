@@ -15,6 +15,9 @@ typedef struct rgc_cpu_step {
   uint32_t step; /* from 0, for random numbers */
 } rgc_cpu_step;
 
+/* Sets n_valid and inv_n. */
+void rgc_cpu_step_set_valid(rgc_cpu_step *step, int64_t valid);
+
 /* Compiles (or finds) the kernels of `graph`, which must outlive the program. data[v] is where value v lies, for every value that an op
  * reads or writes. threads 0: as many as there are processors, or OMP_NUM_THREADS. NULL with a diagnostic. */
 rgc_cpu_program *rgc_cpu_program_create(const rgc_graph *graph, const rgc_cpu_target *target, void *const *data, int threads,

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "compiler/base/clock.h"
 #include "codegen/cpu/templates.h"
 #include "runtime/device/compile.h"
 
@@ -165,12 +165,6 @@ static bool compile_groups(cache *c, const group *groups, int count, const char 
   return true;
 }
 
-static double now_seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Removes what was used longest ago until the cache is below its limit. */
 
 typedef struct entry {
@@ -215,13 +209,13 @@ static bool compile_missing(cache *c, rgc_kernel_build *build) {
     build->compiled += missing[i];
   }
   if (!build->compiled) return true;
-  double start = now_seconds();
+  double start = rgc_now_seconds();
   bound_size(c);
   group *groups = make_groups(c, missing, &group_count);
   char *dir = make_temporary(c);
   bool good = dir && compile_groups(c, groups, group_count, dir);
   if (dir) remove_dir(dir);
-  build->seconds = now_seconds() - start;
+  build->seconds = rgc_now_seconds() - start;
   return good;
 }
 

@@ -18,19 +18,11 @@ static double load(const rgc_value *value, const void *data, int64_t element) {
   }
 }
 
-static bool advance(int64_t point[RGC_AXES], const int64_t extent[RGC_AXES]) {
-  for (int j = RGC_AXES - 1; j >= 0; j--) {
-    if (++point[j] < extent[j]) return true;
-    point[j] = 0;
-  }
-  return false;
-}
-
 /* Logical order, row-major, in double. */
 static void read_value(const rgc_value *value, const void *data, double *to) {
   int64_t point[RGC_AXES] = {0}, element = 0;
   do to[element++] = load(value, data, rgc_stored_element(value, point));
-  while (advance(point, value->shape));
+  while (rgc_next_point(point, value->shape));
 }
 
 static void poison(const rgc_value *value, void *data) {

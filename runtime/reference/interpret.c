@@ -31,8 +31,7 @@ static int64_t element_of(const int64_t extent[RGC_AXES], const int64_t point[RG
   return ((point[0] * extent[1] + point[1]) * extent[2] + point[2]) * extent[3] + point[3];
 }
 
-/* The next point in row-major order; false after the last. */
-static bool advance(int64_t point[RGC_AXES], const int64_t extent[RGC_AXES]) {
+bool rgc_next_point(int64_t point[RGC_AXES], const int64_t extent[RGC_AXES]) {
   for (int j = RGC_AXES - 1; j >= 0; j--) {
     if (++point[j] < extent[j]) return true;
     point[j] = 0;
@@ -56,7 +55,7 @@ static void evaluate_a(run *r) {
   for (int i = 0; i < k->a_root_count; i++) r->a[i] = RGC_NEW_ARRAY(r->arena, double, count);
   double *nodes = RGC_NEW_ARRAY(r->arena, double, k->a->node_count);
   rgc_expr_place place = {.interpreter = r->interpreter, .extent = k->a_extent};
-  for (int64_t element = 0; element < count; element++, advance(place.point, k->a_extent)) {
+  for (int64_t element = 0; element < count; element++, rgc_next_point(place.point, k->a_extent)) {
     if (place.point[RGC_N] >= r->in_limit) break;
     rgc_interpret_body(k->a, &place, nodes);
     for (int i = 0; i < k->a_root_count; i++) r->a[i][element] = nodes[k->a_roots[i]];
@@ -71,7 +70,7 @@ static void evaluate_b(run *r) {
   r->b = RGC_NEW_ARRAY(r->arena, double, count);
   double *nodes = RGC_NEW_ARRAY(r->arena, double, k->b->node_count);
   rgc_expr_place place = {.interpreter = r->interpreter, .extent = k->b_extent};
-  for (int64_t element = 0; element < count; element++, advance(place.point, k->b_extent)) {
+  for (int64_t element = 0; element < count; element++, rgc_next_point(place.point, k->b_extent)) {
     if (place.point[RGC_N] >= r->in_limit) break;
     rgc_interpret_body(k->b, &place, nodes);
     r->b[element] = nodes[k->b_root];
@@ -126,7 +125,7 @@ static void reduce(const run *r, const int64_t out[RGC_AXES], accumulators *a) {
     if (point[RGC_N] >= r->in_limit) continue;
     for (int i = 0; i < k->a_root_count; i++) terms[i] = r->a[i][element_of(k->a_extent, point)];
     accumulate(k, a, terms, number);
-  } while (number++, advance(step, span));
+  } while (number++, rgc_next_point(step, span));
 }
 
 /* Where output coordinate `out` and tap `tap` meet A; false where a transposed tap does not reach. */
@@ -223,7 +222,7 @@ static void contract_weights(const run *r, const int64_t out[RGC_AXES], accumula
     if (!meet(&k->geometry, pixel[RGC_H], out[1], &point[RGC_H])) continue;
     if (!meet(&k->geometry, pixel[RGC_W], out[2], &point[RGC_W])) continue;
     a->acc[0] += tapped(r, 0, point) * r->b[element_of(k->b_extent, gradient)];
-  } while (advance(pixel, pixels));
+  } while (rgc_next_point(pixel, pixels));
 }
 
 static void run_core(const run *r, const int64_t out[RGC_AXES], accumulators *a) {
@@ -274,7 +273,7 @@ static void store_point(const run *r, const int64_t out[RGC_AXES]) {
 static void clear_partials(const run *r) {
   for (int i = 0; i < r->kernel->store_count; i++) {
     const rgc_store *store = &r->kernel->stores[i];
-    if (store->kind == RGC_STORE || store->kind == RGC_SIDE_STORE) continue;
+    if (!rgc_store_is_partial(store->kind)) continue;
     int64_t count = rgc_shape_elems(r->interpreter->graph->values[store->value].shape);
     double start = store->kind == RGC_PARTIAL_MAX ? -INFINITY : 0;
     for (int64_t e = 0; e < count; e++) r->interpreter->data[store->value][e] = start;
@@ -291,7 +290,7 @@ static void walk_outputs(run *r) {
     place.acc = a.acc;
     if (k->epi) rgc_interpret_body(k->epi, &place, r->epi_nodes);
     store_point(r, place.point);
-  } while (advance(place.point, k->extent));
+  } while (rgc_next_point(place.point, k->extent));
 }
 
 void rgc_interpret_kernel(const rgc_interpreter *interpreter, const rgc_kernel *kernel) {

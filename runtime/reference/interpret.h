@@ -17,6 +17,8 @@ typedef struct rgc_interpreter {
 rgc_interpreter *rgc_interpreter_create(const rgc_graph *graph, rgc_arena *arena);
 /* Sets the scalars n_valid and inv_n. */
 void rgc_interpreter_set_valid(rgc_interpreter *interpreter, int64_t n_valid);
+/* The next point in row-major order; false after the last. */
+bool rgc_next_point(int64_t point[RGC_AXES], const int64_t extent[RGC_AXES]);
 /* Runs one kernel, or all ops. Samples past n_valid keep what data[] held. Aborts on an op that is no kernel. */
 void rgc_interpret_kernel(const rgc_interpreter *interpreter, const rgc_kernel *kernel);
 void rgc_interpret(const rgc_interpreter *interpreter);

@@ -32,8 +32,7 @@ static rgc_cpu_step make_step(const rgc_model *model) {
   rgc_cpu_step step = {.seed = 1};
   step.scalars[RGC_SCALAR_LR] = 1e-9f;
   step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1;
-  step.scalars[RGC_SCALAR_N_VALID] = (float)model->batch;
-  step.scalars[RGC_SCALAR_INV_N] = 1 / (float)model->batch;
+  rgc_cpu_step_set_valid(&step, model->batch);
   return step;
 }
 
@@ -80,6 +79,8 @@ void rgc_bench(const rgc_model *model, const rgc_model_program *program, int rep
   if (with_ops) bench_ops(program, &step, repeats, arena, result);
 }
 
+enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };
+
 /* The peak kernel as code of one function. */
 static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
   rgc_cpu_code *code = RGC_NEW(arena, rgc_cpu_code);
@@ -88,12 +89,10 @@ static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
   code->functions[0] = (rgc_cpu_function){.name = "peak", .comment = "measuring the machine"};
   code->functions[0].text = rgc_arena_printf(arena,
                                              "#define CONTRACT_LANES %d\n#include \"codegen/cpu/templates/vector.h\"\n"
-                                             "#include \"codegen/cpu/templates/kernel_args.h\"\n#define LOOP_NAME peak\n"
-                                             "#include \"codegen/cpu/templates/peak.h\"\n", target->lanes);
+                                             "#include \"codegen/cpu/templates/kernel_args.h\"\n#define LOOP_NAME peak\n#define PEAK_CHAINS %d\n"
+                                             "#include \"codegen/cpu/templates/peak.h\"\n", target->lanes, PEAK_CHAINS);
   return code;
 }
-
-enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };
 
 double rgc_bench_peak(const rgc_cpu_target *target, int threads, rgc_diagnostics *diags) {
   rgc_arena *arena = rgc_arena_create();

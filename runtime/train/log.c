@@ -1,17 +1,12 @@
 /* log.c: see log.h. */
 #include "runtime/train/log.h"
 
-#include <time.h>
 #include <unistd.h>
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "compiler/base/clock.h"
 
 void rgc_log_begin(rgc_log *log, FILE *out, FILE *csv, int64_t total, int64_t batch) {
-  *log = (rgc_log){.out = out, .csv = csv, .live = isatty(fileno(out)), .total = total, .batch = batch, .begun_s = now_s()};
+  *log = (rgc_log){.out = out, .csv = csv, .live = isatty(fileno(out)), .total = total, .batch = batch, .begun_s = rgc_now_seconds()};
 }
 
 void rgc_log_validated(rgc_log *log, int64_t iteration, double train_loss, double train_acc, double valid_loss,
@@ -26,7 +21,7 @@ void rgc_log_validated(rgc_log *log, int64_t iteration, double train_loss, doubl
 }
 
 void rgc_log_step(rgc_log *log, int64_t iteration, double loss) {
-  double now = now_s();
+  double now = rgc_now_seconds();
   if (!log->live || now - log->drawn_s < 0.2) return;
   log->drawn_s = now;
   enum { WIDTH = 30 };

@@ -97,24 +97,26 @@ static bool start_all(rgc_model *m, rgc_diagnostics *diags) {
   return start(m, &m->train, diags) && start(m, &m->fold, diags) && start(m, &m->infer, diags);
 }
 
-/* Stored values of the program that has most of them. */
-static rgc_weight *list_weights(const rgc_model *m, rgc_arena *arena, int *count) {
-  const rgc_model_program *program = m->train.program ? &m->train : &m->fold; /* a graph has all, whichever it reads */
+/* Values that the program is given and that are `wanted`, and where they are. */
+static rgc_weight *list_values(const rgc_model_program *program, bool (*wanted)(const rgc_value *), rgc_arena *arena, int *count) {
   const rgc_graph *graph = program->program->graph;
   rgc_weight *weights = RGC_NEW_ARRAY(arena, rgc_weight, graph->value_count);
   *count = 0;
   for (int i = 0; i < graph->value_count; i++)
-    if (rgc_is_learnt(&graph->values[i]) && graph->values[i].op < 0)
+    if (wanted(&graph->values[i]) && graph->values[i].op < 0)
       weights[(*count)++] = (rgc_weight){.value = &graph->values[i], .f32 = program->data[i]};
   return weights;
 }
 
-static const rgc_cpu_target *choose_target(const char *name, rgc_diagnostics *diags) {
-  const rgc_cpu_target *target = name ? rgc_cpu_target_named(name) : rgc_cpu_target_best();
-  if (!target)
-    rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, "targets: cpu-avx512, cpu-avx2, cpu-plain", "this machine cannot run target '%s'", name ? name : "cpu");
-  return target;
+/* Parameters and buffers. Each graph has all, whichever it reads. */
+static rgc_weight *list_weights(const rgc_model *m, rgc_arena *arena, int *count) {
+  return list_values(m->train.program ? &m->train : &m->fold, rgc_is_learnt, arena, count);
 }
+
+static bool is_state(const rgc_value *value) { return value->role == RGC_ROLE_STATE; }
+
+/* Optimizer states of the training program. */
+static rgc_weight *list_states(const rgc_model *m, rgc_arena *arena, int *count) { return list_values(&m->train, is_state, arena, count); }
 
 static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
   int count;
@@ -127,7 +129,7 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
 
 bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
   *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads};
-  m->target = choose_target(o->target, diags);
+  m->target = rgc_cpu_target_choose(o->target, diags);
   if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
   if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
   if (!need(m, RGC_PROGRAM_INFER, o->train ? NULL : o->keep, &m->infer, diags)) return false;
@@ -153,7 +155,8 @@ void rgc_model_destroy(rgc_model *m) {
 }
 
 void rgc_model_fold(const rgc_model *m) {
-  rgc_cpu_step step = {.scalars = {[RGC_SCALAR_N_VALID] = (float)m->batch, [RGC_SCALAR_INV_N] = 1 / (float)m->batch}};
+  rgc_cpu_step step = {0};
+  rgc_cpu_step_set_valid(&step, m->batch);
   rgc_cpu_program_run(m->fold.run, &step);
 }
 
@@ -184,17 +187,6 @@ bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   bool good = rgc_weights_load(weights, count, path, diags);
   rgc_arena_destroy(scratch);
   return good;
-}
-
-/* Optimizer states of the training program. */
-static rgc_weight *list_states(const rgc_model *m, rgc_arena *arena, int *count) {
-  const rgc_graph *graph = m->train.program->graph;
-  rgc_weight *states = RGC_NEW_ARRAY(arena, rgc_weight, graph->value_count);
-  *count = 0;
-  for (int i = 0; i < graph->value_count; i++)
-    if (graph->values[i].role == RGC_ROLE_STATE && graph->values[i].op < 0)
-      states[(*count)++] = (rgc_weight){.value = &graph->values[i], .f32 = m->train.data[i]};
-  return states;
 }
 
 bool rgc_model_save_state(const rgc_model *m, const char *path, int64_t step, rgc_diagnostics *diags) {

@@ -15,14 +15,16 @@ rgc_transform_options rgc_input_transform(const rgc_network *n, rgc_image_shape 
                                  .dst = {(int)n->height, (int)n->width, (int)n->channels}};
 }
 
+void rgc_step_set_rates(rgc_cpu_step *numbers, const rgc_train_settings *s, double rate, int64_t step) {
+  numbers->scalars[RGC_SCALAR_LR] = (float)rate;
+  numbers->scalars[RGC_SCALAR_BIAS1] = (float)(1 / (1 - pow(s->beta1, (double)step + 1)));
+  numbers->scalars[RGC_SCALAR_BIAS2] = (float)(1 / (1 - pow(s->beta2, (double)step + 1)));
+}
+
 static rgc_cpu_step one_step(const rgc_model *model, uint64_t seed, int64_t valid) {
-  const rgc_train_settings *s = &model->network->train;
   rgc_cpu_step step = {.seed = seed};
-  step.scalars[RGC_SCALAR_LR] = (float)s->lr;
-  step.scalars[RGC_SCALAR_BIAS1] = (float)(1 / (1 - s->beta1));
-  step.scalars[RGC_SCALAR_BIAS2] = (float)(1 / (1 - s->beta2));
-  step.scalars[RGC_SCALAR_N_VALID] = (float)valid;
-  step.scalars[RGC_SCALAR_INV_N] = 1 / (float)valid;
+  rgc_cpu_step_set_valid(&step, valid);
+  rgc_step_set_rates(&step, &model->network->train, model->network->train.lr, 0);
   return step;
 }
 

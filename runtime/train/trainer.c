@@ -14,9 +14,7 @@
 #include "runtime/train/probe.h"
 #include "runtime/train/schedule.h"
 
-enum { SHUFFLE_STREAM = 1 << 21 };
-
-enum { LOADER_WORKERS = 2 };
+enum { SHUFFLE_STREAM = 1 << 21, LOADER_WORKERS = 2 };
 
 typedef struct trainer {
   rgc_arena *arena;
@@ -27,7 +25,8 @@ typedef struct trainer {
   rgc_diagnostics *diags;
   rgc_model model;
   rgc_loader *loader, *valid_loader; /* of the training and the validation split */
-  int *order;          /* permutation of the training samples; 0, 1, .. of the validation samples behind it */
+  int *order;          /* permutation of the training samples */
+  int *valid_order;    /* 0, 1, .. of the validation samples */
   int64_t epoch_steps, total, first; /* first: steps done before, by an earlier run */
   rgc_log log;
 } trainer;
@@ -36,6 +35,9 @@ static bool open_loaders(trainer *t) {
   rgc_transform_options o = rgc_input_transform(t->network, rgc_dataset_shape(t->data), t->arena);
   t->loader = rgc_loader_create(t->data, &o, RGC_SPLIT_TRAIN, t->options->batch, LOADER_WORKERS, t->diags);
   t->valid_loader = rgc_loader_create(t->data, &o, RGC_SPLIT_VALIDATION, t->options->batch, LOADER_WORKERS, t->diags);
+  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION);
+  t->valid_order = RGC_NEW_ARRAY(t->arena, int, count + 1);
+  for (int i = 0; i < count; i++) t->valid_order[i] = i;
   return t->loader && t->valid_loader;
 }
 
@@ -60,11 +62,8 @@ static void shuffle(trainer *t, int64_t epoch) {
 static rgc_cpu_step step_numbers(const trainer *t, int64_t step, int64_t valid) {
   const rgc_train_settings *s = &t->network->train;
   rgc_cpu_step n = {.seed = t->options->seed, .step = (uint32_t)step};
-  n.scalars[RGC_SCALAR_LR] = (float)rgc_learning_rate(s, step, t->total, t->epoch_steps);
-  n.scalars[RGC_SCALAR_BIAS1] = (float)(1 / (1 - pow(s->beta1, (double)step + 1)));
-  n.scalars[RGC_SCALAR_BIAS2] = (float)(1 / (1 - pow(s->beta2, (double)step + 1)));
-  n.scalars[RGC_SCALAR_N_VALID] = (float)valid;
-  n.scalars[RGC_SCALAR_INV_N] = (float)(1 / (double)valid);
+  rgc_cpu_step_set_valid(&n, valid);
+  rgc_step_set_rates(&n, s, rgc_learning_rate(s, step, t->total, t->epoch_steps), step);
   return n;
 }
 
@@ -153,11 +152,10 @@ static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_ru
 }
 
 static void validate(trainer *t, rgc_run_result *result, rgc_prediction *predictions) {
-  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), *all = RGC_NEW_ARRAY(t->arena, int, count + 1), begin = 0;
-  for (int i = 0; i < count; i++) all[i] = i;
+  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), begin = 0;
   result->valid_loss = result->valid_acc = 0;
   rgc_model_fold(&t->model);
-  rgc_loader_start(t->valid_loader, all, count);
+  rgc_loader_start(t->valid_loader, t->valid_order, count);
   for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); begin += (int)batch->valid)
     validate_batch(t, batch, begin, result, predictions);
   result->valid_loss = isnan(result->valid_loss) ? NAN : result->valid_loss / fmax(count, 1); /* without a sign, to be printed alike everywhere */

@@ -301,20 +301,4 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab)
       FN(run_panels)(args, &tile, g, panel, int_min(panel + together, tile.panel_end));
 }
 
-#undef PASTE_
-#undef PASTE
-#undef FN
-#undef PANEL
-#undef PIXELS
-#undef PARTIALS_HELD
-#undef CONTRACT_NAME
-#undef CONTRACT_VECTORS
-#undef CONTRACT_BLOCK
-#undef CONTRACT_WIDTH
-#undef CONTRACT_ROWS
-#undef CONTRACT_PIXEL_STRIDE
-#undef CONTRACT_PROLOGUE
-#undef CONTRACT_EPILOGUE
-#undef CONTRACT_PREFETCH
-#undef CONTRACT_PARTIALS
-#undef CONTRACT_PARTIAL_KINDS
+#include "codegen/cpu/templates/contract_end.h"

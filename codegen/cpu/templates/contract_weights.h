@@ -231,16 +231,4 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab)
   FN(finish)(args, &tile);
 }
 
-#undef PASTE_
-#undef PASTE
-#undef FN
-#undef PANEL
-#undef B_SLAB
-#undef CONTRACT_NAME
-#undef CONTRACT_VECTORS
-#undef CONTRACT_BLOCK
-#undef CONTRACT_PIXEL_STRIDE
-#undef CONTRACT_PROLOGUE
-#undef CONTRACT_B_PROLOGUE
-#undef CONTRACT_EPILOGUE
-#undef CONTRACT_PREFETCH
+#include "codegen/cpu/templates/contract_end.h"

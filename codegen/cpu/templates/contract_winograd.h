@@ -306,19 +306,4 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab)
   for (int64_t panel = tile.panel; panel < tile.panel_end; panel++) FN(run_panel)(args, &tile, panel);
 }
 
-#undef PASTE_
-#undef PASTE
-#undef FN
-#undef PANEL
-#undef PARTIALS_HELD
-#undef CONTRACT_NAME
-#undef CONTRACT_VECTORS
-#undef CONTRACT_BLOCK
-#undef CONTRACT_WIDTH
-#undef CONTRACT_ROWS
-#undef CONTRACT_PIXEL_STRIDE
-#undef CONTRACT_PROLOGUE
-#undef CONTRACT_EPILOGUE
-#undef CONTRACT_PREFETCH
-#undef CONTRACT_PARTIALS
-#undef CONTRACT_PARTIAL_KINDS
+#include "codegen/cpu/templates/contract_end.h"

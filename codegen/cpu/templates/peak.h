@@ -1,9 +1,7 @@
 /* peak.h: multiply-adds in registers and nothing else: what the machine can do at most. To be #included once.
  *
- * In, as macros: CONTRACT_LANES; LOOP_NAME, the kernel. Twelve chains and their two operands fit sixteen registers. A tile is
- * args->out_c steps of 12 * LANES multiply-adds; outputs[0] takes their sum, so that they are not left out. */
-enum { PEAK_CHAINS = 12 };
-
+ * In, as macros: CONTRACT_LANES; LOOP_NAME, the kernel; PEAK_CHAINS, 12: they and their two operands fit sixteen registers. A tile is
+ * args->out_c steps of CHAINS * LANES multiply-adds; outputs[0] takes their sum, so that they are not left out. */
 void LOOP_NAME(const void *told, int64_t index, void *slab) {
   const kernel_args *args = told;
   vec acc[PEAK_CHAINS], x = vec_set(0.999f), y = vec_set((float)index);
