@@ -154,10 +154,12 @@ void rgc_model_destroy(rgc_model *m) {
   rgc_arena_destroy(m->arena);
 }
 
-void rgc_model_fold(const rgc_model *m) {
+void rgc_model_fold(rgc_model *m) {
+  if (m->folded) return;
   rgc_cpu_step step = {0};
   rgc_cpu_step_set_valid(&step, m->batch);
   rgc_cpu_program_run(m->fold.run, &step);
+  m->folded = true;
 }
 
 void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid) {
@@ -185,6 +187,7 @@ bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   int count;
   rgc_weight *weights = list_weights(m, scratch, &count);
   bool good = rgc_weights_load(weights, count, path, diags);
+  m->folded = false;
   rgc_arena_destroy(scratch);
   return good;
 }
