@@ -22,7 +22,7 @@
  * handles may be used at the same time. A data set does not change after it was opened, so any number of threads may share it. Programs
  * run on threads of their own (rgc_model_options.threads); the bits of the results do not depend on how many.
  *
- * Option structs: begin with = {0}; a field that is 0 or NULL means what its comment says. They grow at their ends, and the
+ * Option structs: begin with = {0} (in C++ = {}); a field that is 0 or NULL means what its comment says. They grow at their ends, and the
  * shared library's version with them.
  *
  * Units: images are float32 [n][height][width][channels] (NHWC) after the transforms (rgc_network_input makes them), labels int32 from 0,

@@ -58,7 +58,8 @@ const char *rgc_compiler_version(rgc_arena *arena, rgc_diagnostics *diags) {
 }
 
 static void split_flags(char *text, char **argv, int *count) {
-  for (char *word = strtok(text, " "); word && *count < MAX_ARGS; word = strtok(NULL, " ")) argv[(*count)++] = word;
+  char *rest;
+  for (char *word = strtok_r(text, " ", &rest); word && *count < MAX_ARGS; word = strtok_r(NULL, " ", &rest)) argv[(*count)++] = word;
 }
 
 static int start_job(const rgc_compile_job *job, const char *flags, const char *include, pid_t *pid) {
