@@ -33,10 +33,10 @@ static void print_kernels(rgc_bench_result *result, double peak) {
   }
 }
 
-static void bench_program(const command_line *line, rgc_model *model, int64_t batch, bool train, double peak) {
+static bool bench_program(const command_line *line, rgc_model *model, int64_t batch, bool train, double peak) {
   rgc_bench_result result;
   bool kernels = option_flag(line, "--kernels");
-  rgc_model_bench(model, train, (int)option_int(line, "--repeats", 5), kernels, &result);
+  if (!rgc_model_bench(model, train, (int)option_int(line, "--repeats", 5), kernels, &result, line->diags)) return false;
   double flops = 0;
   for (int i = 0; i < result.each_count; i++) flops += result.each[i].flops;
   printf("%s: batch %lld, %.2f ms a step, %.2f images/s, %d kernels", train ? "train" : "infer", (long long)batch, 1e3 * result.seconds,
@@ -45,15 +45,16 @@ static void bench_program(const command_line *line, rgc_model *model, int64_t ba
   printf("\n");
   if (kernels) print_kernels(&result, peak);
   rgc_free(result.each);
+  return true;
 }
 
-static void bench_model(const command_line *line, rgc_model *model) {
+static bool bench_model(const command_line *line, rgc_model *model) {
   rgc_model_facts facts;
   rgc_model_tell(model, &facts);
   double peak = option_flag(line, "--kernels") ? rgc_model_peak(model, line->diags) : 0;
   if (facts.compiled) printf("compiled %d kernels in %.1f s\n", facts.compiled, facts.compile_seconds);
-  if (option_flag(line, "--train")) bench_program(line, model, facts.batch, true, peak);
-  bench_program(line, model, facts.batch, false, peak);
+  if (option_flag(line, "--train") && !bench_program(line, model, facts.batch, true, peak)) return false;
+  return bench_program(line, model, facts.batch, false, peak);
 }
 
 int run_bench(const command_line *line) {
@@ -61,8 +62,7 @@ int run_bench(const command_line *line) {
   rgc_model_options o = {.batch = option_int(line, "--batch", 0), .threads = (int)option_int(line, "--threads", 0),
                          .train = option_flag(line, "--train"), .target = option_text(line, "--target", NULL)};
   rgc_model *model = plan ? rgc_model_open(plan, &o, line->diags) : NULL;
-  if (model) bench_model(line, model);
-  bool good = model != NULL;
+  bool good = model && bench_model(line, model);
   rgc_model_close(model);
   rgc_plan_close(plan);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;

@@ -346,7 +346,8 @@ typedef struct rgc_run_options {
 
 /* What the graph file's train: says; without files, state, stop and progress. */
 RGC_API void rgc_run_defaults(const rgc_network *network, rgc_run_options *options);
-/* Trains the weights of a model opened with `train`, with the optimizer, schedule and smoothing of its graph file. False after an error:
+/* Trains the weights of a model opened with `train`, with the optimizer, schedule and smoothing of its graph file. A second call goes
+ * on with the weights and the optimizer's moments as they are, and counts its steps from 0 again. False after an error:
  * data that does not fit, a loss that is not finite (the first such value is named; earlier checkpoints stay), a file that cannot be
  * written. */
 RGC_API bool rgc_model_train(rgc_model *model, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
@@ -395,7 +396,7 @@ typedef struct rgc_bench_result {
 } rgc_bench_result;
 /* Times the training step (a model opened with `train`) or inference, on random data: `repeats` (>= 1) runs after one to warm up;
  * with_kernels: and as often once more, timing each kernel. Weights change a little by training steps. */
-RGC_API void rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result);
+RGC_API bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags);
 /* GFLOP/s that the model's threads reach with multiply-adds in registers alone; 0 after an error. */
 RGC_API double rgc_model_peak(const rgc_model *model, rgc_diagnostics *diags);
 

@@ -73,8 +73,10 @@ static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step
   rgc_arena_destroy(arena);
 }
 
-void rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result) {
+bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags) {
   const rgc_model_program *program = train ? &model->train : &model->infer;
+  if (!program->program) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
+  if (repeats < 1) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, NULL, "at least one run is needed to time");
   rgc_cpu_step step = make_step(model);
   rgc_arena *arena = rgc_arena_create();
   double *seconds = RGC_NEW_ARRAY(arena, double, repeats);
@@ -90,6 +92,7 @@ void rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernel
   result->seconds = median(seconds, repeats);
   rgc_arena_destroy(arena);
   if (with_kernels) bench_ops(program, &step, repeats, result);
+  return true;
 }
 
 enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };

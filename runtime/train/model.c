@@ -128,7 +128,7 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
 }
 
 bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads};
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads, .bn = network->train.bn};
   m->target = rgc_cpu_target_choose(o->target, diags);
   if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
   if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
@@ -142,6 +142,7 @@ bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
   m->plan = apart;
   bool good = need(m, RGC_PROGRAM_TRAIN, NULL, &m->train, diags);
   m->plan = plan;
+  m->bn = m->network->train.bn;
   return good && allocate(m, diags) && start_all(m, diags);
 }
 

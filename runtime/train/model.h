@@ -27,6 +27,7 @@ typedef struct rgc_model {
   rgc_model_program train, fold, infer;
   int compiled;            /* kernels that were not in the cache */
   double compile_seconds;  /* that compiling them took */
+  rgc_bn_mode bn;          /* what the training program was compiled for */
   bool folded;             /* program fold has run since the weights changed last */
 } rgc_model;
 

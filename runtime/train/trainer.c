@@ -213,6 +213,7 @@ static bool train(trainer *t, rgc_run_result *result) {
   int train_count = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN);
   if (!t->model->train.program) return rgc_diag_fail(t->diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
   if (!train_count) return rgc_diag_fail(t->diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
+  if (t->model->bn != t->network->train.bn && !rgc_model_retrain(t->model, t->diags)) return false; /* an earlier run has frozen the statistics */
   if (t->options->state && !rgc_model_load_state(t->model, t->options->state, &t->first, t->diags)) return false;
   t->order = RGC_NEW_ARRAY(t->arena, int, train_count);
   t->epoch_steps = (train_count + t->model->batch - 1) / t->model->batch;

@@ -173,6 +173,7 @@ static void check_model(const char *graph, const char *trained, const char *pict
   rgc_run_options run;
   rgc_run_result result;
   rgc_verify_result verified;
+  rgc_bench_result timed;
   rgc_dataset *data = rgc_dataset_open(spec, NULL, errors), *other = rgc_dataset_open("synthetic:classes=3,count=20,size=28", NULL, errors);
   o.batch = 1;
   rgc_model *model = rgc_model_open(plan, &o, errors);
@@ -188,6 +189,10 @@ static void check_model(const char *graph, const char *trained, const char *pict
   HOLDS(!rgc_model_train(model, data, &run, &result, errors) && rgc_diagnostics_error_count(errors) == 1);
   HOLDS(!rgc_model_evaluate(model, other, &result, NULL, errors) && rgc_diagnostics_error_count(errors) == 2);
   HOLDS(!rgc_model_predict_file(model, graph, probabilities, errors) && rgc_diagnostics_error_count(errors) == 3);
+  HOLDS(!rgc_model_verify(model, false, 1, 3e-5, &verified, errors) && !rgc_model_bench(model, true, 1, false, &timed, errors));
+  HOLDS(rgc_diagnostics_error_count(errors) == 5 && rgc_model_bench(model, false, 1, true, &timed, errors));
+  HOLDS(timed.seconds > 0 && timed.each_count == timed.kernels && timed.each[0].seconds > 0 && *timed.each[0].kind);
+  rgc_free(timed.each);
   HOLDS(rgc_model_verify(model, true, 1, 3e-5, &verified, errors) && verified.agree == verified.kernels && verified.kernels > 0);
   rgc_model_close(model);
   rgc_dataset_close(data);
