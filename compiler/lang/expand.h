@@ -123,4 +123,9 @@ int rgc_emit_subsample(rgc_cell *cell);
 int rgc_emit_pad_channels(rgc_cell *cell);
 int rgc_emit_param(rgc_cell *cell);
 int rgc_emit_map(rgc_cell *cell);
+int rgc_emit_slice(rgc_cell *cell);
+int rgc_emit_softmax(rgc_cell *cell);
+int rgc_emit_group_norm(rgc_cell *cell);
+int rgc_emit_channel_conv(rgc_cell *cell);
+int rgc_emit_filter(rgc_cell *cell);
 #endif

@@ -109,6 +109,38 @@ int rgc_emit_linear(rgc_cell *cell) {
   return add_conv(cell, &w, 1, weight, bias);
 }
 
+/* A map over the 1x1 image `x` that takes its channels as columns, from -pad on, or its columns as channels. */
+static int turn(rgc_cell *cell, int x, int64_t pad, const int64_t shape[RGC_AXES]) {
+  rgc_view view = rgc_view_identity();
+  view.axis[RGC_W].from = RGC_C;
+  view.axis[RGC_C].from = RGC_W;
+  view.axis[shape[RGC_C] == 1 ? RGC_C : RGC_W].add = -pad;
+  rgc_body *body = rgc_body_create(cell->x->arena);
+  int y = rgc_cell_temp(cell, shape);
+  rgc_cell_finish(cell, rgc_graph_map(cell->x->graph, body, rgc_body_load(body, x, &view), y));
+  return y;
+}
+
+/* One filter slides over the channels (Wang et al. 2019, ECA): a convolution over the channels turned into columns, between
+ * two maps. Its weight is PyTorch's of a Conv1d, [1,1,K]. */
+int rgc_emit_channel_conv(rgc_cell *cell) {
+  const int64_t *in = rgc_cell_shape(cell);
+  int64_t kernel, batch = in[RGC_N], channels = in[RGC_C];
+  if (!rgc_cell_int(cell, "kernel", 0, 1, &kernel)) return -1;
+  if (kernel % 2 == 0 || in[RGC_H] != 1 || in[RGC_W] != 1) {
+    rgc_cell_error(cell, rgc_cell_attr(cell, "kernel"), RGC_CODE_SHAPE, "channel_conv of %d over an image of %dx%d", (int)kernel,
+                   (int)in[RGC_H], (int)in[RGC_W])->expected = "an odd kernel, behind avgpool: global";
+    return -1;
+  }
+  int weight = rgc_cell_param(cell, "weight", RGC_ROLE_PARAM, (int64_t[]){1, 1, kernel, 1}, 3, uniform((double)kernel));
+  const int64_t out[RGC_AXES] = {batch, 1, channels, 1};
+  if (weight < 0 || !count_macs(cell, (int64_t[]){1, 1, kernel, 1}, out)) return -1;
+  int inputs[] = {turn(cell, cell->in, kernel / 2, (int64_t[]){batch, 1, channels + kernel - 1, 1}), weight};
+  int y = rgc_cell_temp(cell, out);
+  rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_CONV, inputs, 2, &y, 1));
+  return turn(cell, y, 0, (int64_t[]){batch, 1, 1, channels});
+}
+
 static bool is_frozen_bn(const rgc_cell *cell) {
   const rgc_network *n = cell->x->network;
   return n->train.bn == RGC_BN_RUNNING || (n->freeze_bn && rgc_network_is_frozen(n, cell->name));
@@ -181,14 +213,58 @@ int rgc_emit_maxpool(rgc_cell *cell) {
   return outputs[0];
 }
 
+/* taps: as numbers that sum to 1. Returns how many, 0 after an error. */
+static int read_taps(rgc_cell *cell, double taps[RGC_MAX_TAPS]) {
+  const rgc_yaml *list = rgc_cell_attr(cell, "taps");
+  double sum = 0;
+  for (int i = 0; i < list->count && i < RGC_MAX_TAPS; i++) {
+    if (!rgc_expand_eval(cell->x, cell->place->env, list->items[i], &taps[i])) return 0;
+    sum += taps[i];
+  }
+  if (list->count < 1 || list->count > RGC_MAX_TAPS || !(fabs(sum) > 1e-9 && fabs(sum) < 1e9)) {
+    rgc_cell_error(cell, list, RGC_CODE_BAD_VALUE, "a filter cannot have these taps")->expected = "taps: [1, 2, 1]: 1 to 7 numbers, their sum not 0";
+    return 0;
+  }
+  for (int i = 0; i < list->count; i++) taps[i] /= sum;
+  return list->count;
+}
+
+/* A fixed filter on each channel, the product of `taps` along both axes (anti-aliasing, Zhang 2019). */
+int rgc_emit_filter(rgc_cell *cell) {
+  static const char *const edges[] = {"zero", "reflect"};
+  double taps[RGC_MAX_TAPS];
+  int edge = rgc_cell_word(cell, "edge", 0, edges, 2), count = edge < 0 ? 0 : read_taps(cell, taps);
+  window w = {.kernel = count, .dilation = 1};
+  int64_t shape[RGC_AXES], most = (count - 1) / 2;
+  const int64_t *in = rgc_cell_shape(cell);
+  if (!count || !rgc_cell_int(cell, "stride", 1, 1, &w.stride) || !rgc_cell_int(cell, "pad", most, 0, &w.pad)) return -1;
+  if (w.pad > most || (edge && (count % 2 == 0 || in[RGC_H] <= w.pad || in[RGC_W] <= w.pad))) {
+    rgc_cell_error(cell, rgc_cell_attr(cell, edge ? "edge" : "pad"), RGC_CODE_SHAPE, "a filter of %d taps, padded by %d, on %dx%d", count,
+                   (int)w.pad, (int)in[RGC_H], (int)in[RGC_W])->expected =
+        "a padding of at most half the taps; to reflect, an odd number of taps and an image larger than the padding";
+    return -1;
+  }
+  window_shape(cell, &w, in[RGC_C], shape);
+  if (!check_extent(cell, shape)) return -1;
+  int y = rgc_cell_temp(cell, shape);
+  rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_FILTER, &cell->in, 1, &y, 1));
+  set_pool(op, &w);
+  op->attr[RGC_ATTR_REFLECT] = edge;
+  for (int i = 0; i < count; i++) op->attr[RGC_ATTR_TAP0 + i] = taps[i];
+  return y;
+}
+
 static int add_reduce(rgc_cell *cell, unsigned axes, int by) {
   int64_t shape[RGC_AXES];
   for (int i = 0; i < RGC_AXES; i++) shape[i] = axes >> i & 1 ? 1 : rgc_cell_shape(cell)[i];
-  int y = rgc_cell_temp(cell, shape);
-  rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_REDUCE, &cell->in, 1, &y, 1));
+  int outputs[2] = {rgc_cell_temp(cell, shape)}, count = 1;
+  if (by == RGC_BY_MAX && cell->x->training) /* the gradient goes to where it was */
+    outputs[count++] =
+        rgc_graph_value(cell->x->graph, rgc_arena_printf(cell->x->arena, "%s.index", cell->name), RGC_I32, RGC_ROLE_TEMP, shape);
+  rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_REDUCE, &cell->in, 1, outputs, count));
   op->attr[RGC_ATTR_AXES] = axes;
   op->attr[RGC_ATTR_BY] = by;
-  return y;
+  return outputs[0];
 }
 
 int rgc_emit_reduce(rgc_cell *cell) {
