@@ -73,8 +73,11 @@ bool rgc_dump_value(const rgc_model *model, const rgc_dataset *data, uint64_t se
   if (batch) {
     rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
     rgc_cpu_step step = one_step(model, seed, batch->valid);
+    rgc_role role = program->program->graph->values[program->kept].role;
+    bool given = role == RGC_ROLE_INPUT || role == RGC_ROLE_LABEL; /* its place is another value's later in the step */
+    if (given) good = write_value(program, path, diags);
     rgc_cpu_program_run(program->run, &step);
-    good = write_value(program, path, diags);
+    if (!given) good = write_value(program, path, diags);
   } else if (loader) {
     rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
   }
