@@ -78,12 +78,13 @@ static const char *fill_name(rgc_cell *cell, const rgc_yaml *given) {
     size_t plain = strcspn(at, "$"), length = at[plain] ? strspn(at + plain + 1, letters) : 0;
     const char *word = length ? rgc_arena_printf(cell->x->arena, "%.*s", (int)length, at + plain + 1) : NULL;
     const rgc_binding *b = word ? rgc_env_find(cell->place->env, word) : NULL;
-    if (at[plain] && (!b || b->list)) {
-      rgc_cell_error(cell, given, RGC_CODE_EXPR_NAME, "no number is called '%s' in '%s'", word ? word : "", given->text);
+    bool whole = b && !b->list && b->number >= 0 && b->number <= RGC_MAX_ATTRIBUTE && b->number == floor(b->number);
+    if (at[plain] && !whole) {
+      rgc_cell_error(cell, given, RGC_CODE_EXPR_NAME, "no integer is called '%s' in '%s'", word ? word : "", given->text);
       return NULL;
     }
     result = rgc_arena_printf(cell->x->arena, "%s%.*s", result, (int)plain, at);
-    if (b) result = rgc_arena_printf(cell->x->arena, "%s%.9g", result, b->number);
+    if (b) result = rgc_arena_printf(cell->x->arena, "%s%d", result, (int)b->number);
     at += plain + (at[plain] ? 1 + length : 0);
   }
   return result;
@@ -107,8 +108,9 @@ static const char *name_layer(rgc_cell *cell, int position) {
 /* Names become those of weight files and of the IR. */
 static bool check_name(rgc_cell *cell, const char *key) {
   const rgc_yaml *node = rgc_cell_attr(cell, key);
-  static const char usable[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-$"; /* $: filled in before */
-  if (!node || (node->text && *node->text && node->text[strspn(node->text, usable)] == 0)) return true;
+  static const char usable[] = "$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  const char *letters = strcmp(key, "name") == 0 ? usable : usable + 1; /* $NAME was filled in before, in names */
+  if (!node || (node->text && *node->text && node->text[strspn(node->text, letters)] == 0)) return true;
   rgc_cell_error(cell, node, RGC_CODE_BAD_VALUE, "%s: cannot be '%s'", key, node->text ? node->text : "")->expected =
       "letters, digits, '.', '_' and '-'";
   return false;
@@ -207,7 +209,7 @@ static int emit_use(rgc_cell *cell) {
 /* The body's layers, times over, in this place; expressions in it know how many were before as `i`, or as `index` says. Names
  * given with as: are taken from the round before until they are given again. */
 static int emit_repeat(rgc_cell *cell) {
-  const rgc_yaml *index = rgc_cell_attr(cell, "index");
+  const rgc_yaml *index = rgc_cell_attr(cell, "index"), *body = rgc_cell_attr(cell, "body");
   rgc_env *env = cell->place->env;
   int64_t times;
   if (!rgc_cell_int(cell, "times", 0, 0, &times)) return -1;
@@ -216,9 +218,9 @@ static int emit_repeat(rgc_cell *cell) {
     return -1;
   }
   int out = enter(cell) ? cell->in : -1, known = env->count;
-  for (int64_t i = 0; i < times && out >= 0; i++) {
+  for (int64_t i = 0; body && body->count && i < times && out >= 0; i++) {
     rgc_env_set(cell->x, env, index && index->text ? index->text : "i", (double)i, NULL);
-    out = rgc_expand_list(cell->x, cell->place, rgc_cell_attr(cell, "body"), out);
+    out = rgc_expand_list(cell->x, cell->place, body, out);
     env->count = known;
   }
   cell->x->depth--;

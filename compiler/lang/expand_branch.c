@@ -34,9 +34,9 @@ int rgc_emit_slice(rgc_cell *cell) {
 /* The branches that softmax names in `of`, all of one shape. Returns their number, 0 after an error. */
 static int find_branches(rgc_cell *cell, int values[MAX_BRANCHES]) {
   const rgc_yaml *of = rgc_cell_attr(cell, "of"), *as = rgc_cell_attr(cell, "as");
-  if (of->count < 2 || of->count > MAX_BRANCHES || !as || as->kind != RGC_YAML_LIST || as->count != of->count) {
-    rgc_cell_error(cell, as ? as : of, RGC_CODE_BAD_VALUE, "softmax of %d branches that gives %d names", of->count,
-                   as && as->kind == RGC_YAML_LIST ? as->count : 0)->expected = "of: [a, b], as: [p, q]: two to 16 of each";
+  int named = as && as->kind == RGC_YAML_LIST ? as->count : 0, branches = of && of->kind == RGC_YAML_LIST ? of->count : 0;
+  if (branches < 2 || branches > MAX_BRANCHES || named != branches) {
+    rgc_cell_error(cell, as ? as : of, RGC_CODE_BAD_VALUE, "softmax of %d branches that gives %d names", branches, named)->expected = "of: [a, b], as: [p, q]: two to 16 of each";
     return 0;
   }
   const rgc_graph *graph = cell->x->graph;

@@ -216,17 +216,18 @@ int rgc_emit_maxpool(rgc_cell *cell) {
 /* taps: as numbers that sum to 1. Returns how many, 0 after an error. */
 static int read_taps(rgc_cell *cell, double taps[RGC_MAX_TAPS]) {
   const rgc_yaml *list = rgc_cell_attr(cell, "taps");
+  int count = list && list->kind == RGC_YAML_LIST ? list->count : 0;
   double sum = 0;
-  for (int i = 0; i < list->count && i < RGC_MAX_TAPS; i++) {
+  for (int i = 0; i < count && i < RGC_MAX_TAPS; i++) {
     if (!rgc_expand_eval(cell->x, cell->place->env, list->items[i], &taps[i])) return 0;
     sum += taps[i];
   }
-  if (list->count < 1 || list->count > RGC_MAX_TAPS || !(fabs(sum) > 1e-9 && fabs(sum) < 1e9)) {
+  if (count < 1 || count > RGC_MAX_TAPS || !(fabs(sum) > 1e-9 && fabs(sum) < 1e9)) {
     rgc_cell_error(cell, list, RGC_CODE_BAD_VALUE, "a filter cannot have these taps")->expected = "taps: [1, 2, 1]: 1 to 7 numbers, their sum not 0";
     return 0;
   }
-  for (int i = 0; i < list->count; i++) taps[i] /= sum;
-  return list->count;
+  for (int i = 0; i < count; i++) taps[i] /= sum;
+  return count;
 }
 
 /* A fixed filter on each channel, the product of `taps` along both axes (anti-aliasing, Zhang 2019). */
