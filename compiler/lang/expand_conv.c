@@ -1,11 +1,12 @@
 /* expand_conv.c: conv, linear, bn and the pools: layers with weights or windows; see expand.h. */
 #include <math.h>
+#include <string.h>
 
 #include "compiler/lang/expand.h"
 
-/* Geometry of a square window. */
+/* Geometry of a window; kernel_w: columns, 0: as many as rows. */
 typedef struct window {
-  int64_t kernel, stride, pad, dilation;
+  int64_t kernel, kernel_w, stride, pad, dilation;
   bool ceil_mode;
 } window;
 
@@ -25,7 +26,7 @@ static void window_shape(const rgc_cell *cell, const window *w, int64_t channels
   const int64_t *in = rgc_cell_shape(cell);
   shape[RGC_N] = in[RGC_N];
   shape[RGC_H] = rgc_window_extent(in[RGC_H], w->kernel, w->stride, w->pad, w->dilation, w->ceil_mode);
-  shape[RGC_W] = rgc_window_extent(in[RGC_W], w->kernel, w->stride, w->pad, w->dilation, w->ceil_mode);
+  shape[RGC_W] = rgc_window_extent(in[RGC_W], w->kernel_w ? w->kernel_w : w->kernel, w->stride, w->pad, w->dilation, w->ceil_mode);
   shape[RGC_C] = channels;
 }
 
@@ -50,9 +51,7 @@ static int add_conv(rgc_cell *cell, const window *w, int64_t groups, int weight,
   const int64_t *shape = cell->x->graph->values[weight].shape;
   int64_t out[RGC_AXES];
   window_shape(cell, w, shape[0], out);
-  if (shape[1] == shape[2] && !check_extent(cell, out)) return -1;
-  if (shape[1] != shape[2]) out[RGC_H] = out[RGC_W] = 1; /* linear over an oblong image */
-  if (!count_macs(cell, shape, out)) return -1;
+  if (!check_extent(cell, out) || !count_macs(cell, shape, out)) return -1;
   int y = rgc_cell_temp(cell, out), inputs[] = {cell->in, weight, bias};
   rgc_op *op = rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_CONV, inputs, bias >= 0 ? 3 : 2, &y, 1));
   set_window(op, w);
@@ -69,25 +68,53 @@ static bool check_groups(rgc_cell *cell, int64_t in, int64_t out, int64_t groups
 }
 
 static bool check_span(rgc_cell *cell, const window *w) {
-  if (w->dilation * (w->kernel - 1) <= RGC_MAX_ATTRIBUTE) return true;
-  rgc_cell_error(cell, rgc_cell_attr(cell, "dilation"), RGC_CODE_BAD_VALUE, "a kernel of %d with dilation %d is too wide",
-                 (int)w->kernel, (int)w->dilation);
+  int64_t kernel = w->kernel > w->kernel_w ? w->kernel : w->kernel_w;
+  if (w->dilation * (kernel - 1) <= RGC_MAX_ATTRIBUTE) return true;
+  rgc_cell_error(cell, rgc_cell_attr(cell, "dilation"), RGC_CODE_BAD_VALUE, "a kernel of %d with dilation %d is too wide", (int)kernel,
+                 (int)w->dilation);
   return false;
+}
+
+/* Kernel and padding, each a number or [rows, columns]. Where rows and columns are padded differently, a map pads the image, and the
+ * convolution goes without: it becomes the convolution's prologue. */
+static bool read_window(rgc_cell *cell, window *w) {
+  int64_t kernel[2], pad[2];
+  if (!rgc_cell_pair(cell, "kernel", (int64_t[]){0, 0}, 1, kernel) || !rgc_cell_int(cell, "stride", 1, 1, &w->stride) ||
+      !rgc_cell_int(cell, "dilation", 1, 1, &w->dilation))
+    return false;
+  w->kernel = kernel[0];
+  w->kernel_w = kernel[1];
+  int64_t same[2] = {w->dilation * (kernel[0] - 1) / 2, w->dilation * (kernel[1] - 1) / 2};
+  if (!check_span(cell, w) || !rgc_cell_pair(cell, "pad", same, 0, pad)) return false;
+  w->pad = pad[0];
+  if (pad[0] == pad[1]) return true;
+  w->pad = 0;
+  int64_t shape[RGC_AXES];
+  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
+  rgc_view view = rgc_view_identity();
+  for (int k = 0; k < 2; k++) {
+    shape[RGC_H + k] += 2 * pad[k];
+    view.axis[RGC_H + k].add = -pad[k];
+  }
+  if (!rgc_cell_fits(cell, shape)) return false;
+  rgc_body *body = rgc_body_create(cell->x->arena);
+  int padded = rgc_cell_temp(cell, shape);
+  rgc_cell_finish(cell, rgc_graph_map(cell->x->graph, body, rgc_body_load(body, cell->in, &view), padded));
+  cell->in = padded;
+  return true;
 }
 
 int rgc_emit_conv(rgc_cell *cell) {
   window w = {0};
   int64_t out, groups, in = rgc_cell_shape(cell)[RGC_C];
   bool has_bias;
-  if (!rgc_cell_int(cell, "out", 0, 1, &out) || !rgc_cell_int(cell, "kernel", 0, 1, &w.kernel) ||
-      !rgc_cell_int(cell, "stride", 1, 1, &w.stride) || !rgc_cell_int(cell, "dilation", 1, 1, &w.dilation) ||
-      !rgc_cell_int(cell, "groups", 1, 1, &groups) || !rgc_cell_flag(cell, "bias", false, &has_bias) ||
-      !check_span(cell, &w) || !rgc_cell_int(cell, "pad", w.dilation * (w.kernel - 1) / 2, 0, &w.pad) || !check_groups(cell, in, out, groups))
+  if (!rgc_cell_int(cell, "out", 0, 1, &out) || !read_window(cell, &w) ||
+      !rgc_cell_int(cell, "groups", 1, 1, &groups) || !rgc_cell_flag(cell, "bias", false, &has_bias) || !check_groups(cell, in, out, groups))
     return -1;
-  double area = (double)(w.kernel * w.kernel), fan_in = (double)(in / groups) * area;
+  double area = (double)(w.kernel * w.kernel_w), fan_in = (double)(in / groups) * area;
   rgc_init init = {RGC_INIT_NORMAL, sqrt(2 / ((double)out * area))};
   if (cell->x->network->init_torch) init = uniform(fan_in);
-  int weight = rgc_cell_param(cell, "weight", RGC_ROLE_PARAM, (int64_t[]){out, w.kernel, w.kernel, in / groups}, 4, init);
+  int weight = rgc_cell_param(cell, "weight", RGC_ROLE_PARAM, (int64_t[]){out, w.kernel, w.kernel_w, in / groups}, 4, init);
   int bias = -1;
   if (has_bias && weight >= 0)
     bias = rgc_cell_param(cell, "bias", RGC_ROLE_PARAM, (int64_t[]){1, 1, 1, out}, 1, uniform(fan_in));
@@ -105,7 +132,7 @@ int rgc_emit_linear(rgc_cell *cell) {
   int weight = rgc_cell_param(cell, "weight", RGC_ROLE_PARAM, shape, 2, init), bias = -1;
   if (has_bias && weight >= 0) bias = rgc_cell_param(cell, "bias", RGC_ROLE_PARAM, (int64_t[]){1, 1, 1, out}, 1, init);
   if (weight < 0 || (has_bias && bias < 0)) return -1;
-  window w = {.kernel = shape[1], .stride = 1, .dilation = 1};
+  window w = {.kernel = shape[1], .kernel_w = shape[2], .stride = 1, .dilation = 1};
   return add_conv(cell, &w, 1, weight, bias);
 }
 

@@ -99,6 +99,11 @@ Test(equivalence, maxima_over_space_and_channels, .timeout = 300) {
                        "linear: {out: classes}]\n");
 }
 
+Test(equivalence, oblong_kernels, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: [3, 1]}, bn, relu, conv: {out: 4, kernel: [1, 5], stride: 2}, bn, relu, "
+                  "conv: {out: 4, kernel: [2, 3], pad: [1, 0], groups: 2, bias: true}, relu]\n" LINEAR);
+}
+
 Test(equivalence, dropout_and_drop_path, .timeout = 300) {
   check(FILE_HEAD STEM "stages: [{block: basic, repeat: 2, width: 4, drop_path: 0.4}]\n"
                        "head: [avgpool: global, dropout: 0.3, linear: {out: classes}]\n");
