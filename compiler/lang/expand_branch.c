@@ -36,7 +36,8 @@ static int find_branches(rgc_cell *cell, int values[MAX_BRANCHES]) {
   const rgc_yaml *of = rgc_cell_attr(cell, "of"), *as = rgc_cell_attr(cell, "as");
   int named = as && as->kind == RGC_YAML_LIST ? as->count : 0, branches = of && of->kind == RGC_YAML_LIST ? of->count : 0;
   if (branches < 2 || branches > MAX_BRANCHES || named != branches) {
-    rgc_cell_error(cell, as ? as : of, RGC_CODE_BAD_VALUE, "softmax of %d branches that gives %d names", branches, named)->expected = "of: [a, b], as: [p, q]: two to 16 of each";
+    rgc_cell_error(cell, as ? as : of, RGC_CODE_BAD_VALUE, "softmax of %d branches that gives %d names", branches, named)->expected =
+        "of: [a, b], as: [p, q]: two to 16 of each";
     return 0;
   }
   const rgc_graph *graph = cell->x->graph;
