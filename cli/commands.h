@@ -4,7 +4,7 @@
 #include "cli/command.h"
 
 extern const command_option check_options[], summary_options[], graph_options[], run_options[], compile_options[], explain_options[], verify_options[],
-    show_options[], bench_options[], schema_options[];
+    show_options[], bench_options[], schema_options[], list_options[], diff_options[];
 
 int run_check(const command_line *line);   /* inspect.c */
 int run_summary(const command_line *line); /* inspect.c */
@@ -16,4 +16,6 @@ int run_verify(const command_line *line);  /* explain.c */
 int run_show(const command_line *line);    /* show.c */
 int run_bench(const command_line *line);   /* bench.c */
 int run_schema(const command_line *line);  /* print_schema.c */
+int run_list(const command_line *line);    /* survey.c */
+int run_diff(const command_line *line);    /* survey.c */
 #endif

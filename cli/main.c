@@ -20,6 +20,10 @@ const command rgc_commands[] = {
     {"show", "show [GRAPH.yaml] --data SPEC",
      "Tells what a data set holds (classes by split, mean, std) and how it becomes a graph file's input; draws samples, a class a row.",
      show_options, 0, 1, run_show},
+    {"list", "list [GRAPH.yaml|FOLDER...]", "Prints a line for each graph file (those in graphs/): parameters, MACs, memory of training.",
+     list_options, 0, 64, run_list},
+    {"diff", "diff A.yaml B.yaml", "Tells how two networks differ: layers, parameters, MACs, bytes, kernels, and which weights carry over.",
+     diff_options, 2, 2, run_diff},
     {"schema", "schema", "Prints a JSON Schema of graph files, for editors.", schema_options, 0, 0, run_schema},
     {0},
 };

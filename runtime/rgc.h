@@ -127,6 +127,22 @@ RGC_API char *rgc_network_graph(rgc_network *network, const rgc_graph_options *o
 /* A JSON Schema of graph files, for editors. */
 RGC_API char *rgc_graph_file_schema(void);
 
+typedef struct rgc_survey_options {
+  int64_t batch;                /* samples a training step; 0: 32 */
+  const char *target;           /* NULL: the best for this machine */
+  const char *const *overrides; /* [override_count] PATH=VALUE, laid over every file */
+  int override_count;
+  bool every_kernel;            /* diff: name the kernels that differ, too */
+} rgc_survey_options;
+/* The line over those of rgc_list_file. NULL: no such target. */
+RGC_API char *rgc_list_header(const rgc_survey_options *options, rgc_diagnostics *diags);
+/* A line on the network of a graph file: name, input, parameters, MACs of one image, bytes that training and inference take. NULL if the
+ * file is wrong. */
+RGC_API char *rgc_list_file(const char *path, const rgc_survey_options *options, rgc_diagnostics *diags);
+/* What differs between two graph files: layers, tensors (and which weights carry over), parameters, MACs, bytes, kernels. NULL if a file
+ * is wrong. */
+RGC_API char *rgc_diff_files(const char *path_a, const char *path_b, const rgc_survey_options *options, rgc_diagnostics *diags);
+
 /* Pixels of one image to the network's input, one image of a batch: /255, channel count, bilinear resize, mean and std of the file.
  * pixels: u8 [height][width][channels]; dst: float32, the facts' height*width*channels elements. Error bad-value: channel
  * counts that have no conversion (equal, 1 to n and 3 to 1 have one). */

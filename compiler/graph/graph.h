@@ -59,7 +59,7 @@ typedef struct rgc_value {
   rgc_role role;
   int64_t shape[RGC_AXES];
   rgc_layout layout;
-  int torch_rank; /* PARAM, BUFFER: rank in PyTorch's file: 4 conv, 2 linear, 1 vector; else 0 */
+  int torch_rank; /* PARAM, BUFFER: rank in PyTorch's file: 4 conv, 3 conv of one axis, 2 linear, 1 vector; else 0 */
   rgc_init init;  /* PARAM, BUFFER, STATE */
   int op;         /* the op that defines it, or -1 */
   int updates;    /* the state value whose storage this overwrites, or -1 */
@@ -76,7 +76,8 @@ typedef enum rgc_op_kind {
 #define RGC_ATTRIBUTES(X)                                                                                              \
   X(STRIDE, "stride") X(PAD, "pad") X(DILATION, "dilation") X(GROUPS, "groups") X(KERNEL, "kernel") X(EPS, "eps")      \
   X(MOMENTUM, "momentum") X(RUNNING, "running") X(CEIL, "ceil") X(COUNT_PAD, "count_pad") X(AXES, "axes")              \
-  X(BY, "by") X(SMOOTHING, "smoothing")
+  X(BY, "by") X(SMOOTHING, "smoothing") X(REFLECT, "reflect")                                                          \
+  X(TAP0, "tap0") X(TAP1, "tap1") X(TAP2, "tap2") X(TAP3, "tap3") X(TAP4, "tap4") X(TAP5, "tap5") X(TAP6, "tap6")
 typedef enum rgc_attribute {
 #define X(id, word) RGC_ATTR_##id,
   RGC_ATTRIBUTES(X)
@@ -86,6 +87,7 @@ typedef enum rgc_attribute {
 
 /* The largest stride, pad, dilation, groups and kernel; the graph language holds all its integers to it. */
 enum { RGC_MAX_ATTRIBUTE = 1000000 };
+enum { RGC_MAX_TAPS = 7 }; /* of a filter: attributes TAP0.. */
 enum { RGC_BY_SUM, RGC_BY_MEAN, RGC_BY_MAX }; /* attribute BY of reduce */
 
 typedef struct rgc_kernel rgc_kernel; /* kernel.h */

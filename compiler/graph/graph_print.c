@@ -232,7 +232,7 @@ static void print_origin(const rgc_op *op, rgc_text *out) {
   if (op->backward) rgc_text_add(out, " backward");
 }
 
-static void print_op(const rgc_graph *graph, const rgc_op *op, rgc_text *out) {
+void rgc_op_print(const rgc_graph *graph, const rgc_op *op, rgc_text *out) {
   print_names(graph, op->outputs, op->output_count, out);
   rgc_text_printf(out, " = %s", rgc_op_info_of(op->kind)->word);
   if (op->kind != RGC_OP_MAP) {
@@ -252,5 +252,5 @@ void rgc_graph_print(const rgc_graph *graph, rgc_text *out) {
   print_string(out, graph->name);
   rgc_text_printf(out, " batch %lld\n", (long long)graph->batch);
   for (int i = 0; i < graph->value_count; i++) print_value(graph, &graph->values[i], out);
-  for (int i = 0; i < graph->op_count; i++) print_op(graph, &graph->ops[i], out);
+  for (int i = 0; i < graph->op_count; i++) rgc_op_print(graph, &graph->ops[i], out);
 }

@@ -1,4 +1,4 @@
-/* graph_text.h: what the printer and the parser of the graph's text share, and nobody else needs. */
+/* graph_text.h: what the printer and the parser of the graph's text share; the words and one op's text serve tables, too. */
 #ifndef RGC_GRAPH_GRAPH_TEXT_H
 #define RGC_GRAPH_GRAPH_TEXT_H
 #include <stdbool.h>
@@ -21,6 +21,8 @@ extern const char *const rgc_store_words[RGC_STORE_KINDS];
 
 /* Whether .index of such a node means something (SCALAR too, which is written as a word). */
 bool rgc_expr_has_index(rgc_expr_kind kind);
+/* The lines of one op, as rgc_graph_print has them. */
+void rgc_op_print(const rgc_graph *graph, const rgc_op *op, rgc_text *out);
 /* What rgc_graph_op sets. */
 double rgc_attribute_default(rgc_attribute attribute);
 #endif

@@ -53,7 +53,8 @@ static bool verify_ranges(rgc_verifier *v) {
                {RGC_ATTR_GROUPS, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_PAD, 0, RGC_MAX_ATTRIBUTE},
                {RGC_ATTR_KERNEL, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_CEIL, 0, 1},
                {RGC_ATTR_COUNT_PAD, 0, 1},              {RGC_ATTR_RUNNING, 0, 1},
-               {RGC_ATTR_AXES, 1, 15},                  {RGC_ATTR_BY, RGC_BY_SUM, RGC_BY_MAX}};
+               {RGC_ATTR_REFLECT, 0, 1},                {RGC_ATTR_AXES, 1, 15},
+               {RGC_ATTR_BY, RGC_BY_SUM, RGC_BY_MAX}};
   unsigned has = rgc_op_info_of(v->op->kind)->attributes;
   bool ok = true;
   for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
@@ -83,6 +84,20 @@ static void verify_pool(rgc_verifier *v, const rgc_value *x, const rgc_value *y)
   bool ceil_mode = attr(v, RGC_ATTR_CEIL) != 0;
   expect_shape(v, y, x->shape[RGC_N], rgc_window_extent(x->shape[RGC_H], kernel, stride, pad, 1, ceil_mode),
                rgc_window_extent(x->shape[RGC_W], kernel, stride, pad, 1, ceil_mode), x->shape[RGC_C]);
+}
+
+/* A mirrored pixel must itself stand in the window that asks for it: padding of at most half the window. */
+static void verify_filter(rgc_verifier *v, const rgc_value *x, const rgc_value *y) {
+  int64_t kernel = attr(v, RGC_ATTR_KERNEL), pad = attr(v, RGC_ATTR_PAD);
+  verify_pool(v, x, y);
+  rgc_verify_rule(v, kernel <= RGC_MAX_TAPS, "%lld taps, and at most %d may be", (long long)kernel, RGC_MAX_TAPS);
+  rgc_verify_rule(v, pad <= (kernel - 1) / 2, "pad %lld of %lld taps", (long long)pad, (long long)kernel);
+  for (int i = 0; i < RGC_MAX_TAPS; i++) {
+    double tap = v->op->attr[RGC_ATTR_TAP0 + i];
+    rgc_verify_rule(v, isfinite(tap) && (i < kernel || tap == 0), "tap %d is %g", i, tap);
+  }
+  if (attr(v, RGC_ATTR_REFLECT))
+    rgc_verify_rule(v, kernel % 2 == 1 && x->shape[RGC_H] > pad && x->shape[RGC_W] > pad, "%%%s cannot be mirrored", x->name);
 }
 
 static void verify_maxpool(rgc_verifier *v, const rgc_value *x, const rgc_value *y, const rgc_value *tap) {
@@ -156,6 +171,8 @@ void rgc_verify_shapes(rgc_verifier *v) {
     case RGC_OP_MAXPOOL_GRAD: verify_maxpool(v, out(v, 0), in(v, 0), in(v, 1)); break;
     case RGC_OP_AVGPOOL: verify_pool(v, in(v, 0), out(v, 0)); break;
     case RGC_OP_AVGPOOL_GRAD: verify_pool(v, out(v, 0), in(v, 0)); break;
+    case RGC_OP_FILTER: verify_filter(v, in(v, 0), out(v, 0)); break;
+    case RGC_OP_FILTER_GRAD: verify_filter(v, out(v, 0), in(v, 0)); break;
     case RGC_OP_REDUCE: verify_reduce(v); break;
     case RGC_OP_XENT: verify_xent(v); break;
     case RGC_OP_XENT_GRAD: verify_xent_grad(v); break;

@@ -11,6 +11,7 @@ enum { MAX_DEPTH = 32, MAX_REPEAT = 4096, MAX_LAYERS = 1 << 16 };
 
 static int emit_use(rgc_cell *cell);
 static int emit_scope(rgc_cell *cell);
+static int emit_repeat(rgc_cell *cell);
 
 static const rgc_layer_kind kinds[] = {{"conv", NULL, "conv", rgc_emit_conv},
                                        {"bn", NULL, "bn", rgc_emit_bn},
@@ -37,7 +38,13 @@ static const rgc_layer_kind kinds[] = {{"conv", NULL, "conv", rgc_emit_conv},
                                        {"map", "of", "map", rgc_emit_map},
                                        {"reduce", "over", "reduce", rgc_emit_reduce},
                                        {"param", "shape", "param", rgc_emit_param},
+                                       {"slice", NULL, "slice", rgc_emit_slice},
+                                       {"softmax", "of", "softmax", rgc_emit_softmax},
+                                       {"group_norm", "groups", "gn", rgc_emit_group_norm},
+                                       {"channel_conv", "kernel", "conv", rgc_emit_channel_conv},
+                                       {"filter", "taps", "filter", rgc_emit_filter},
                                        {"use", "layers", "use", emit_use},
+                                       {"repeat", NULL, "repeat", emit_repeat},
                                        {"scope", NULL, "scope", emit_scope}};
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 _Static_assert((int)KIND_COUNT <= (int)RGC_MAX_LAYER_KINDS, "callers have room for all words");
@@ -63,10 +70,33 @@ static int count_kind(rgc_expander *x, rgc_scope *place, const char *word) {
   return 1;
 }
 
+/* The text with each $NAME replaced by that number of the place's expressions: convs.$i. NULL after an error. */
+static const char *fill_name(rgc_cell *cell, const rgc_yaml *given) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+  const char *result = "";
+  for (const char *at = given->text; *at;) {
+    size_t plain = strcspn(at, "$"), length = at[plain] ? strspn(at + plain + 1, letters) : 0;
+    const char *word = length ? rgc_arena_printf(cell->x->arena, "%.*s", (int)length, at + plain + 1) : NULL;
+    const rgc_binding *b = word ? rgc_env_find(cell->place->env, word) : NULL;
+    bool whole = b && !b->list && b->number >= 0 && b->number <= RGC_MAX_ATTRIBUTE && b->number == floor(b->number);
+    if (at[plain] && !whole) {
+      rgc_cell_error(cell, given, RGC_CODE_EXPR_NAME, "no integer is called '%s' in '%s'", word ? word : "", given->text);
+      return NULL;
+    }
+    result = rgc_arena_printf(cell->x->arena, "%s%.*s", result, (int)plain, at);
+    if (b) result = rgc_arena_printf(cell->x->arena, "%s%d", result, (int)b->number);
+    at += plain + (at[plain] ? 1 + length : 0);
+  }
+  return result;
+}
+
 static const char *name_layer(rgc_cell *cell, int position) {
   rgc_scope *place = cell->place;
   const rgc_yaml *given = rgc_cell_attr(cell, "name");
-  if (given && given->text) return rgc_arena_printf(cell->x->arena, "%s%s", place->prefix, given->text);
+  if (given && given->text) {
+    const char *name = fill_name(cell, given);
+    return name ? rgc_arena_printf(cell->x->arena, "%s%s", place->prefix, name) : NULL;
+  }
   if (place->by_position) return rgc_arena_printf(cell->x->arena, "%s%d", place->prefix, position);
   const rgc_layer_kind *kind = rgc_layer_kind_find(cell->layer->word);
   const char *stem = kind ? kind->stem : cell->layer->word;
@@ -78,8 +108,9 @@ static const char *name_layer(rgc_cell *cell, int position) {
 /* Names become those of weight files and of the IR. */
 static bool check_name(rgc_cell *cell, const char *key) {
   const rgc_yaml *node = rgc_cell_attr(cell, key);
-  static const char usable[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  if (!node || (node->text && *node->text && node->text[strspn(node->text, usable)] == 0)) return true;
+  static const char usable[] = "$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  const char *letters = strcmp(key, "name") == 0 ? usable : usable + 1; /* $NAME was filled in before, in names */
+  if (!node || (node->text && *node->text && node->text[strspn(node->text, letters)] == 0)) return true;
   rgc_cell_error(cell, node, RGC_CODE_BAD_VALUE, "%s: cannot be '%s'", key, node->text ? node->text : "")->expected =
       "letters, digits, '.', '_' and '-'";
   return false;
@@ -134,12 +165,12 @@ static bool count_layer(rgc_cell *cell) {
 /* One layer; `in` is what the layer before gave. */
 static int run_layer(rgc_expander *x, rgc_scope *place, const rgc_layer *layer, int in) {
   rgc_cell cell = {x, place, layer, in, NULL};
-  bool is_use = strcmp(layer->word, "use") == 0, taken;
+  bool is_use = strcmp(layer->word, "use") == 0 || strcmp(layer->word, "repeat") == 0, taken; /* layers of this very place */
   int position = is_use ? place->position : place->position++;
   if (!count_layer(&cell) || !rgc_cell_flag(&cell, "when", true, &taken)) return -1;
   if (!taken) return in;
   cell.name = is_use ? place->prefix : name_layer(&cell, position);
-  if (!check_name(&cell, "name") || !check_name(&cell, "output") || !find_input(&cell)) return -1;
+  if (!cell.name || !check_name(&cell, "name") || !check_name(&cell, "output") || !find_input(&cell)) return -1;
   int out = emit(&cell);
   if (out < 0 || !rgc_cell_fits(&cell, x->graph->values[out].shape)) return -1;
   const rgc_yaml *as = rgc_cell_attr(&cell, "as");
@@ -171,6 +202,27 @@ static int emit_use(rgc_cell *cell) {
     return -1;
   }
   int out = enter(cell) ? rgc_expand_list(cell->x, cell->place, b->list, cell->in) : -1;
+  cell->x->depth--;
+  return out;
+}
+
+/* The body's layers, times over, in this place; expressions in it know how many were before as `i`, or as `index` says. Names
+ * given with as: are taken from the round before until they are given again. */
+static int emit_repeat(rgc_cell *cell) {
+  const rgc_yaml *index = rgc_cell_attr(cell, "index"), *body = rgc_cell_attr(cell, "body");
+  rgc_env *env = cell->place->env;
+  int64_t times;
+  if (!rgc_cell_int(cell, "times", 0, 0, &times)) return -1;
+  if (times > MAX_REPEAT) {
+    rgc_cell_error(cell, rgc_cell_attr(cell, "times"), RGC_CODE_BAD_VALUE, "times cannot be %d", (int)times)->expected = "at most 4096";
+    return -1;
+  }
+  int out = enter(cell) ? cell->in : -1, known = env->count;
+  for (int64_t i = 0; body && body->count && i < times && out >= 0; i++) {
+    rgc_env_set(cell->x, env, index && index->text ? index->text : "i", (double)i, NULL);
+    out = rgc_expand_list(cell->x, cell->place, body, out);
+    env->count = known;
+  }
   cell->x->depth--;
   return out;
 }

@@ -83,6 +83,8 @@ int rgc_layer_kind_words(const char **words, int limit);
 const rgc_yaml *rgc_cell_attr(const rgc_cell *cell, const char *key);
 bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min, double max, double *value);
 bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min, int64_t *value);
+/* A number for both, or a list [rows, columns]. */
+bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], int64_t min, int64_t values[2]);
 bool rgc_cell_flag(rgc_cell *cell, const char *key, bool missing, bool *value);
 /* Index of the attribute's word in `words`, or -1 after an error. */
 int rgc_cell_word(rgc_cell *cell, const char *key, int missing, const char *const *words, int count);
@@ -123,4 +125,9 @@ int rgc_emit_subsample(rgc_cell *cell);
 int rgc_emit_pad_channels(rgc_cell *cell);
 int rgc_emit_param(rgc_cell *cell);
 int rgc_emit_map(rgc_cell *cell);
+int rgc_emit_slice(rgc_cell *cell);
+int rgc_emit_softmax(rgc_cell *cell);
+int rgc_emit_group_norm(rgc_cell *cell);
+int rgc_emit_channel_conv(rgc_cell *cell);
+int rgc_emit_filter(rgc_cell *cell);
 #endif

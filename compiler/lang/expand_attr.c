@@ -77,6 +77,33 @@ bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min,
   return false;
 }
 
+/* One entry of a pair, read as the attribute of a cell that has no other. */
+static bool read_entry(rgc_cell *cell, const char *key, const rgc_yaml *node, int64_t min, int64_t *value) {
+  rgc_cell alone = *cell;
+  rgc_layer layer = *cell->layer;
+  layer.attrs = rgc_yaml_empty(cell->x->arena, node, RGC_YAML_MAP);
+  rgc_yaml_put(cell->x->arena, layer.attrs, rgc_yaml_scalar(cell->x->arena, node, key), (rgc_yaml *)node);
+  alone.layer = &layer;
+  return rgc_cell_int(&alone, key, 0, min, value);
+}
+
+bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], int64_t min, int64_t values[2]) {
+  const rgc_yaml *node = rgc_cell_attr(cell, key);
+  values[0] = missing[0];
+  values[1] = missing[1];
+  if (!node) return true;
+  if (node->kind == RGC_YAML_LIST && node->count == 2)
+    return read_entry(cell, key, node->items[0], min, &values[0]) && read_entry(cell, key, node->items[1], min, &values[1]);
+  if (node->kind != RGC_YAML_SCALAR) {
+    rgc_cell_error(cell, node, RGC_CODE_WRONG_TYPE, "%s of %s must be a number or two", key, cell->layer->word)->expected =
+        rgc_arena_printf(cell->x->arena, "%s: 3, or %s: [3, 1] for rows and columns", key, key);
+    return false;
+  }
+  if (!rgc_cell_int(cell, key, missing[0], min, &values[0])) return false;
+  values[1] = values[0];
+  return true;
+}
+
 bool rgc_cell_flag(rgc_cell *cell, const char *key, bool missing, bool *value) {
   double number;
   if (!rgc_cell_number(cell, key, missing, -INFINITY, INFINITY, &number)) return false;

@@ -344,6 +344,7 @@ int rgc_emit_map(rgc_cell *cell) {
     rgc_cell_error(cell, node, RGC_CODE_UNKNOWN_NAME, "map names no value")->expected = "names given with as:";
     return -1;
   }
+  if (formula->kind == RGC_F_NAME) return values[0];
   if (!few_enough(cell, node, count) || !broadcast_shape(cell, values, count, shape)) return -1;
   map_builder m = {cell, node, rgc_body_create(cell->x->arena), shape};
   int root = build(&m, formula);

@@ -113,7 +113,7 @@ static void check_layer(const rgc_network *n, const rgc_layer *layer, rgc_diagno
   const rgc_block *block = rgc_block_find(n, layer->word);
   if (kind) {
     rgc_keys_check(layer->attrs, layer->word, "layer", diags);
-    const rgc_yaml *body = strcmp(layer->word, "scope") == 0 ? rgc_yaml_get(layer->attrs, "body") : NULL;
+    const rgc_yaml *body = strcmp(layer->word, "scope") == 0 || strcmp(layer->word, "repeat") == 0 ? rgc_yaml_get(layer->attrs, "body") : NULL;
     if (body && body->kind == RGC_YAML_LIST) check_list(n, body, diags);
   } else if (block) {
     for (int i = 0; i < layer->attrs->count; i++)

@@ -156,6 +156,7 @@ static bool op_gradient(rgc_gradients *g, const rgc_op *f, int dy) {
     case RGC_OP_BN: return bn_gradient(g, f, dy), true;
     case RGC_OP_MAXPOOL: return simple_gradient(g, f, RGC_OP_MAXPOOL_GRAD, dy, f->outputs[1], f->inputs[0]), true;
     case RGC_OP_AVGPOOL: return simple_gradient(g, f, RGC_OP_AVGPOOL_GRAD, dy, -1, f->inputs[0]), true;
+    case RGC_OP_FILTER: return simple_gradient(g, f, RGC_OP_FILTER_GRAD, dy, -1, f->inputs[0]), true;
     case RGC_OP_REDUCE:
       if (f->attr[RGC_ATTR_BY] == RGC_BY_MAX && f->output_count < 2) return false; /* where it was is not known */
       return reduce_gradient(g, f, dy), true;

@@ -47,6 +47,7 @@ void rgc_decompose_maxpool(rgc_decomposer *d);
 void rgc_decompose_maxpool_grad(rgc_decomposer *d);
 void rgc_decompose_avgpool(rgc_decomposer *d);
 void rgc_decompose_avgpool_grad(rgc_decomposer *d);
+void rgc_decompose_filter(rgc_decomposer *d); /* and filter_grad */
 void rgc_decompose_reduce(rgc_decomposer *d);
 void rgc_decompose_xent(rgc_decomposer *d);
 void rgc_decompose_xent_grad(rgc_decomposer *d);

@@ -8,7 +8,10 @@
  *
  * First fit. Each block in turn goes to the lowest offset that is free all its life. It fills holes, which stacks cannot, and
  * is the better one on most networks; but it looks at all blocks for each, so it is left out where there are very many (a
- * very deep network, where the stacks lose least). */
+ * very deep network, where the stacks lose least).
+ *
+ * Lifting. First fit again and again, each time with the block that ended highest put first in the order: it costs as many first fits
+ * and comes last, for networks with chains of parts, where all the other orders leave the one hole that matters. */
 #include "compiler/passes/memory_place.h"
 
 #include <stdbool.h>
@@ -17,7 +20,8 @@
 
 #include "compiler/passes/memory_timeline.h"
 
-enum { FIRST_FIT_MAX_BLOCKS = 4096 }; /* about 15 ms an order */
+enum { FIRST_FIT_MAX_BLOCKS = 4096, /* about 15 ms an order */
+       LIFT_ROUNDS = 32, LIFT_MAX_BLOCKS = 1500 };
 
 typedef struct placer {
   rgc_block *blocks; /* [count] */
@@ -124,6 +128,36 @@ static int64_t first_fit(placer *p) {
   return total;
 }
 
+/* Lifting. */
+
+static void put_first(placer *p, int at) {
+  int block = p->order[at];
+  memmove(p->order + 1, p->order, sizeof *p->order * (size_t)at);
+  p->order[0] = block;
+}
+
+static int highest(const placer *p) {
+  int best = 0;
+  for (int i = 1; i < p->count; i++) {
+    const rgc_block *b = &p->blocks[p->order[i]], *most = &p->blocks[p->order[best]];
+    if (b->offset_bytes + b->size_bytes > most->offset_bytes + most->size_bytes) best = i;
+  }
+  return best;
+}
+
+static int64_t lift(placer *p) {
+  rgc_block *kept = RGC_NEW_ARRAY(p->scratch, rgc_block, p->count);
+  int64_t best = INT64_MAX;
+  for (int round = 0; round < LIFT_ROUNDS; round++) {
+    int64_t total = first_fit(p);
+    if (total < best) memcpy(kept, p->blocks, sizeof *kept * (size_t)p->count);
+    if (total < best) best = total;
+    put_first(p, highest(p));
+  }
+  memcpy(p->blocks, kept, sizeof *kept * (size_t)p->count);
+  return best;
+}
+
 /* The best of the tries, in the order in which they tend to succeed. */
 
 typedef struct attempt {
@@ -132,7 +166,8 @@ typedef struct attempt {
 } attempt;
 static const attempt attempts[] = {{stack, lifetime},  {first_fit, size},      {first_fit, area},
                                    {stack, earliness}, {stack, lateness},      {first_fit, earliness},
-                                   {stack, size},      {first_fit, lifetime}};
+                                   {stack, size},      {first_fit, lifetime},  {lift, size},
+                                   {lift, area}};
 
 static int64_t try(const attempt *how, const rgc_block *blocks, rgc_block *result, int count, int op_count) {
   placer p = {.blocks = result, .count = count, .op_count = op_count, .scratch = rgc_arena_create()};
@@ -151,6 +186,7 @@ int64_t rgc_place_blocks(rgc_block *blocks, int count, int op_count, int64_t eno
   int64_t best = INT64_MAX;
   for (size_t i = 0; i < sizeof attempts / sizeof *attempts && best > enough_bytes; i++) {
     if (attempts[i].method == first_fit && count > FIRST_FIT_MAX_BLOCKS) continue;
+    if (attempts[i].method == lift && count > LIFT_MAX_BLOCKS) continue;
     int64_t total = try(&attempts[i], blocks, result, count, op_count);
     if (total >= best) continue;
     best = total;

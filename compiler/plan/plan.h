@@ -47,6 +47,6 @@ bool rgc_plan_write(const rgc_plan *plan, const char *path, rgc_diagnostics *dia
 bool rgc_plan_verify(const rgc_plan *plan, const char *name, rgc_diagnostics *diags);
 /* The program of these four, NULL if there is none: whoever asks may compile it from the source. */
 const rgc_program *rgc_plan_program(const rgc_plan *plan, rgc_program_kind kind, const char *target, const char *precision, int64_t batch);
-/* Shape in PyTorch's files of a parameter or buffer: [O,I,KH,KW], [O,I] or [C]. Returns the rank, torch_rank; 0: it has none. */
+/* Shape in PyTorch's files of a parameter or buffer: [O,I,KH,KW], [O,I,K], [O,I] or [C]. Returns the rank, torch_rank; 0: it has none. */
 int rgc_torch_shape(const rgc_value *value, int64_t shape[RGC_TENSOR_MAX_RANK]);
 #endif

@@ -144,8 +144,8 @@ static bool check_programs(const checker *c) {
 /* Tensors. */
 
 int rgc_torch_shape(const rgc_value *v, int64_t shape[RGC_TENSOR_MAX_RANK]) {
-  const int64_t *s = v->shape, conv[4] = {s[0], s[3], s[1], s[2]}, linear[4] = {s[0], s[1] * s[2] * s[3]}, vector[4] = {s[3]};
-  memcpy(shape, v->torch_rank == 4 ? conv : v->torch_rank == 2 ? linear : vector, sizeof conv);
+  const int64_t *s = v->shape, conv[4] = {s[0], s[3], s[1], s[2]}, linear[4] = {s[0], s[1] * s[2] * s[3]}, vector[4] = {s[3]}, row[4] = {s[0], s[3], s[2]};
+  memcpy(shape, v->torch_rank == 4 ? conv : v->torch_rank == 3 ? row : v->torch_rank == 2 ? linear : vector, sizeof conv);
   return v->torch_rank;
 }
 

@@ -31,6 +31,8 @@ void rgc_reference_maxpool(rgc_reference *reference, const rgc_op *op);
 void rgc_reference_maxpool_grad(rgc_reference *reference, const rgc_op *op);
 void rgc_reference_avgpool(rgc_reference *reference, const rgc_op *op);
 void rgc_reference_avgpool_grad(rgc_reference *reference, const rgc_op *op);
+void rgc_reference_filter(rgc_reference *reference, const rgc_op *op);
+void rgc_reference_filter_grad(rgc_reference *reference, const rgc_op *op);
 void rgc_reference_reduce(rgc_reference *reference, const rgc_op *op);
 void rgc_reference_map(rgc_reference *reference, const rgc_op *op);
 void rgc_reference_xent(rgc_reference *reference, const rgc_op *op);

@@ -1,4 +1,4 @@
-/* reference_pool.c: max and average pooling and their gradients, in double.
+/* reference_pool.c: max and average pooling, fixed filters, and their gradients, in double.
  *
  * Windows may hang over the image (padding, ceil mode); only taps inside are looked at. Max: the first maximum in row-major
  * order, NaN counts as one. Average: divided by the taps inside, or, with count_pad, by those inside the padded image, as
@@ -110,4 +110,37 @@ static void give_to_all(const rgc_tensor_view *x, const window *at, int64_t n, d
 
 void rgc_reference_avgpool_grad(rgc_reference *reference, const rgc_op *op) {
   visit_windows(op, rgc_reference_output(reference, op, 0), rgc_reference_input(reference, op, 0), NULL, give_to_all);
+}
+
+/* The row (or column) that stands at `i` of an image continued by mirroring, or -1: outside. */
+static int64_t mirror(int64_t i, int64_t extent, bool reflect) {
+  if (reflect && i < 0) i = -i;
+  if (reflect && i >= extent) i = 2 * (extent - 1) - i;
+  return i >= 0 && i < extent ? i : -1;
+}
+
+/* y += the filter on x; with `back`, x += its transpose on y. */
+static void run_filter(const rgc_op *op, rgc_tensor_view x, rgc_tensor_view y, bool back) {
+  int64_t kernel = (int64_t)op->attr[RGC_ATTR_KERNEL], stride = (int64_t)op->attr[RGC_ATTR_STRIDE];
+  int64_t pad = (int64_t)op->attr[RGC_ATTR_PAD], channels = x.shape[RGC_C];
+  bool reflect = op->attr[RGC_ATTR_REFLECT] != 0;
+  for (int64_t pixel = 0; pixel < smaller(x.rows, y.rows) * y.shape[RGC_H] * y.shape[RGC_W]; pixel++) {
+    int64_t ow = pixel % y.shape[RGC_W], oh = pixel / y.shape[RGC_W] % y.shape[RGC_H], n = pixel / y.shape[RGC_W] / y.shape[RGC_H];
+    for (int64_t tap = 0; tap < kernel * kernel; tap++) {
+      int64_t h = mirror(oh * stride - pad + tap / kernel, x.shape[RGC_H], reflect);
+      int64_t w = mirror(ow * stride - pad + tap % kernel, x.shape[RGC_W], reflect);
+      if (h < 0 || w < 0) continue;
+      double weight = op->attr[RGC_ATTR_TAP0 + tap / kernel] * op->attr[RGC_ATTR_TAP0 + tap % kernel];
+      double *in = x.data + ((n * x.shape[RGC_H] + h) * x.shape[RGC_W] + w) * channels, *out = y.data + pixel * channels;
+      for (int64_t c = 0; c < channels; c++) *(back ? in + c : out + c) += weight * (back ? out[c] : in[c]);
+    }
+  }
+}
+
+void rgc_reference_filter(rgc_reference *reference, const rgc_op *op) {
+  run_filter(op, rgc_reference_input(reference, op, 0), rgc_reference_output(reference, op, 0), false);
+}
+
+void rgc_reference_filter_grad(rgc_reference *reference, const rgc_op *op) {
+  run_filter(op, rgc_reference_output(reference, op, 0), rgc_reference_input(reference, op, 0), true);
 }

@@ -45,6 +45,9 @@ static bool dump_first_batch(rgc_model *model, const rgc_model_program *program,
   else model->folded = false;
   rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
   rgc_cpu_step step = rgc_single_step(model, seed, batch->valid);
+  rgc_role role = program->program->graph->values[program->kept].role;
+  bool given = role == RGC_ROLE_INPUT || role == RGC_ROLE_LABEL; /* its place is another value's later in the step */
+  if (given) return write_value(program, path, diags);
   rgc_cpu_program_run(program->run, &step);
   return write_value(program, path, diags);
 }

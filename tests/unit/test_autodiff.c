@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "compiler/lang/lang.h"
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/optimizer.h"
 #include "runtime/reference/evaluate.h"
@@ -17,10 +18,11 @@ typedef struct fixture {
   rgc_graph *graph;
   int loss, labels;
   int64_t valid;
+  double tolerance; /* relative */
 } fixture;
 
 static fixture setup(void) {
-  fixture f = {.arena = rgc_arena_create(), .valid = BATCH, .labels = -1};
+  fixture f = {.arena = rgc_arena_create(), .valid = BATCH, .labels = -1, .tolerance = 1e-6};
   rgc_diagnostics_init(&f.diags, f.arena);
   f.graph = rgc_graph_create(f.arena, "net", BATCH);
   return f;
@@ -118,6 +120,15 @@ static int pool(fixture *f, rgc_op_kind kind, int x, int out_extent, int kernel,
   return y;
 }
 
+static int filter(fixture *f, int x, int out_extent, int taps, int stride, bool reflect) {
+  static const double weights[] = {0.3, 0.9, -0.4, 0.1, 0.6};
+  int y = pool(f, RGC_OP_FILTER, x, out_extent, taps, stride, (taps - 1) / 2);
+  rgc_op *op = &f->graph->ops[f->graph->values[y].op];
+  op->attr[RGC_ATTR_REFLECT] = reflect;
+  for (int i = 0; i < taps; i++) op->attr[RGC_ATTR_TAP0 + i] = weights[i];
+  return y;
+}
+
 /* Channels of a, then every second pixel of b: concat and subsampling as views. */
 static int concat_subsampled(fixture *f, int a, int b) {
   const int64_t *s = shape_of(f, a);
@@ -195,7 +206,7 @@ static void check_element(const fixture *f, rgc_reference *reference, int value,
   double below = loss_of(f, reference);
   *p = old;
   double expected = (above - below) / (2 * h);
-  cr_assert(fabs(found - expected) <= 1e-6 * (fabs(expected) + 1e-3), "%s[%d]: %.12g, expected %.12g",
+  cr_assert(fabs(found - expected) <= f->tolerance * (fabs(expected) + 1e-3), "%s[%d]: %.12g, expected %.12g",
             f->graph->values[value].name, (int)i, found, expected);
 }
 
@@ -236,6 +247,31 @@ Test(autodiff, takes_any_scalar_loss) {
   int best = reduce(&f, elementwise(&f, RGC_EXPR_TANH, w, -1), 1u << RGC_H | 1u << RGC_W, RGC_BY_MAX);
   int square = elementwise(&f, RGC_EXPR_MUL, elementwise(&f, RGC_EXPR_EXP, w, -1), best);
   f.loss = reduce(&f, square, 15, RGC_BY_SUM);
+  check_gradients(&f);
+}
+
+/* Unequal taps; an odd and an even number of pixels; mirrored at both borders, and at once where the image is small. */
+Test(autodiff, differentiates_fixed_filters) {
+  fixture f = setup();
+  int x = add_value(&f, "input", RGC_ROLE_INPUT, BATCH, 9, 9, 2);
+  int y = conv(&f, x, param(&f, "conv1.weight", 3, 3, 3, 2), -1, 9, (window){1, 1, 1, 1});
+  y = elementwise(&f, RGC_EXPR_TANH, filter(&f, y, 5, 5, 2, true), -1);
+  y = elementwise(&f, RGC_EXPR_TANH, filter(&f, y, 4, 2, 1, false), -1);
+  y = filter(&f, y, 4, 5, 1, true);
+  f.loss = xent(&f, linear(&f, filter(&f, y, 2, 3, 2, true)));
+  check_gradients(&f);
+}
+
+/* Layers that the graph language makes of the ops that are checked above: their views and constants are what is new. */
+Test(autodiff, differentiates_the_words_of_the_family) {
+  fixture f = setup();
+  const char *sets[] = {"input.size=12", "classes=5", "stages.0.width=4", "stages.1.width=4", "stages.2.width=4", "stages.3.width=4"};
+  rgc_network *network = rgc_network_load(f.arena, "tests/data/curves/words_sgd.yaml", sets, 6, &f.diags);
+  f.graph = network ? rgc_network_build(network, BATCH, true, &f.diags) : NULL;
+  cr_assert(f.graph);
+  f.loss = rgc_graph_find(f.graph, "loss");
+  f.labels = rgc_graph_find(f.graph, "label");
+  f.tolerance = 1e-4; /* steep: differences err by their third derivative */
   check_gradients(&f);
 }
 

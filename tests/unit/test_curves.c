@@ -16,7 +16,10 @@ static double follow(const char *name, const char *weights, fill_batch *fill, FI
   rgc_network *network = rgc_network_load(arena, rgc_arena_printf(arena, CURVES "%s.yaml", name), NULL, 0, &diags);
   rgc_reference_model model;
   cr_assert(network && rgc_reference_model_create(&model, network, network->train.batch, 0, &diags));
-  cr_assert(rgc_reference_model_load(&model, weights, &diags));
+  rgc_text text = {0};
+  if (!rgc_reference_model_load(&model, weights, &diags)) rgc_diag_render(&diags, false, &text);
+  cr_assert_eq(diags.error_count, 0, "%s", rgc_text_chars(&text));
+  rgc_text_free(&text);
   FILE *csv = fopen(rgc_arena_printf(arena, CURVES "curve_%s.csv", name), "r");
   cr_assert(csv && fscanf(csv, "%*[^\n]") == 0);
   double worst = 0;
@@ -53,6 +56,13 @@ Test(curves, cifar20_sgd) {
   FILE *file = fopen(CURVES "cifar_first640.bin", "rb");
   cr_assert(file);
   follow("cifar20_sgd", CURVES "curve_cifar20_sgd.safetensors", fill_cifar, &file, 20);
+}
+
+/* Group norm, a reflected filter, selective kernels, Res2Net, split attention, ECA, a maximum over space. */
+Test(curves, words_sgd) {
+  FILE *file = fopen(CURVES "cifar_first640.bin", "rb");
+  cr_assert(file);
+  follow("words_sgd", CURVES "curve_words_sgd.safetensors", fill_cifar, &file, 20);
 }
 
 Test(curves, resnet18_adam) {

@@ -527,6 +527,53 @@ Test(decompose, average_pools) {
   check_pool((pool_case){.size = 5, .kernel = 2, .stride = 2, .pad = 0, .average = true, .ceil_mode = true});
 }
 
+/* Filters, against the formula: the image is continued pixel by pixel, then the window laid over it. */
+
+static double continued(const fixture *f, int x, int64_t n, int64_t h, int64_t w, int64_t c, bool reflect) {
+  int64_t size[] = {shape(f, x)[1], shape(f, x)[2]}, i[] = {h, w};
+  for (int k = 0; k < 2; k++) {
+    if (!reflect && (i[k] < 0 || i[k] >= size[k])) return 0;
+    while (i[k] < 0 || i[k] >= size[k]) i[k] = i[k] < 0 ? -i[k] : 2 * size[k] - 2 - i[k];
+  }
+  return data(f, x)[at(f, x, n, i[0], i[1], c)];
+}
+
+static void check_filter(int64_t size, int taps, int64_t stride, bool reflect) {
+  static const double weights[] = {0.25, -0.5, 0.75, 0.4, 0.1, 0.2, -0.3};
+  fixture *f = start();
+  int64_t pad = (taps - 1) / 2, out = rgc_window_extent(size, taps, stride, pad, 1, false);
+  int x = value(f, "x", RGC_ROLE_INPUT, BATCH, size, size, 3), dy = value(f, "dy", RGC_ROLE_INPUT, BATCH, out, out, 3);
+  int y = like(f, "y", dy), dx = like(f, "dx", x);
+  OP(f, RGC_OP_FILTER, (int[]){x}, (int[]){y});
+  OP(f, RGC_OP_FILTER_GRAD, (int[]){dy}, (int[]){dx});
+  for (int i = 0; i < 2; i++) {
+    double *attr = f->graph->ops[i].attr;
+    attr[RGC_ATTR_KERNEL] = taps, attr[RGC_ATTR_STRIDE] = (double)stride, attr[RGC_ATTR_PAD] = (double)pad;
+    attr[RGC_ATTR_REFLECT] = reflect;
+    for (int k = 0; k < taps; k++) attr[RGC_ATTR_TAP0 + k] = weights[k];
+  }
+  decompose(f);
+  interpret(f);
+  double *wanted = room(f, y);
+  for (int64_t e = 0; e < VALID * out * out * 3; e++)
+    for (int64_t t = 0; t < taps * taps; t++)
+      wanted[e] += weights[t / taps] * weights[t % taps] *
+                   continued(f, x, e / 3 / out / out, e / 3 / out % out * stride - pad + t / taps, e / 3 % out * stride - pad + t % taps,
+                             e % 3, reflect);
+  near_samples(f, y, wanted);
+  rgc_arena_destroy(f->arena);
+}
+
+Test(decompose, fixed_filters) {
+  check_filter(7, 3, 2, true);
+  check_filter(8, 3, 2, true);
+  check_filter(8, 5, 2, true);
+  check_filter(4, 7, 1, true); /* mirrored at both borders by one window */
+  check_filter(7, 3, 2, false);
+  check_filter(6, 4, 2, false);
+  check_filter(5, 1, 1, true);
+}
+
 /* Reductions and maps. */
 
 static int reduce(fixture *f, int x, unsigned axes, int by, int index) {

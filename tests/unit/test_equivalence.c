@@ -19,16 +19,19 @@ static uint64_t fresh_seed(void) {
   return fixed ? strtoull(fixed, NULL, 10) : (uint64_t)time(NULL);
 }
 
-static void check_training(const char *yaml, bool adamw) {
+/* With 4, 3 and `least` valid samples of 4. */
+static void check_training_from(const char *yaml, bool adamw, int least) {
   equivalence *e = equivalence_compile(yaml, RGC_PROGRAM_TRAIN, 4, fresh_seed(), adamw, &golden_target);
   equivalence_check(e, 4);
   equivalence_check(e, 3);
-  equivalence_check(e, 1);
+  equivalence_check(e, least);
   traffic before = equivalence_traffic(e->unfused), after = equivalence_traffic(e->done->graph);
   cr_assert(after.kernels < before.kernels && after.bytes < before.bytes, "%d kernels, %lld bytes; unfused %d, %lld", after.kernels,
             (long long)after.bytes, before.kernels, (long long)before.bytes);
   equivalence_destroy(e);
 }
+
+static void check_training(const char *yaml, bool adamw) { check_training_from(yaml, adamw, 1); }
 
 static void check_inference(const char *yaml) {
   uint64_t seed = fresh_seed();
@@ -66,6 +69,39 @@ Test(equivalence, squeeze_and_excitation, .timeout = 300) {
 Test(equivalence, concat_and_split, .timeout = 300) {
   check(FILE_HEAD "stem: [conv: {out: 6, kernel: 3}, bn, relu, split: {parts: 2, as: [a, b]}, conv: {from: a, out: 5, kernel: 3, as: c}, "
                   "concat: {of: [c, b]}, bn, relu, conv: {out: 4, kernel: 1}]\n" LINEAR);
+}
+
+Test(equivalence, fixed_filters, .timeout = 300) {
+  check(HEAD_OF(9) "stem: [conv: {out: 4, kernel: 3}, bn, relu, filter: {taps: [1, 2, 1], stride: 2, edge: reflect}, conv: {out: 4, kernel: 3}, "
+                   "bn, filter: {taps: [1, 3, 3, 1]}, relu]\n" LINEAR);
+}
+
+Test(equivalence, group_norm_and_efficient_channel_attention, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 6, kernel: 3}, group_norm: 3, relu, conv: {out: 6, kernel: 3}, group_norm: 1, relu, "
+                  "conv: {out: 6, kernel: 3}, group_norm: 6, eca]\n" LINEAR);
+}
+
+Test(equivalence, selective_kernels_and_split_attention, .timeout = 300) {
+  static const char yaml[] = FILE_HEAD STEM "stages: [{block: resnest, repeat: 2, width: 2, base_width: 64, expansion: 2, stride: 2}]\n"
+                                            "head: [selective_kernel: {out: 4, rd: 2, divisor: 2}, avgpool: global, linear: {out: classes}]\n";
+  check_training_from(yaml, false, 2); /* statistics of 1x1 images: not of one sample */
+  check_inference(yaml);
+  check(FILE_HEAD STEM "head: [split: {parts: 4, as: [a, b, c, d]}, softmax: {of: [a, b, c, d], as: [e, f, g, h]}, "
+                       "map: a * h + b * g + c * f + d * e, avgpool: global, linear: {out: classes}]\n");
+}
+
+Test(equivalence, parts_in_a_chain, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: res2net, repeat: 2, width: 2, base_width: 64, scale: 3, expansion: 2, stride: 2}]\n" LINEAR);
+}
+
+Test(equivalence, maxima_over_space_and_channels, .timeout = 300) {
+  check(FILE_HEAD STEM "head: [tanh: {as: y}, reduce: {over: channels, by: max, as: m}, mul: {of: [y, m]}, reduce: {over: space, by: max}, "
+                       "linear: {out: classes}]\n");
+}
+
+Test(equivalence, oblong_kernels, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: [3, 1]}, bn, relu, conv: {out: 4, kernel: [1, 5], stride: 2}, bn, relu, "
+                  "conv: {out: 4, kernel: [2, 3], pad: [1, 0], groups: 2, bias: true}, relu]\n" LINEAR);
 }
 
 Test(equivalence, dropout_and_drop_path, .timeout = 300) {

@@ -8,6 +8,7 @@
 
 #include "compiler/lang/formula.h"
 #include "compiler/lang/lang.h"
+#include "compiler/plan/plan.h"
 
 typedef struct bench {
   rgc_arena *arena;
@@ -86,6 +87,49 @@ Test(lang, state_equals_torchvision) {
   compare_state(18);
   compare_state(34);
   compare_state(50);
+}
+
+/* The family's state against tests/data/family_states.tsv, whose first line tells what its hashes are of. */
+
+static int compare_lines(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static uint64_t hash_state(bench *b, const rgc_graph *graph) {
+  const char **lines = RGC_NEW_ARRAY(b->arena, const char *, graph->value_count + 1);
+  int count = 0;
+  for (int i = 0; i < graph->value_count; i++) {
+    const rgc_value *v = &graph->values[i];
+    if (v->role != RGC_ROLE_PARAM && v->role != RGC_ROLE_BUFFER) continue;
+    int64_t shape[RGC_TENSOR_MAX_RANK];
+    int rank = rgc_torch_shape(v, shape);
+    const char *line = rgc_arena_printf(b->arena, "%s ", v->name);
+    for (int k = 0; k < rank; k++) line = rgc_arena_printf(b->arena, "%s%s%lld", line, k ? "," : "", (long long)shape[k]);
+    lines[count++] = line;
+  }
+  qsort(lines, (size_t)count, sizeof *lines, compare_lines);
+  uint64_t hash = 14695981039346656037u;
+  for (int i = 0; i < count; i++) {
+    for (const char *at = lines[i]; *at; at++) hash = (hash ^ (unsigned char)*at) * 1099511628211u;
+    hash = (hash ^ '\n') * 1099511628211u;
+  }
+  return hash;
+}
+
+Test(lang, state_of_the_family_equals_torchvision_and_timm, .timeout = 60) {
+  FILE *f = fopen("tests/data/family_states.tsv", "r");
+  cr_assert(f && fscanf(f, "%*[^\n]\n") == 0);
+  char name[64];
+  int tensors, models = 0;
+  unsigned long long hash;
+  for (; fscanf(f, "%63s %d %llx\n", name, &tensors, &hash) == 3; models++) {
+    bench b;
+    open_bench(&b);
+    rgc_graph *graph = build(&b, rgc_arena_printf(b.arena, "graphs/%s.yaml", name), NULL, 0, false);
+    cr_expect_eq(count_saved(graph), tensors, "%s: %d tensors, and must have %d", name, count_saved(graph), tensors);
+    cr_expect_eq(hash_state(&b, graph), hash, "%s: a name or shape differs", name);
+    rgc_arena_destroy(b.arena);
+  }
+  fclose(f);
+  cr_assert_eq(models, 39);
 }
 
 static const char *read_file(bench *b, const char *path) {
