@@ -117,7 +117,7 @@ static bool emit(const command_line *line, const rgc_cpu_code *code, const char 
     good = write_text(line, rgc_arena_printf(line->arena, "%s/%s", templates, rgc_cpu_templates[i].name), rgc_cpu_templates[i].text);
   for (int i = 0; good && i < code->function_count; i++) {
     rgc_text text = {0};
-    rgc_cpu_print_function(&code->functions[i], &text);
+    rgc_function_print(&code->functions[i], &text);
     good = write_text(line, rgc_arena_printf(line->arena, "%s/%s.c", dir, code->functions[i].name), rgc_text_chars(&text));
     rgc_text_free(&text);
   }

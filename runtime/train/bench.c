@@ -84,9 +84,9 @@ enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };
 /* The peak kernel as code of one function. */
 static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
   rgc_cpu_code *code = RGC_NEW(arena, rgc_cpu_code);
-  code->functions = RGC_NEW(arena, rgc_cpu_function);
+  code->functions = RGC_NEW(arena, rgc_function);
   code->function_count = 1;
-  code->functions[0] = (rgc_cpu_function){.name = "peak", .comment = "measuring the machine"};
+  code->functions[0] = (rgc_function){.name = "peak", .comment = "measuring the machine"};
   code->functions[0].text = rgc_arena_printf(arena,
                                              "#define CONTRACT_LANES %d\n#include \"codegen/cpu/templates/vector.h\"\n"
                                              "#include \"codegen/cpu/templates/kernel_args.h\"\n#define LOOP_NAME peak\n#define PEAK_CHAINS %d\n"
