@@ -52,7 +52,7 @@ typedef struct emu_box {
 typedef struct emu_view {
   emu_index thread, block, block_size, grid_size;
   unsigned char *shared; /* dynamic shared memory of the block that runs */
-#define CALL(result, name, ...) result (*name)(struct emu_view *, const emu_site *, __VA_ARGS__);
+#define CALL(result, name, ...) result (*call_##name)(struct emu_view *, const emu_site *, __VA_ARGS__);
   EMU_CALLS(CALL)
 #undef CALL
 } emu_view;

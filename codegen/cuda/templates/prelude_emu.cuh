@@ -16,7 +16,7 @@ void rgc_emu_bind(emu_view *view) { rgc_emu = view; }
 #define EMU_CALL(primitive, call, ...)                                      \
   ({                                                                        \
     static const emu_site emu_here = {#primitive, __FILE__, __LINE__};      \
-    rgc_emu->call(rgc_emu, &emu_here, __VA_ARGS__);                         \
+    rgc_emu->call_##call(rgc_emu, &emu_here, __VA_ARGS__);                 \
   })
 
 #define __global__

@@ -11,7 +11,7 @@ rgc_emu *rgc_emu_create(void) {
   rgc_emu *emu = calloc(1, sizeof *emu);
   emu->threads = calloc(MAX_THREADS, sizeof *emu->threads);
   emu->warps = calloc(MAX_THREADS / LANES, sizeof *emu->warps);
-#define CALL(result, name, ...) emu->view.name = emu_call_##name;
+#define CALL(result, name, ...) emu->view.call_##name = emu_call_##name;
   EMU_CALLS(CALL)
 #undef CALL
   emu_memory_create(emu);
