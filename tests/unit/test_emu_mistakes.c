@@ -33,7 +33,7 @@ static const mistake mistakes[] = {
     {"copy_without_wait", 32, 512, {"lds_f32 reads shared offset", "while the cp_async of thread", "is in flight: a cp_wait and a barrier must come before"}},
     {"wait_for_bytes_that_never_come", 64, 16,
      {"deadlock", "warp 0 lanes 0-31: waits in mbar_wait at emu_mistakes.cuh:", "mbarrier at shared offset 0, phase parity 0, 0 of 1 arrivals and 256 bytes missing"}},
-    {"too_many_arrivals", 32, 16, {"mbar_arrive: all 2 arrivals of this phase", "lane", "kernel too_many_arrivals, block (0,0,0)"}},
+    {"too_many_arrivals", 32, 16, {"mbar_arrive: all 2 arrivals of this phase", "lane", "kernel too_many_arrivals, block ("}},
     {"barrier_without_init", 32, 16, {"no mbar_init was seen for the mbarrier at shared offset 0", "", ""}},
     {"divide_by_zero", 32, 0, {"divides an integer by zero", "", ""}},
     {"large_arrays", 32, 0, {"past the end of its stack", "large local arrays?", ""}},

@@ -125,8 +125,6 @@ void emu_call_wgmma_wait(emu_view *view, const emu_site *site, int groups_left) 
   int target = last < 0 ? 0 : warp->wgmma_committed[last % GROUPS_KEPT];
   if (groups_left >= GROUPS_KEPT) emu_fail(emu, site, "%s(%d): at most %d", site->primitive, groups_left, GROUPS_KEPT - 1);
   if (emu_warp_arrive(emu, site, true)) emu_warp_release(emu);
-  while (!finish(emu, group, target)) {
-    emu->current->polled = NO_MBARRIER;
-    emu_leave(emu, EMU_POLLING);
-  }
+  while (!finish(emu, group, target)) emu_poll(emu, NO_MBARRIER);
+  emu->further = true;
 }
