@@ -53,14 +53,14 @@ bool rgc_cuda_emit_pixels(rgc_cuda_text *k) {
   rgc_cuda_emit_head(k);
   rgc_cuda_define_space(k, "A", kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples));
   rgc_cuda_define_space(k, "OUT", kernel->extent, rgc_kernel_samples_out(kernel, k->samples));
-  print_a(k);
-  rgc_cuda_emit_body(k, &out, true);
   rgc_cuda_define_geometry(k);
   rgc_cuda_define(k, "CONTRACT_WEIGHT", rgc_input_number(k->op, kernel->weight));
   rgc_cuda_define(k, "CONTRACT_TILED", tiled);
   if (tiled) rgc_cuda_define_tiles(k, kernel->tile_images ? 0 : kernel->tile_rows, kernel->tile_images ? kernel->tile_images : kernel->extent[RGC_N]);
   define_shape(k, shape);
   if (rgc_cuda_emit_partials(k) < 0) return false;
+  print_a(k);
+  rgc_cuda_emit_body(k, &out, true);
   int64_t floats = highest(shape->k * (shape->m + 2 + shape->n), tiled ? 3 * CUDA_BLOCK_THREADS : 0);
   rgc_cuda_launch_template(k, "contract_pixels", pixel_blocks(kernel, tiled, shape) * groups * ceil_div(group_out, shape->n), CUDA_BLOCK_THREADS,
                            4 * floats);
@@ -93,12 +93,12 @@ bool rgc_cuda_emit_weights(rgc_cuda_text *k) {
   rgc_cuda_emit_head(k);
   rgc_cuda_define_space(k, "A", kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples));
   rgc_cuda_define_space(k, "B", kernel->b_extent, false);
+  rgc_cuda_define_geometry(k);
+  define_shape(k, shape);
   print_a(k);
   rgc_text_add(&k->text, "#define CONTRACT_B @_b\n");
   rgc_cuda_emit_root(k, "b", kernel->b, kernel->b_root, &b);
-  rgc_cuda_define_geometry(k);
   print_weights_end(k, parts == 1 ? &out : NULL, parts);
-  define_shape(k, shape);
   rgc_cuda_launch_template(k, "contract_weights", blocks * parts, CUDA_BLOCK_THREADS, 4 * (int64_t)shape->k * (shape->m + shape->n));
   if (parts == 1) return true;
   rgc_cuda_emit_head(k);

@@ -35,18 +35,23 @@ static loop_cut choose_cut(const rgc_kernel *kernel, const int64_t out[RGC_AXES]
   return cut;
 }
 
-/* Defines what loop.cuh asks for, and launches the template. */
-static bool finish_loop(rgc_cuda_text *k, const int64_t out[RGC_AXES], const char *template_name) {
+/* Defines what loop.cuh asks for. False: too many partials. */
+static bool define_loop(rgc_cuda_text *k, const int64_t out[RGC_AXES], loop_cut *cut) {
   const rgc_kernel *kernel = k->op->kernel;
   int partials = rgc_cuda_emit_partials(k);
   if (partials < 0) return false;
-  loop_cut cut = choose_cut(kernel, out, partials > 0);
+  *cut = choose_cut(kernel, out, partials > 0);
   rgc_cuda_define_space(k, "OUT", out, rgc_kernel_samples_out(kernel, k->samples));
-  rgc_cuda_define_tiles(k, cut.rows, cut.images);
-  rgc_cuda_define(k, "TILE_C", cut.channels);
-  rgc_cuda_define(k, "BLOCK_COLUMNS", cut.columns);
-  rgc_cuda_define(k, "BLOCK_ROWS", cut.column_rows);
-  rgc_cuda_launch_template(k, template_name, cut.blocks, CUDA_BLOCK_THREADS, partials ? 12 * CUDA_BLOCK_THREADS : 0);
+  rgc_cuda_define_tiles(k, cut->rows, cut->images);
+  rgc_cuda_define(k, "TILE_C", cut->channels);
+  rgc_cuda_define(k, "BLOCK_COLUMNS", cut->columns);
+  rgc_cuda_define(k, "BLOCK_ROWS", cut->column_rows);
+  return true;
+}
+
+static bool launch_loop(rgc_cuda_text *k, const loop_cut *cut, const char *template_name) {
+  bool partials = rgc_kernel_has_partials(k->op->kernel);
+  rgc_cuda_launch_template(k, template_name, cut->blocks, CUDA_BLOCK_THREADS, partials ? 12 * CUDA_BLOCK_THREADS : 0);
   return true;
 }
 
@@ -65,9 +70,11 @@ bool rgc_cuda_emit_map(rgc_cuda_text *k) {
   memcpy(out, kernel->extent, sizeof out);
   if (!rgc_kernel_has_partials(kernel) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent))
     flatten(out, rgc_kernel_samples_out(kernel, k->samples));
+  loop_cut cut;
   rgc_cuda_emit_head(k);
+  if (!define_loop(k, out, &cut)) return false;
   rgc_cuda_emit_body(k, &space, false);
-  return finish_loop(k, out, "map");
+  return launch_loop(k, &cut, "map");
 }
 
 bool rgc_cuda_emit_reduce(rgc_cuda_text *k) {
@@ -82,15 +89,16 @@ bool rgc_cuda_emit_reduce(rgc_cuda_text *k) {
   int rows = rgc_cuda_power_of_two(reduced, CUDA_BLOCK_THREADS / columns);
   if (rows * columns < WARP) rows = WARP / columns;
   rgc_cuda_emit_head(k);
-  rgc_cuda_emit_roots(k, "terms");
-  rgc_cuda_emit_body(k, &space, true);
   rgc_cuda_define_space(k, "OUT", kernel->extent, rgc_kernel_samples_out(kernel, k->samples));
   rgc_cuda_define_space(k, "A", kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples));
   rgc_cuda_define(k, "REDUCE_AXES", kernel->reduce_axes);
-  rgc_text_add(&k->text, "#define REDUCE_TERMS @_terms\n");
   rgc_cuda_emit_combines(k);
   rgc_cuda_define(k, "BLOCK_COLUMNS", columns);
   rgc_cuda_define(k, "BLOCK_ROWS", rows);
+  rgc_cuda_define(k, "KERNEL_PARTIALS", 0);
+  rgc_text_add(&k->text, "#define REDUCE_TERMS @_terms\n");
+  rgc_cuda_emit_roots(k, "terms");
+  rgc_cuda_emit_body(k, &space, true);
   rgc_cuda_launch_template(k, "reduce", ceil_div(points, columns), rows * columns, 12 * (int64_t)rows * columns * kernel->acc_count);
   return true;
 }
@@ -124,14 +132,16 @@ static void print_fills(rgc_cuda_text *k) {
 bool rgc_cuda_emit_window(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_print_space space = rgc_cuda_space(kernel->extent, "OUT", k->arena);
+  loop_cut cut;
   rgc_cuda_emit_head(k);
-  rgc_text_add(&k->text, "#define WINDOW_GATHER @_gather\n");
-  rgc_cuda_emit_roots(k, "gather");
-  print_tap(k);
-  rgc_cuda_emit_body(k, &space, true);
+  if (!define_loop(k, kernel->extent, &cut)) return false;
   rgc_cuda_define_space(k, "A", kernel->a_extent, false);
   rgc_cuda_define_geometry(k);
   print_fills(k);
   rgc_cuda_emit_combines(k);
-  return finish_loop(k, kernel->extent, "window");
+  rgc_text_add(&k->text, "#define WINDOW_GATHER @_gather\n");
+  rgc_cuda_emit_roots(k, "gather");
+  print_tap(k);
+  rgc_cuda_emit_body(k, &space, true);
+  return launch_loop(k, &cut, "window");
 }
