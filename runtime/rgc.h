@@ -274,7 +274,8 @@ typedef struct rgc_model_options {
   bool train;         /* it will be trained; else it can only infer */
   const char *keep;   /* a value that rgc_model_dump writes: a layer ("layer3.2", its output), its gradient ("layer3.2.grad") or a
                        * name of the graph's text; NULL: none */
-  const char *target; /* "cpu-avx512", "cpu-avx2", "cpu-plain"; NULL: the best for this machine */
+  const char *target; /* "cpu-avx512", "cpu-avx2", "cpu-plain", "cuda-sm_90a"...; NULL: the device's best */
+  const char *device; /* "auto", "cpu", "cuda-emu"; NULL: auto, the one that runs the target */
 } rgc_model_options;
 
 typedef struct rgc_model_facts {

@@ -45,7 +45,7 @@ static bool dump_first_batch(rgc_model *model, const rgc_model_program *program,
   else model->folded = false;
   rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
   rgc_cpu_step step = rgc_single_step(model, seed, batch->valid);
-  rgc_cpu_program_run(program->run, &step);
+  rgc_device_run(program->run, &step);
   return write_value(program, path, diags);
 }
 
