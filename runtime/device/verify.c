@@ -171,3 +171,9 @@ void rgc_cpu_verify(rgc_cpu_program *program, const rgc_graph *graph, void *cons
                     rgc_verified *results) {
   rgc_verify(&(rgc_verify_device){.program = program, .run_ops = run_cpu}, graph, data, step, results);
 }
+
+static void run_device(void *program, const rgc_cpu_step *step, int first, int count) { rgc_device_run_ops(program, step, first, count); }
+
+void rgc_device_verify(rgc_device_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results) {
+  rgc_verify(&(rgc_verify_device){.program = program, .run_ops = run_device}, graph, data, step, results);
+}

@@ -18,8 +18,6 @@ static void fill(const rgc_model *model, const rgc_model_program *program, uint6
   }
 }
 
-static void run_ops(void *program, const rgc_cpu_step *step, int first, int count) { rgc_device_run_ops(program, step, first, count); }
-
 static void judge(const rgc_model *model, const rgc_graph *graph, const rgc_verified *results, double tolerance, rgc_verify_result *to,
                   rgc_diagnostics *diags) {
   *to = (rgc_verify_result){.kernels = graph->op_count, .agree = graph->op_count};
@@ -48,7 +46,7 @@ bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolera
   rgc_model_fold(model);
   model->folded = infer;
   rgc_verified *results = RGC_NEW_ARRAY(scratch, rgc_verified, graph->op_count);
-  rgc_verify(&(rgc_verify_device){.program = program->run, .run_ops = run_ops}, graph, program->data, &step, results);
+  rgc_device_verify(program->run, graph, program->data, &step, results);
   judge(model, graph, results, tolerance, result, diags);
   rgc_arena_destroy(scratch);
   return result->agree == result->kernels;
