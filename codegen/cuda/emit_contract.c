@@ -11,14 +11,17 @@ static int64_t highest(int64_t a, int64_t b) { return a > b ? a : b; }
 /* What a block computes: m by n, by k at a time; and what a thread has of it. */
 typedef struct block_shape {
   int m, n, k, thread_m, thread_n;
+  int stages; /* steps in shared memory at once: tensor cores; 0: none */
 } block_shape;
 
 /* Wide ones first; a group of few channels takes more of the other side instead. All have 256 threads. */
-static const block_shape block_shapes[] = {{64, 64, 16, 4, 4}, {128, 32, 16, 4, 4}, {128, 16, 16, 4, 2}, {256, 8, 16, 8, 1}, {256, 4, 16, 4, 1}};
+static const block_shape plain_shapes[] = {{64, 64, 16, 4, 4, 0}, {128, 32, 16, 4, 4, 0}, {128, 16, 16, 4, 2, 0}, {256, 8, 16, 8, 1, 0}, {256, 4, 16, 4, 1, 0}, {0}};
+static const block_shape mma_shapes[] = {{128, 64, 32, 4, 8, 3}, {128, 32, 32, 4, 4, 3}, {0}};
+enum { LEAST_MMA_CHANNELS = 17 }; /* fewer leave half of a tile empty */
 
-static const block_shape *choose_shape(int64_t channels) {
-  const block_shape *shape = block_shapes, *last = shape + sizeof block_shapes / sizeof *block_shapes - 1;
-  while (shape < last && shape[1].n >= channels) shape++;
+/* The narrowest that holds `channels`, or the widest. */
+static const block_shape *choose_shape(const block_shape *shape, int64_t channels) {
+  while (shape[1].n >= channels) shape++;
   return shape;
 }
 
@@ -44,11 +47,47 @@ static int64_t pixel_blocks(const rgc_kernel *kernel, bool tiled, const block_sh
   return step * step * ceil_div(kernel->extent[RGC_N] * ceil_div(kernel->extent[RGC_H], step) * ceil_div(kernel->extent[RGC_W], step), shape->m);
 }
 
+/* The operand that stage a is, as it lies; NULL where there is a prologue. */
+static const rgc_operand *plain_operand(const rgc_cuda_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  const rgc_node *root = &kernel->a->nodes[kernel->a_roots[0]];
+  if (root->kind != RGC_EXPR_LOAD) return NULL;
+  const rgc_operand *operand = &kernel->a->operands[root->index];
+  bool whole = k->graph->values[operand->value].dtype == RGC_F32 && rgc_operand_is_whole(k->graph, operand, kernel->a_extent);
+  return whole ? operand : NULL;
+}
+
+/* What contract_mma.cuh asks for beside. Copies take 4 floats where rows of them are multiples of 4. */
+static void define_mma(rgc_cuda_text *k, const block_shape *shape) {
+  const rgc_kernel *kernel = k->op->kernel;
+  const rgc_geometry *g = &kernel->geometry;
+  const rgc_operand *plain = plain_operand(k);
+  int64_t group_a = kernel->a_extent[RGC_C] / g->groups, group_out = kernel->extent[RGC_C] / g->groups;
+  int64_t row = g->transposed ? group_out : g->kernel_h * g->kernel_w * group_a;
+  rgc_cuda_define(k, "STAGES", shape->stages);
+  rgc_cuda_define(k, "MMA_PRODUCTS", k->target->mma_products);
+  rgc_cuda_define(k, "A_ASYNC", !plain ? 0 : group_a % 4 ? 1 : 4);
+  if (plain) rgc_cuda_define(k, "A_OPERAND", rgc_input_number(k->op, plain->value));
+  rgc_cuda_define(k, "WEIGHT_ASYNC", row % 4 ? 1 : 4);
+}
+
+static const block_shape *choose_pixels_shape(const rgc_cuda_text *k, int64_t channels) {
+  bool mma = k->target->mma_products && channels >= LEAST_MMA_CHANNELS;
+  return choose_shape(mma ? mma_shapes : plain_shapes, channels);
+}
+
+/* Shared memory of a block of contract_pixels.cuh or contract_mma.cuh, with rows as they are there. */
+static int64_t pixels_shared_floats(const rgc_kernel *kernel, const block_shape *shape) {
+  int64_t weights = kernel->geometry.transposed ? shape->k * (shape->n + 8) : shape->n * (shape->k + 4);
+  int64_t tiles = shape->stages ? 4 * shape->m + shape->stages * (shape->m * (shape->k + 4) + weights) : shape->k * (shape->m + 2 + shape->n);
+  return highest(tiles, rgc_kernel_has_partials(kernel) ? 3 * CUDA_BLOCK_THREADS : 0);
+}
+
 bool rgc_cuda_emit_pixels(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_print_space out = rgc_cuda_space(kernel->extent, "OUT", k->arena);
   int64_t groups = kernel->geometry.groups, group_out = kernel->extent[RGC_C] / groups;
-  const block_shape *shape = choose_shape(group_out);
+  const block_shape *shape = choose_pixels_shape(k, group_out);
   bool tiled = rgc_kernel_has_partials(kernel);
   rgc_cuda_emit_head(k);
   rgc_cuda_define_space(k, "A", kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples));
@@ -58,12 +97,12 @@ bool rgc_cuda_emit_pixels(rgc_cuda_text *k) {
   rgc_cuda_define(k, "CONTRACT_TILED", tiled);
   if (tiled) rgc_cuda_define_tiles(k, kernel->tile_images ? 0 : kernel->tile_rows, kernel->tile_images ? kernel->tile_images : kernel->extent[RGC_N]);
   define_shape(k, shape);
+  if (shape->stages) define_mma(k, shape);
   if (rgc_cuda_emit_partials(k) < 0) return false;
   print_a(k);
   rgc_cuda_emit_body(k, &out, true);
-  int64_t floats = highest(shape->k * (shape->m + 2 + shape->n), tiled ? 3 * CUDA_BLOCK_THREADS : 0);
-  rgc_cuda_launch_template(k, "contract_pixels", pixel_blocks(kernel, tiled, shape) * groups * ceil_div(group_out, shape->n), CUDA_BLOCK_THREADS,
-                           4 * floats);
+  int64_t blocks = pixel_blocks(kernel, tiled, shape) * groups * ceil_div(group_out, shape->n);
+  rgc_cuda_launch_template(k, shape->stages ? "contract_mma" : "contract_pixels", blocks, CUDA_BLOCK_THREADS, 4 * pixels_shared_floats(kernel, shape));
   return true;
 }
 
@@ -87,7 +126,7 @@ bool rgc_cuda_emit_weights(rgc_cuda_text *k) {
   rgc_print_space out = rgc_cuda_space(kernel->extent, "OUT", k->arena), b = rgc_cuda_space(kernel->b_extent, "B", k->arena);
   int64_t group_out = kernel->extent[0] / g->groups, all_j = kernel->extent[1] * kernel->extent[2] * kernel->extent[3];
   int64_t pixels = kernel->b_extent[RGC_N] * kernel->b_extent[RGC_H] * kernel->b_extent[RGC_W], elements = rgc_shape_elems(kernel->extent);
-  const block_shape *shape = choose_shape(group_out);
+  const block_shape *shape = choose_shape(plain_shapes, group_out);
   if (g->transposed || rgc_kernel_has_partials(kernel)) return false;
   int64_t blocks = g->groups * ceil_div(all_j, shape->m) * ceil_div(group_out, shape->n), parts = choose_parts(k->target, blocks, pixels, shape);
   rgc_cuda_emit_head(k);

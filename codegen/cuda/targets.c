@@ -13,9 +13,9 @@
    .max_operands = CUDA_MAX_OPERANDS, .max_outputs = CUDA_MAX_OUTPUTS, .max_partials = CUDA_MAX_PARTIALS}
 
 const rgc_cuda_target rgc_cuda_targets[] = {
-    {.facts = FACTS("cuda-sm_80"), .arch = "sm_80", .blocks_wanted = 432, .part_pixels = 4096},
-    {.facts = FACTS("cuda-sm_90a"), .arch = "sm_90a", .blocks_wanted = 528, .part_pixels = 4096},
-    {.facts = FACTS("cuda-sm_100"), .arch = "sm_100", .blocks_wanted = 592, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_80"), .arch = "sm_80", .blocks_wanted = 432, .mma_products = 3, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_90a"), .arch = "sm_90a", .blocks_wanted = 528, .mma_products = 3, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_100"), .arch = "sm_100", .blocks_wanted = 592, .mma_products = 3, .part_pixels = 4096},
     {.arch = NULL}};
 
 const rgc_cuda_target *rgc_cuda_target_named(const char *name) {

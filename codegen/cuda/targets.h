@@ -8,6 +8,7 @@ typedef struct rgc_cuda_target {
   rgc_target facts;      /* what the compiler's passes are told; the name is "cuda-" and the architecture */
   const char *arch;      /* for NVRTC: "sm_90a" */
   int blocks_wanted;     /* a weight gradient is cut into parts until it has as many blocks */
+  int mma_products;      /* tensor cores: products of tf32 parts for one of float32 (contract_mma.cuh); 0: none are used */
   int part_pixels;       /* most pixels that one float32 sum of a weight gradient runs over */
 } rgc_cuda_target;
 
