@@ -17,6 +17,8 @@ typedef struct block_shape {
 /* Wide ones first; a group of few channels takes more of the other side instead. All have 256 threads. */
 static const block_shape plain_shapes[] = {{64, 64, 16, 4, 4, 0}, {128, 32, 16, 4, 4, 0}, {128, 16, 16, 4, 2, 0}, {256, 8, 16, 8, 1, 0}, {256, 4, 16, 4, 1, 0}, {0}};
 static const block_shape mma_shapes[] = {{128, 64, 32, 4, 8, 3}, {128, 32, 32, 4, 4, 3}, {0}};
+/* Steps that go through registers, of which a prologue takes many, are shorter. */
+static const block_shape mma_prologue_shapes[] = {{128, 64, 16, 4, 8, 3}, {128, 32, 16, 4, 4, 3}, {0}};
 enum { LEAST_MMA_CHANNELS = 17 }; /* fewer leave half of a tile empty */
 
 /* The narrowest that holds `channels`, or the widest. */
@@ -73,14 +75,14 @@ static void define_mma(rgc_cuda_text *k, const block_shape *shape) {
 
 static const block_shape *choose_pixels_shape(const rgc_cuda_text *k, int64_t channels) {
   bool mma = k->target->mma_products && channels >= LEAST_MMA_CHANNELS;
-  return choose_shape(mma ? mma_shapes : plain_shapes, channels);
+  return choose_shape(!mma ? plain_shapes : plain_operand(k) ? mma_shapes : mma_prologue_shapes, channels);
 }
 
 /* Shared memory of a block of contract_pixels.cuh or contract_mma.cuh, with rows as they are there. */
 static int64_t pixels_shared_floats(const rgc_kernel *kernel, const block_shape *shape) {
   int64_t weights = kernel->geometry.transposed ? shape->k * (shape->n + 8) : shape->n * (shape->k + 4);
   int64_t tiles = shape->stages ? 4 * shape->m + shape->stages * (shape->m * (shape->k + 4) + weights) : shape->k * (shape->m + 2 + shape->n);
-  return highest(tiles, rgc_kernel_has_partials(kernel) ? 3 * CUDA_BLOCK_THREADS : 0);
+  return highest(highest(tiles, shape->m * (shape->n + 8)), rgc_kernel_has_partials(kernel) ? 3 * CUDA_BLOCK_THREADS : 0);
 }
 
 bool rgc_cuda_emit_pixels(rgc_cuda_text *k) {

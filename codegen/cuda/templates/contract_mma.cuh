@@ -32,8 +32,6 @@ DEV int FN(warp_row)(void) { return (int)threadIdx.x / 32 / WARPS_N; }
 DEV int FN(warp_column)(void) { return (int)threadIdx.x / 32 % WARPS_N; }
 DEV int FN(own_row)(int i) { return FN(warp_row)() * WARP_M + i / 2 * 16 + i % 2 * 8 + FN(lane)() / 4; }
 DEV int FN(own_column)(int j) { return FN(warp_column)() * WARP_N + j / 2 * 8 + FN(lane)() % 4 * 2 + j % 2; }
-DEV int FN(merge_row)(void) { return FN(warp_row)() * 8 + FN(lane)() / 4; }
-DEV int FN(merge_column)(void) { return FN(warp_column)() * 4 + FN(lane)() % 4; }
 
 /* Where class pixel m lies in A, without taps: image (-1: there is no such pixel), row, column. */
 DEV void FN(place_pixels)(const FN(place) *at, int m0, int *pixels) {
@@ -150,7 +148,7 @@ DEV void FN(read_weights)(const float *tile, int kk, u32 b[TILES_N][2]) {
 DEV void FN(step)(const float *tile, float acc[THREAD_M][THREAD_N]) {
   const float *tile_w = tile + BLOCK_M * A_ROW;
   const int lane = FN(lane)();
-#pragma unroll
+#pragma unroll 2
   for (int kk = 0; kk < BLOCK_K; kk += 8) {
     u32 b[TILES_N][2], b_high[TILES_N][2], b_low[TILES_N][2];
     FN(read_weights)(tile_w, kk, b);

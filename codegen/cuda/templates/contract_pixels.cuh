@@ -14,10 +14,6 @@
 /* This thread's rows and columns of the block. */
 DEV int FN(own_row)(int i) { return (int)threadIdx.x / COLUMN_THREADS * THREAD_M + i; }
 DEV int FN(own_column)(int j) { return (int)threadIdx.x % COLUMN_THREADS + j * COLUMN_THREADS; }
-/* Its place among those that have the same columns. */
-DEV int FN(merge_row)(void) { return (int)threadIdx.x / COLUMN_THREADS; }
-DEV int FN(merge_column)(void) { return (int)threadIdx.x % COLUMN_THREADS; }
-
 DEV void FN(load_weights)(const kernel_args *args, const FN(place) *at, int k0, int k_end, float *to) {
   for (int i = 0; i < LOADS_W; i++) {
     const int e = (int)threadIdx.x + i * THREADS, kk = TRANSPOSED ? e / BLOCK_N : e % BLOCK_K, o = TRANSPOSED ? e % BLOCK_N : e / BLOCK_K;
