@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/device/cuda_emu.h"
 #include "runtime/device/target_code.h"
 
 struct rgc_device_program {
@@ -32,6 +33,8 @@ static void cpu_tell(const void *program, rgc_device_facts *facts) {
 const rgc_device rgc_devices[] = {
     {.name = "cpu", .about = "this machine's cores", .target = "cpu", .create = cpu_create, .destroy = cpu_destroy, .run_ops = cpu_run_ops,
      .profile = cpu_profile, .tell = cpu_tell},
+    {.name = "cuda-emu", .about = "CUDA kernels, emulated on one core: slow, for tests", .target = "cuda", .create = rgc_cuda_emu_create,
+     .destroy = rgc_cuda_emu_destroy, .run_ops = rgc_cuda_emu_run_ops, .profile = rgc_cuda_emu_profile, .tell = rgc_cuda_emu_tell},
     {.name = NULL}};
 
 static bool runs(const rgc_device *device, const char *target) { return !strncmp(target, device->target, strlen(device->target)); }

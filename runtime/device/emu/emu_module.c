@@ -13,7 +13,7 @@
 #include "runtime/device/compile.h"
 
 /* -O1: kernels run as long as they take to compile. */
-static const char flags[] = "-DRGC_EMU -O1";
+static const char flags[] = "-DRGC_EMU -O1 -ffp-contract=off";
 
 struct rgc_emu_module {
   rgc_arena *arena;
