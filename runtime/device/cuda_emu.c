@@ -1,6 +1,7 @@
 /* cuda_emu.c: see cuda_emu.h. */
 #include "runtime/device/cuda_emu.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "codegen/cuda/emit.h"
@@ -24,15 +25,19 @@ typedef struct emu_program {
   double compile_seconds;
 } emu_program;
 
+enum { TEXTS = 8 };
+
+/* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
 static rgc_emu_module *build(const rgc_cuda_code *code, rgc_arena *arena, rgc_diagnostics *diags) {
-  rgc_template *texts = RGC_NEW_ARRAY(arena, rgc_template, code->function_count + 1);
+  rgc_text texts[TEXTS] = {0};
+  rgc_template made[TEXTS];
+  int count = code->function_count < TEXTS ? code->function_count : TEXTS;
   for (int i = 0; i < code->function_count; i++) {
-    rgc_text text = {0};
-    rgc_function_print(&code->functions[i], &text);
-    texts[i].name = rgc_arena_printf(arena, "%s.cu", code->functions[i].name);
-    texts[i].text = rgc_text_take(&text, arena);
+    rgc_text_printf(&texts[i % TEXTS], "#line 1 \"%s.cu\"\n", code->functions[i].name);
+    rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
   }
-  return rgc_emu_module_build(texts, code->function_count, rgc_cuda_templates, rgc_cuda_template_count, diags);
+  for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
+  return rgc_emu_module_build(made, count, rgc_cuda_templates, rgc_cuda_template_count, diags);
 }
 
 static void bind(emu_program *p, void *const *data) {
@@ -47,12 +52,30 @@ static void bind(emu_program *p, void *const *data) {
   }
 }
 
-/* Kernels may use what the graph's values take. */
+typedef struct span {
+  char *begin, *end;
+} span;
+
+static int by_begin(const void *a, const void *b) {
+  const span *x = a, *y = b;
+  return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* Kernels may use what the graph's values take. Values lie over one another, so what is told is all that they cover. */
 static void register_values(emu_program *p, void *const *data) {
+  span *spans = RGC_NEW_ARRAY(p->arena, span, p->graph->value_count + 1);
+  int count = 0;
   for (int i = 0; i < p->graph->value_count; i++) {
     const rgc_value *v = &p->graph->values[i];
     bool used = v->op >= 0 || v->role != RGC_ROLE_TEMP;
-    if (used && data[i]) rgc_emu_register(p->emu, v->name, data[i], (size_t)rgc_value_storage_bytes(v));
+    if (used && data[i]) spans[count++] = (span){data[i], (char *)data[i] + rgc_value_storage_bytes(v)};
+  }
+  qsort(spans, (size_t)count, sizeof *spans, by_begin);
+  for (int i = 0, next; i < count; i = next) {
+    char *end = spans[i].end;
+    for (next = i + 1; next < count && spans[next].begin <= end; next++)
+      if (spans[next].end > end) end = spans[next].end;
+    rgc_emu_register(p->emu, "the values", spans[i].begin, (size_t)(end - spans[i].begin));
   }
 }
 
