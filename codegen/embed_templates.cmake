@@ -1,6 +1,6 @@
-# Writes OUT, a C table TABLE (declared in HEADER) of the template files ROOT/PATTERN, PATTERN.. being separated by commas; PREFIX goes
-# before each file's name: cmake -DOUT=templates.c -DROOT=. -DPATTERNS=codegen/cpu/templates/*.h -DPREFIX= -DTABLE=rgc_cpu_templates
-# -DHEADER=codegen/cpu/templates.h -P embed_templates.cmake
+# Writes OUT, a C table TABLE (declared in HEADER) of the template files ROOT/PATTERN, PATTERN.. being separated by commas; BASE is
+# what is left out of their names: cmake -DOUT=templates.c -DROOT=. -DPATTERNS=codegen/cpu/templates/*.h -DBASE=codegen/cpu/templates
+# -DTABLE=rgc_cpu_templates -DHEADER=codegen/cpu/templates.h -P embed_templates.cmake
 # The bytes themselves come in by .incbin, so that no compiler has to read long strings.
 string(REPLACE "," ";" patterns "${PATTERNS}")
 set(files "")
@@ -13,10 +13,10 @@ set(code "")
 set(table "")
 set(count 0)
 foreach(file IN LISTS files)
-  get_filename_component(name ${file} NAME)
+  file(RELATIVE_PATH name ${ROOT}/${BASE} ${file})
   string(APPEND code "__asm__(\".section .rodata\\ntemplate_${TABLE}_${count}:\\n.incbin \\\"${file}\\\"\\n.byte 0\\n.previous\");
 extern const char template_${TABLE}_${count}[];\n")
-  string(APPEND table "    {\"${PREFIX}${name}\", template_${TABLE}_${count}},\n")
+  string(APPEND table "    {\"${name}\", template_${TABLE}_${count}},\n")
   math(EXPR count "${count} + 1")
 endforeach()
 string(REGEX REPLACE "s$" "_count" count_name ${TABLE})

@@ -8,7 +8,7 @@
 
 /* The words of the two kinds of texts. */
 typedef struct dialect {
-  const char *type, *set;             /* of a node; what makes one of a number, with a bracket to be closed */
+  const char *type, *set, *set_end;   /* of a node; around a number that becomes one */
   const char *infinity, *nan;
   const char *scalars;                /* where the step's numbers are */
   const char *max, *min;
@@ -130,7 +130,8 @@ static void print_number(const rgc_body_text *t, double number, rgc_text *out) {
   const dialect *words = words_of(t);
   if (isnan(number)) rgc_text_add(out, words->nan);
   else if (isinf(number)) rgc_text_printf(out, "%s%s", number < 0 ? "-" : "", words->infinity);
-  else rgc_text_printf(out, "%af", (double)(float)number);
+  else if (words == &scalar_dialect && fabs(number) < 1e6 && number == floor(number)) rgc_text_printf(out, "%.1ff", number);
+  else rgc_text_printf(out, words == &scalar_dialect ? "%.8ef" : "%af", (double)(float)number);
 }
 
 static const char *const data_cast[RGC_DTYPE_COUNT] = {[RGC_F32] = "", [RGC_I32] = "(const_i32)", [RGC_U8] = "(const_u8)"};
@@ -153,8 +154,10 @@ static void print_lane_loop(const rgc_body_text *t, int node, int operand, const
 
 static void print_row_load(const rgc_body_text *t, const load_text *load, rgc_dtype dtype, const char *data, double fill, rgc_text *out) {
   static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "vec_load_part", [RGC_I32] = "vec_load_i32", [RGC_U8] = "vec_load_u8"};
-  if (!load->lane_axes) {
-    rgc_text_printf(out, "%s(float)(%s)[%s])", words_of(t)->set, data, load->element.chars);
+  if (t->space.lane_axis == RGC_NO_LANES) {
+    rgc_text_printf(out, dtype == RGC_F32 ? "%s[%s]" : "(float)(%s)[%s]", data, load->element.chars);
+  } else if (!load->lane_axes) {
+    rgc_text_printf(out, "vec_set((float)(%s)[%s])", data, load->element.chars);
   } else if (load->ranged) {
     rgc_text_printf(out, "vec_load_range(%s + (%s) * %" PRId64 ", %s, %" PRId64 ", ", data, load->row.chars, load->row_extent,
                     load->first.chars, load->row_extent);
@@ -189,7 +192,7 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   if (load.nowhere) {
     rgc_text_printf(out, "  %s x%d = %s", words_of(t)->type, node, words_of(t)->set);
     print_number(t, from->view.fill, out);
-    rgc_text_add(out, ");\n");
+    rgc_text_printf(out, "%s;\n", words_of(t)->set_end);
   } else if (!by_row) {
     print_lane_loop(t, node, operand, rgc_text_chars(&data), out);
   } else {
@@ -197,7 +200,7 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
     if (load.guard.length) {
       rgc_text_printf(out, "!(%s) ? %s", load.guard.chars, words_of(t)->set);
       print_number(t, from->view.fill, out);
-      rgc_text_add(out, ") : ");
+      rgc_text_printf(out, "%s : ", words_of(t)->set_end);
     }
     print_row_load(t, &load, dtype, rgc_text_chars(&data), from->view.fill, out);
     rgc_text_add(out, ";\n");
@@ -225,7 +228,7 @@ static void print_random(const rgc_body_text *t, const rgc_node *node, rgc_text 
 static void print_coordinate(const rgc_body_text *t, int axis, bool tapped, rgc_text *out) {
   const char *from = tapped && axis == RGC_H ? t->space.met[0] : tapped && axis == RGC_W ? t->space.met[1] : t->space.coord[axis];
   if (axis == t->space.lane_axis) rgc_text_printf(out, "vec_count_from(%s)", from);
-  else rgc_text_printf(out, "%s(float)%s)", words_of(t)->set, from);
+  else rgc_text_printf(out, "%s(float)%s%s", words_of(t)->set, from, words_of(t)->set_end);
 }
 
 static void print_leaf(const rgc_body_text *t, const rgc_node *node, rgc_text *out) {
@@ -233,16 +236,17 @@ static void print_leaf(const rgc_body_text *t, const rgc_node *node, rgc_text *o
     case RGC_EXPR_CONST:
       rgc_text_add(out, words_of(t)->set);
       print_number(t, node->number, out);
-      rgc_text_add(out, ")");
+      rgc_text_add(out, words_of(t)->set_end);
       break;
     case RGC_EXPR_ACC: rgc_text_printf(out, "%s[%d]", t->acc, node->index); break;
     case RGC_EXPR_GATHER: rgc_text_printf(out, "gather[%d]", node->index); break;
     case RGC_EXPR_TAP:
-      rgc_text_printf(out, "%s(float)(%s * %" PRId64 " + %s))", words_of(t)->set, t->space.tap[0], t->space.tap_columns, t->space.tap[1]);
+      rgc_text_printf(out, "%s(float)(%s * %" PRId64 " + %s)%s", words_of(t)->set, t->space.tap[0], t->space.tap_columns, t->space.tap[1],
+                      words_of(t)->set_end);
       break;
     case RGC_EXPR_COORD: print_coordinate(t, node->index, false, out); break;
     case RGC_EXPR_TAP_COORD: print_coordinate(t, node->index, true, out); break;
-    case RGC_EXPR_SCALAR: rgc_text_printf(out, "%s%s[%d])", words_of(t)->set, words_of(t)->scalars, node->index); break;
+    case RGC_EXPR_SCALAR: rgc_text_printf(out, "%s%s[%d]%s", words_of(t)->set, words_of(t)->scalars, node->index, words_of(t)->set_end); break;
     case RGC_EXPR_RANDOM: print_random(t, node, out); break;
     default: rgc_internal_error("codegen", "no leaf: %s", rgc_expr_word(node->kind));
   }
@@ -278,9 +282,9 @@ static const char *const scalar_forms[RGC_EXPR_KIND_COUNT] = {
     [RGC_EXPR_MAX] = "$0 != $0 ? $0 : number_max($0, $1)", [RGC_EXPR_MIN] = "$0 != $0 ? $0 : number_min($0, $1)",
 };
 
-static const dialect vector_dialect = {.type = "vec", .set = "vec_set(", .infinity = "__builtin_inff()", .nan = "__builtin_nanf(\"\")",
+static const dialect vector_dialect = {.type = "vec", .set = "vec_set(", .set_end = ")", .infinity = "__builtin_inff()", .nan = "__builtin_nanf(\"\")",
                                        .scalars = "args->scalars", .max = "vec_max", .min = "vec_min", .forms = vector_forms};
-static const dialect scalar_dialect = {.type = "float", .set = "(", .infinity = "number_infinity()", .nan = "number_nan()",
+static const dialect scalar_dialect = {.type = "float", .set = "", .set_end = "", .infinity = "number_infinity()", .nan = "number_nan()",
                                        .scalars = "args->step->scalars", .max = "number_max", .min = "number_min", .forms = scalar_forms};
 
 static void print_mask(const rgc_body *body, int node, rgc_text *out) {

@@ -1,11 +1,11 @@
-/* target.h: what the compiler's passes must know of a machine, as data. Codegen fills it (codegen/cpu/targets.c). */
+/* target.h: what the compiler's passes must know of a machine, as data. Codegen fills it (targets.c of each target in codegen/). */
 #ifndef RGC_PASSES_TARGET_H
 #define RGC_PASSES_TARGET_H
 #include <stdint.h>
 
 typedef struct rgc_target {
   const char *name;         /* "cpu-avx512" */
-  int panel_lanes;          /* widest weight panel, in output channels */
+  int panel_lanes;          /* widest weight panel, in output channels; 0: weights are read as they lie */
   int min_panel_lanes;      /* narrowest */
   int block;                /* input channels of a block of a weight panel */
   int64_t tile_pixels;      /* output pixels a contract's tile should have */

@@ -5,6 +5,7 @@ rgc_plan *rgc_plan_create(rgc_network *network, rgc_arena *arena, rgc_diagnostic
   rgc_plan *plan = RGC_NEW(arena, rgc_plan);
   rgc_text source = {0}, line_map = {0};
   plan->arena = arena;
+  plan->network = network;
   plan->unfused = rgc_network_build(network, 1, network->class_set_count == 1, diags);
   rgc_network_source(network, &source, &line_map);
   plan->source = rgc_text_take(&source, arena);

@@ -78,7 +78,7 @@ static int times_found(const char *defines, const char *words) {
   return found;
 }
 
-Test(emu, mistakes_in_a_gemm_are_found) {
+Test(emu_errors, mistakes_in_a_gemm_are_found) {
   cr_assert_eq(times_found("#define MISTAKE_NO_WAIT\n", "is in flight: a cp_wait and a barrier must come before"), 6);
   int barrier = times_found("#define MISTAKE_NO_BARRIER\n", NULL);
   cr_assert(barrier == 6, "a missing barrier is found %d times of 6", barrier);
@@ -158,7 +158,7 @@ Test(emu, conv_with_tma_and_wgmma) {
   check_conv("#define COLUMNS 256\n", 256, false);
 }
 
-Test(emu, mistakes_in_a_conv_are_found) {
+Test(emu_errors, mistakes_in_a_conv_are_found) {
   static const conv_case shape = {2, 9, 9, 64, 64, 3, 1, 1};
   static const char *const defines[] = {"#define MISTAKE_NO_FULL\n", "#define MISTAKE_NO_EMPTY\n"};
   for (int i = 0; i < 2; i++) {

@@ -1,0 +1,12 @@
+/* cuda_emu.h: device cuda-emu (device.h): the launches of a CUDA program, in order, through the emulator (emu/emu.h). */
+#ifndef RGC_DEVICE_CUDA_EMU_H
+#define RGC_DEVICE_CUDA_EMU_H
+#include "runtime/device/device.h"
+
+/* A kernel that does what it must not (a wrong address, a deadlock) is a bug of rgc, and ends the process with what the emulator says. */
+void *rgc_cuda_emu_create(const rgc_graph *graph, const rgc_target *target, void *const *data, int threads, rgc_diagnostics *diags);
+void rgc_cuda_emu_destroy(void *program);
+void rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count);
+void rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds);
+void rgc_cuda_emu_tell(const void *program, rgc_device_facts *facts);
+#endif
