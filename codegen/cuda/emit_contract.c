@@ -16,9 +16,7 @@ typedef struct block_shape {
 
 /* Wide ones first; a group of few channels takes more of the other side instead. All have 256 threads. */
 static const block_shape plain_shapes[] = {{64, 64, 16, 4, 4, 0}, {128, 32, 16, 4, 4, 0}, {128, 16, 16, 4, 2, 0}, {256, 8, 16, 8, 1, 0}, {256, 4, 16, 4, 1, 0}, {0}};
-static const block_shape mma_shapes[] = {{128, 64, 32, 4, 8, 3}, {128, 32, 32, 4, 4, 3}, {0}};
-/* Steps that go through registers, of which a prologue takes many, are shorter. */
-static const block_shape mma_prologue_shapes[] = {{128, 64, 16, 4, 8, 3}, {128, 32, 16, 4, 4, 3}, {0}};
+static const block_shape mma_shapes[] = {{128, 64, 16, 4, 8, 4}, {128, 32, 16, 4, 4, 4}, {0}};
 enum { LEAST_MMA_CHANNELS = 17 }; /* fewer leave half of a tile empty */
 
 /* The narrowest that holds `channels`, or the widest. */
@@ -75,7 +73,7 @@ static void define_mma(rgc_cuda_text *k, const block_shape *shape) {
 
 static const block_shape *choose_pixels_shape(const rgc_cuda_text *k, int64_t channels) {
   bool mma = k->target->mma_products && channels >= LEAST_MMA_CHANNELS;
-  return choose_shape(!mma ? plain_shapes : plain_operand(k) ? mma_shapes : mma_prologue_shapes, channels);
+  return choose_shape(mma ? mma_shapes : plain_shapes, channels);
 }
 
 /* Shared memory of a block of contract_pixels.cuh or contract_mma.cuh, with rows as they are there. */

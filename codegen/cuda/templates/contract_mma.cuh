@@ -25,7 +25,7 @@
 #define A_ROW (BLOCK_K + 4)
 #define W_ROW (TRANSPOSED ? BLOCK_N + 8 : BLOCK_K + 4)
 #define STAGE_FLOATS (BLOCK_M * A_ROW + (TRANSPOSED ? BLOCK_K : BLOCK_N) * W_ROW)
-#define LOADS_A (BLOCK_M * BLOCK_K / THREADS)
+#define LOADS_A (BLOCK_M * 8 / THREADS)
 
 DEV int FN(lane)(void) { return (int)threadIdx.x % 32; }
 DEV int FN(warp_row)(void) { return (int)threadIdx.x / 32 / WARPS_N; }
@@ -44,23 +44,30 @@ DEV void FN(place_pixels)(const FN(place) *at, int m0, int *pixels) {
   }
 }
 
-/* Element k of pixel `row`: where it is in A; 0 where that is outside. */
-DEV int FN(find_a)(const FN(place) *at, const int *pixels, int row, int k, int k_end, int *n, int *h, int *w, int *c) {
-  const int tap = k / GROUP_A;
-  *n = pixels[3 * row];
-  *h = pixels[3 * row + 1] + tap / int_max(1, at->w.count) * A_TAP_STEP;
-  *w = pixels[3 * row + 2] + tap % int_max(1, at->w.count) * A_TAP_STEP;
-  *c = at->group * GROUP_A + k % GROUP_A;
-  return *n >= 0 && k < k_end && *h >= 0 && *h < A_H && *w >= 0 && *w < A_W;
+/* What k is: how far its tap is from a pixel's own place in A, and the channel of A. */
+typedef struct FN(element) {
+  int down, right, c, inside;
+} FN(element);
+
+DEV FN(element) FN(find_k)(const FN(place) *at, int k, int k_end) {
+  FN(element) to;
+  const int tap = k / GROUP_A, columns = int_max(1, at->w.count);
+  to.down = tap / columns * A_TAP_STEP;
+  to.right = tap % columns * A_TAP_STEP;
+  to.c = at->group * GROUP_A + k % GROUP_A;
+  to.inside = k < k_end;
+  return to;
 }
 
 #if A_ASYNC
 DEV void FN(copy_a)(const kernel_args *args, const FN(place) *at, const int *pixels, int k0, int k_end, float *to) {
   const float *from = args->operands[A_OPERAND];
-  for (int e = (int)threadIdx.x; e < BLOCK_M * BLOCK_K / A_ASYNC; e += THREADS) {
-    const int row = e / (BLOCK_K / A_ASYNC), kk = e % (BLOCK_K / A_ASYNC) * A_ASYNC;
-    int n, h, w, c, inside = FN(find_a)(at, pixels, row, k0 + kk, k_end, &n, &h, &w, &c);
-    const float *source = from + (inside ? ((n * A_H + h) * A_W + w) * A_C + c : 0);
+  const int kk = (int)threadIdx.x % (BLOCK_K / A_ASYNC) * A_ASYNC;
+  const FN(element) k = FN(find_k)(at, k0 + kk, k_end);
+  for (int row = (int)threadIdx.x / (BLOCK_K / A_ASYNC); row < BLOCK_M; row += THREADS / (BLOCK_K / A_ASYNC)) {
+    const int n = pixels[3 * row], h = pixels[3 * row + 1] + k.down, w = pixels[3 * row + 2] + k.right;
+    const int inside = k.inside && n >= 0 && h >= 0 && h < A_H && w >= 0 && w < A_W;
+    const float *source = from + (inside ? ((n * A_H + h) * A_W + w) * A_C + k.c : 0);
 #if A_ASYNC == 4
     cp_async_16(smem_u32(to + row * A_ROW + kk), source, inside ? 16 : 0);
 #else
@@ -69,22 +76,22 @@ DEV void FN(copy_a)(const kernel_args *args, const FN(place) *at, const int *pix
   }
 }
 #else
-/* A through its prologue; this thread's elements of a step, and where they go. */
-DEV void FN(load_a)(const kernel_args *args, const FN(place) *at, const int *pixels, int k0, int k_end, float *values) {
+/* A through its prologue: this thread's elements of part `part` of a step, and where they go. A step has BLOCK_K / 8 parts, as it has
+ * groups of products, so that few registers wait. */
+DEV void FN(load_a)(const kernel_args *args, const FN(element) *k, const int *pixels, int part, float *values) {
 #pragma unroll
   for (int i = 0; i < LOADS_A; i++) {
-    const int e = (int)threadIdx.x + i * THREADS;
-    int n, h, w, c, inside = FN(find_a)(at, pixels, e / BLOCK_K, k0 + e % BLOCK_K, k_end, &n, &h, &w, &c);
-    values[i] = inside ? CONTRACT_A(args, n, h, w, c) : 0.0f;
+    const int row = (int)threadIdx.x / BLOCK_K + (part * LOADS_A + i) * (THREADS / BLOCK_K);
+    const int n = pixels[3 * row], h = pixels[3 * row + 1] + k->down, w = pixels[3 * row + 2] + k->right;
+    const int inside = k->inside && n >= 0 && h >= 0 && h < A_H && w >= 0 && w < A_W;
+    values[i] = inside ? CONTRACT_A(args, n, h, w, k->c) : 0.0f;
   }
 }
 
-DEV void FN(store_a)(const float *values, float *to) {
+DEV void FN(store_a)(const float *values, int part, float *to) {
 #pragma unroll
-  for (int i = 0; i < LOADS_A; i++) {
-    const int e = (int)threadIdx.x + i * THREADS;
-    to[e / BLOCK_K * A_ROW + e % BLOCK_K] = values[i];
-  }
+  for (int i = 0; i < LOADS_A; i++)
+    to[((int)threadIdx.x / BLOCK_K + (part * LOADS_A + i) * (THREADS / BLOCK_K)) * A_ROW + (int)threadIdx.x % BLOCK_K] = values[i];
 }
 #endif
 
@@ -144,28 +151,25 @@ DEV void FN(read_weights)(const float *tile, int kk, u32 b[TILES_N][2]) {
 #endif
 }
 
-/* The products of one step. */
-DEV void FN(step)(const float *tile, float acc[THREAD_M][THREAD_N]) {
-  const float *tile_w = tile + BLOCK_M * A_ROW;
+/* The products of 8 k from kk on. */
+DEV void FN(products)(const float *tile, int kk, float acc[THREAD_M][THREAD_N]) {
   const int lane = FN(lane)();
-#pragma unroll 2
-  for (int kk = 0; kk < BLOCK_K; kk += 8) {
-    u32 b[TILES_N][2], b_high[TILES_N][2], b_low[TILES_N][2];
-    FN(read_weights)(tile_w, kk, b);
+  u32 b[TILES_N][2], a_high[TILES_M][4], a_low[TILES_M][4];
+  FN(read_weights)(tile + BLOCK_M * A_ROW, kk, b);
 #pragma unroll
-    for (int j = 0; j < TILES_N; j++) {
-      FN(split)(b[j][0], &b_high[j][0], &b_low[j][0]);
-      FN(split)(b[j][1], &b_high[j][1], &b_low[j][1]);
-    }
+  for (int i = 0; i < TILES_M; i++) {
+    u32 a[4];
+    ldmatrix_x4(a, smem_u32(tile + (FN(warp_row)() * WARP_M + i * 16 + lane % 16) * A_ROW + kk + lane / 16 * 4));
 #pragma unroll
-    for (int i = 0; i < TILES_M; i++) {
-      u32 a[4], a_high[4], a_low[4];
-      ldmatrix_x4(a, smem_u32(tile + (FN(warp_row)() * WARP_M + i * 16 + lane % 16) * A_ROW + kk + lane / 16 * 4));
+    for (int e = 0; e < 4; e++) FN(split)(a[e], &a_high[i][e], &a_low[i][e]);
+  }
 #pragma unroll
-      for (int e = 0; e < 4; e++) FN(split)(a[e], &a_high[e], &a_low[e]);
+  for (int j = 0; j < TILES_N; j++) {
+    u32 b_high[2], b_low[2];
+    FN(split)(b[j][0], &b_high[0], &b_low[0]);
+    FN(split)(b[j][1], &b_high[1], &b_low[1]);
 #pragma unroll
-      for (int j = 0; j < TILES_N; j++) FN(multiply)(acc, i, j, a_high, a_low, b_high[j], b_low[j]);
-    }
+    for (int i = 0; i < TILES_M; i++) FN(multiply)(acc, i, j, a_high[i], a_low[i], b_high, b_low);
   }
 }
 
@@ -190,8 +194,11 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
   }
 #if !A_ASYNC
   float values[LOADS_A];
-  FN(load_a)(args, at, pixels, 0, k_end, values);
-  FN(store_a)(values, stages);
+  FN(element) k = FN(find_k)(at, (int)threadIdx.x % BLOCK_K, k_end);
+  for (int part = 0; part < BLOCK_K / 8; part++) {
+    FN(load_a)(args, &k, pixels, part, values);
+    FN(store_a)(values, part, stages);
+  }
 #endif
 #pragma unroll 1
   for (int s = 0; s < steps; s++) {
@@ -205,12 +212,18 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
 #endif
     cp_commit();
 #if !A_ASYNC
-    if (s + 1 < steps) FN(load_a)(args, at, pixels, (s + 1) * BLOCK_K, k_end, values);
+    k = FN(find_k)(at, (s + 1) * BLOCK_K + (int)threadIdx.x % BLOCK_K, k_end);
 #endif
-    FN(step)(stages + s % STAGES * STAGE_FLOATS, acc);
+#pragma unroll
+    for (int part = 0; part < BLOCK_K / 8; part++) {
 #if !A_ASYNC
-    if (s + 1 < steps) FN(store_a)(values, stages + (s + 1) % STAGES * STAGE_FLOATS);
+      if (s + 1 < steps) FN(load_a)(args, &k, pixels, part, values);
 #endif
+      FN(products)(stages + s % STAGES * STAGE_FLOATS, part * 8, acc);
+#if !A_ASYNC
+      if (s + 1 < steps) FN(store_a)(values, part, stages + (s + 1) % STAGES * STAGE_FLOATS);
+#endif
+    }
   }
   cp_wait(0);
   __syncthreads(); /* the next pixels may overwrite all of it */

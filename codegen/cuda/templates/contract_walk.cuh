@@ -33,7 +33,7 @@ DEV void FN(finish)(const kernel_args *args, const FN(place) *at, int m0, const 
   const int image_points = int_max(1, at->h.points * at->w.points), columns = int_max(1, at->w.points);
   const int column = (int)threadIdx.x % BLOCK_N, o = at->channel + column;
   const int rows = o < GROUP_OUT ? int_min(BLOCK_M, at->h.points * at->w.points * at->images - m0) : 0;
-#pragma unroll 2
+#pragma unroll 1
   for (int row = (int)threadIdx.x / BLOCK_N; row < rows; row += MERGE_ROWS) {
     const int p = (m0 + row) % image_points, n = at->image + (m0 + row) / image_points;
     const int h = p / columns * OUT_STEP + at->first_h, w = p % columns * OUT_STEP + at->first_w;
