@@ -28,8 +28,8 @@ typedef struct emu_program {
 enum { TEXTS = 8 };
 
 /* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
-static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, rgc_arena *arena,
-                             rgc_diagnostics *diags) {
+static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, bool watched,
+                             rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_text texts[TEXTS] = {0};
   rgc_template made[TEXTS];
   int count = code->function_count < TEXTS ? code->function_count : TEXTS;
@@ -38,7 +38,7 @@ static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *temp
     rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
   }
   for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
-  return rgc_emu_module_build(made, count, templates, template_count, diags);
+  return rgc_emu_module_build(made, count, templates, template_count, watched, diags);
 }
 
 static void bind(emu_program *p, void *const *data) {
@@ -82,11 +82,11 @@ static void register_values(emu_program *p, void *const *data) {
 
 void *rgc_cuda_emu_create(const rgc_graph *graph, const rgc_target *target, void *const *data, int threads, rgc_diagnostics *diags) {
   (void)threads;
-  return rgc_cuda_emu_create_with(graph, target, data, rgc_cuda_templates, rgc_cuda_template_count, diags);
+  return rgc_cuda_emu_create_with(graph, target, data, rgc_cuda_templates, rgc_cuda_template_count, false, diags);
 }
 
 void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target, void *const *data, const rgc_template *templates,
-                               int template_count, rgc_diagnostics *diags) {
+                               int template_count, bool watched, rgc_diagnostics *diags) {
   const rgc_cuda_target *cuda = rgc_cuda_target_choose(target->name, diags);
   if (!cuda) return NULL;
   rgc_arena *arena = rgc_arena_create();
@@ -94,7 +94,7 @@ void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target,
   *p = (emu_program){.arena = arena, .graph = graph};
   double start = rgc_now_seconds();
   p->code = rgc_cuda_emit(graph, cuda, arena, diags);
-  p->module = p->code ? build(p->code, templates, template_count, arena, diags) : NULL;
+  p->module = p->code ? build(p->code, templates, template_count, watched, arena, diags) : NULL;
   p->compile_seconds = rgc_now_seconds() - start;
   if (!p->module) return rgc_arena_destroy(arena), NULL;
   p->emu = rgc_emu_create();

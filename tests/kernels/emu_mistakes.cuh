@@ -82,6 +82,44 @@ RGC_KERNEL(copy_without_wait, 32, 1, mistake_args) {
   args.x[threadIdx.x] = lds_f32(base);
 }
 
+RGC_KERNEL(ordinary_race, 64, 1, mistake_args) {
+  RGC_SHARED(shared);
+  float *held = (float *)shared;
+  held[threadIdx.x] = 0.0f;
+  __syncthreads();
+  held[threadIdx.x] = args.x[threadIdx.x];
+  args.x[threadIdx.x] = held[threadIdx.x ^ 32]; /* of the other warp */
+}
+
+RGC_KERNEL(ordinary_overwrite, 64, 1, mistake_args) {
+  RGC_SHARED(shared);
+  float *held = (float *)shared;
+  if (threadIdx.x < 32) held[threadIdx.x] = args.x[threadIdx.x];
+  __syncthreads();
+  const float v = held[threadIdx.x % 32];
+  if (threadIdx.x < 32) held[threadIdx.x] = v + 1.0f; /* the other warp may not have read it */
+  args.x[threadIdx.x] = v;
+}
+
+RGC_KERNEL(ordinary_read_of_a_copy, 32, 1, mistake_args) {
+  RGC_SHARED(shared);
+  cp_async_16(smem_u32(shared) + threadIdx.x * 16, args.x, 16);
+  cp_commit();
+  args.x[threadIdx.x] = ((float *)shared)[threadIdx.x * 4];
+}
+
+RGC_KERNEL(ordinary_read_of_nothing, 32, 1, mistake_args) {
+  RGC_SHARED(shared);
+  args.x[threadIdx.x] = ((float *)shared)[threadIdx.x];
+}
+
+RGC_KERNEL(ordinary_misaligned, 32, 1, mistake_args) {
+  RGC_SHARED(shared);
+  ((float *)shared)[threadIdx.x] = 1.0f;
+  __syncthreads();
+  args.x[threadIdx.x] = (float)((u64 *)(shared + 4))[threadIdx.x % 8];
+}
+
 #if RGC_HAS_TMA
 RGC_KERNEL(wait_for_bytes_that_never_come, 64, 1, mistake_args) {
   RGC_SHARED(shared);

@@ -13,8 +13,8 @@ typedef struct emu_fixture {
 
 /* The text of tests/kernels/FILE under its name, after `defines` ("#define A 1\n"). Of the arena. */
 rgc_template emu_kernel_text(rgc_arena *arena, const char *file, const char *defines);
-/* Compiles or fails the test. */
-emu_fixture emu_fixture_open(const char *file, const char *defines);
+/* Compiles or fails the test. Watched: emu.h. */
+emu_fixture emu_fixture_open(const char *file, const char *defines, bool watched);
 void emu_fixture_close(emu_fixture *f);
 bool emu_fixture_run(emu_fixture *f, const char *kernel, unsigned int blocks_x, unsigned int blocks_y, unsigned int threads, size_t shared_bytes,
                      const void *args, size_t args_bytes);

@@ -93,14 +93,14 @@ static uint64_t step(bench *b, void *program, const rgc_emu_options *options) {
   return hash | 1;
 }
 
-static void *create(bench *b, const rgc_template *templates) {
-  void *program = rgc_cuda_emu_create_with(b->compilation->graph, &b->target->facts, b->data, templates, rgc_cuda_template_count, &b->diags);
+static void *create(bench *b, const rgc_template *templates, bool watched) {
+  void *program = rgc_cuda_emu_create_with(b->compilation->graph, &b->target->facts, b->data, templates, rgc_cuda_template_count, watched, &b->diags);
   cr_assert(program, "%s", b->diags.count ? b->diags.items[b->diags.count - 1].message : "");
   return program;
 }
 
 static uint64_t right_hash(bench *b) {
-  void *program = create(b, rgc_cuda_templates);
+  void *program = create(b, rgc_cuda_templates, false);
   uint64_t hash = step(b, program, &(rgc_emu_options){.in_order = true});
   cr_assert(hash, "%s", b->diags.count ? b->diags.items[0].message : "");
   rgc_cuda_emu_destroy(program);
@@ -110,12 +110,17 @@ static uint64_t right_hash(bench *b) {
 Test(cuda_mutations, results_do_not_depend_on_the_order) {
   bench *b = open_bench(RGC_PROGRAM_TRAIN);
   uint64_t right = right_hash(b);
-  void *program = create(b, rgc_cuda_templates);
+  void *program = create(b, rgc_cuda_templates, false);
   for (int i = 0; i < 6; i++) {
     rgc_emu_options options = {.seed = b->seed + 1000 * (uint64_t)i, .async = (rgc_emu_async)(i % 3), .portable_switch = i == 5};
     cr_assert_eq(step(b, program, &options), right, "seed %llu, async %d: %s", (unsigned long long)options.seed, options.async,
                  b->diags.count ? b->diags.items[0].message : "other bits");
   }
+  rgc_cuda_emu_destroy(program);
+  program = create(b, rgc_cuda_templates, true); /* and no races, nothing read that was not written */
+  for (int i = 0; i < 2; i++)
+    cr_assert_eq(step(b, program, &(rgc_emu_options){.seed = b->seed, .async = i ? RGC_EMU_EARLY : RGC_EMU_LATE}), right, "watched: %s",
+                 b->diags.count ? b->diags.items[0].message : "other bits");
   rgc_cuda_emu_destroy(program);
   close_bench(b);
 }
@@ -173,7 +178,7 @@ static void check_mutations(rgc_program_kind kind, const mutation *mutations, si
   bench *b = open_bench(kind);
   uint64_t right = right_hash(b);
   for (size_t i = 0; i < count; i++) {
-    void *program = create(b, mutate(b, &mutations[i]));
+    void *program = create(b, mutate(b, &mutations[i]), false);
     bool found = false;
     for (int launch = 0; launch < 8 && !found; launch++) {
       rgc_emu_options options = {.seed = b->seed + 1000 * (uint64_t)launch, .async = launch % 2 ? RGC_EMU_EARLY : RGC_EMU_LATE};

@@ -165,7 +165,7 @@ static void check_all(emu_fixture *f) {
 }
 
 Test(emu, primitives) {
-  emu_fixture f = emu_fixture_open("emu_primitives.cuh", "");
+  emu_fixture f = emu_fixture_open("emu_primitives.cuh", "", false);
   for (int async = RGC_EMU_LATE; async <= RGC_EMU_MIXED; async++) {
     f.options.async = (rgc_emu_async)async;
     check_all(&f);
@@ -176,10 +176,19 @@ Test(emu, primitives) {
 }
 
 Test(emu, primitives_with_the_portable_switch) {
-  emu_fixture f = emu_fixture_open("emu_primitives.cuh", "");
+  emu_fixture f = emu_fixture_open("emu_primitives.cuh", "", false);
   if (!rgc_fiber_has_own_switch()) cr_log_error("SKIPPED: this machine has no switch of its own, so only ucontext was tried");
   f.options.portable_switch = true;
   check_all(&f);
+  emu_fixture_close(&f);
+}
+
+Test(emu, primitives_watched) {
+  emu_fixture f = emu_fixture_open("emu_primitives.cuh", "", true);
+  for (int async = RGC_EMU_LATE; async <= RGC_EMU_MIXED; async++) {
+    f.options.async = (rgc_emu_async)async;
+    check_all(&f);
+  }
   emu_fixture_close(&f);
 }
 

@@ -48,8 +48,8 @@ static void check_gemm(emu_fixture *f, int m, int n, int k) {
   free_gemm(f, &args);
 }
 
-Test(emu, gemm) {
-  emu_fixture f = emu_fixture_open("emu_gemm.cuh", "");
+static void check_gemms(bool watched) {
+  emu_fixture f = emu_fixture_open("emu_gemm.cuh", "", watched);
   for (int async = RGC_EMU_LATE; async <= RGC_EMU_MIXED; async++) {
     f.options.async = (rgc_emu_async)async;
     f.options.portable_switch = async == RGC_EMU_MIXED;
@@ -60,9 +60,12 @@ Test(emu, gemm) {
   emu_fixture_close(&f);
 }
 
+Test(emu, gemm) { check_gemms(false); }
+Test(emu, gemm_watched) { check_gemms(true); }
+
 /* How many of 6 launches (late and early, three seeds) say so, or give wrong results. */
-static int times_found(const char *defines, const char *words) {
-  emu_fixture f = emu_fixture_open("emu_gemm.cuh", defines);
+static int times_found(const char *defines, bool watched, const char *words) {
+  emu_fixture f = emu_fixture_open("emu_gemm.cuh", defines, watched);
   int found = 0;
   for (int i = 0; i < 6; i++) {
     gemm_args args;
@@ -79,11 +82,12 @@ static int times_found(const char *defines, const char *words) {
 }
 
 Test(emu_errors, mistakes_in_a_gemm_are_found) {
-  cr_assert_eq(times_found("#define MISTAKE_NO_WAIT\n", "is in flight: a cp_wait and a barrier must come before"), 6);
-  int barrier = times_found("#define MISTAKE_NO_BARRIER\n", NULL);
+  cr_assert_eq(times_found("#define MISTAKE_NO_WAIT\n", false, "is in flight: a cp_wait and a barrier must come before"), 6);
+  int barrier = times_found("#define MISTAKE_NO_BARRIER\n", false, NULL);
   cr_assert(barrier == 6, "a missing barrier is found %d times of 6", barrier);
-  cr_assert_eq(times_found("#define MISTAKE_SWIZZLE\n", NULL), 6);
-  cr_assert_eq(times_found("#define MISTAKE_TAIL\n", "out of bounds: global memory"), 6);
+  cr_assert_eq(times_found("#define MISTAKE_NO_BARRIER\n", true, ""), 6);
+  cr_assert_eq(times_found("#define MISTAKE_SWIZZLE\n", false, NULL), 6);
+  cr_assert_eq(times_found("#define MISTAKE_TAIL\n", false, "out of bounds: global memory"), 6);
 }
 
 typedef struct conv_args {
@@ -138,9 +142,9 @@ static double run_conv(emu_fixture *f, const conv_case *s, int columns, bool rel
   return worst;
 }
 
-static void check_conv(const char *defines, int columns, bool relu) {
+static void check_conv(const char *defines, int columns, bool relu, bool watched) {
   static const conv_case cases[] = {{2, 9, 9, 64, 128, 3, 1, 1}, {3, 7, 5, 128, 128, 3, 2, 1}, {1, 12, 13, 64, 256, 1, 1, 0}};
-  emu_fixture f = emu_fixture_open("emu_conv.cuh", defines);
+  emu_fixture f = emu_fixture_open("emu_conv.cuh", defines, watched);
   for (int i = 0; i < 3; i++)
     for (int async = RGC_EMU_LATE; async <= RGC_EMU_MIXED; async++) {
       f.options.async = (rgc_emu_async)async;
@@ -153,16 +157,16 @@ static void check_conv(const char *defines, int columns, bool relu) {
 }
 
 Test(emu, conv_with_tma_and_wgmma) {
-  check_conv("#define COLUMNS 64\n", 64, false);
-  check_conv("#define COLUMNS 128\n#define A_FROM_REGISTERS\n", 128, true);
-  check_conv("#define COLUMNS 256\n", 256, false);
+  check_conv("#define COLUMNS 64\n", 64, false, false);
+  check_conv("#define COLUMNS 128\n#define A_FROM_REGISTERS\n", 128, true, true);
+  check_conv("#define COLUMNS 256\n", 256, false, false);
 }
 
 Test(emu_errors, mistakes_in_a_conv_are_found) {
   static const conv_case shape = {2, 9, 9, 64, 64, 3, 1, 1};
   static const char *const defines[] = {"#define MISTAKE_NO_FULL\n", "#define MISTAKE_NO_EMPTY\n"};
   for (int i = 0; i < 2; i++) {
-    emu_fixture f = emu_fixture_open("emu_conv.cuh", defines[i]);
+    emu_fixture f = emu_fixture_open("emu_conv.cuh", defines[i], false);
     for (int early = 0; early < 2; early++) {
       int found = 0;
       f.options.async = early ? RGC_EMU_EARLY : RGC_EMU_LATE;

@@ -55,8 +55,36 @@ static void check_mistake(emu_fixture *f, const mistake *m, float *x) {
   emu_fixture_clear(f);
 }
 
+/* Told where ordinary accesses are watched, the first time, whatever the order. */
+static const mistake watched_mistakes[] = {
+    {"ordinary_shared_just_past_the_end", 32, 124, {"lane 31", "an ordinary store touches 4 bytes of shared memory at offset 124, out of bounds", "the block has 124 bytes"}},
+    {"read_before_write", 64, 128, {"shared", "offset", ""}},
+    {"ordinary_race", 64, 256, {"race: an ordinary", "no barrier between", "its last primitive was __syncthreads at emu_mistakes.cuh:"}},
+    {"ordinary_overwrite", 64, 128, {"race: an ordinary", "shared offset", "no barrier between"}},
+    {"ordinary_read_of_a_copy", 32, 512, {"an ordinary load reads shared offset", "while the cp_async of thread", "cp_commit at emu_mistakes.cuh:"}},
+    {"ordinary_read_of_nothing", 32, 128, {"an ordinary load reads shared memory at offset", "that was never written", ""}},
+    {"ordinary_misaligned", 32, 128, {"an ordinary load at shared offset", "misaligned: it must be a multiple of 8", ""}},
+};
+
+Test(emu_errors, each_mistake_of_ordinary_code_is_told_when_watched) {
+  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "", true);
+  mistake_args args = {.x = emu_random_floats(&f, "x", 256), .count = 256};
+  for (size_t i = 0; i < sizeof watched_mistakes / sizeof *watched_mistakes; i++) {
+    const mistake *m = &watched_mistakes[i];
+    for (int k = 0; k < 4; k++, f.options.seed++) {
+      f.options.in_order = k == 0;
+      f.options.async = k % 2 ? RGC_EMU_EARLY : RGC_EMU_LATE;
+      cr_assert_not(emu_fixture_run(&f, m->kernel, 1, 1, m->threads, m->shared_bytes, &args, sizeof args), "%s was not found", m->kernel);
+      for (int w = 0; w < 3; w++)
+        cr_assert(strstr(emu_fixture_message(&f), m->words[w]), "%s: no '%s' in: %s", m->kernel, m->words[w], emu_fixture_message(&f));
+      emu_fixture_clear(&f);
+    }
+  }
+  emu_fixture_close(&f);
+}
+
 Test(emu_errors, each_mistake_is_told) {
-  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "");
+  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "", false);
   float *x = emu_random_floats(&f, "x", 256);
   for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) check_mistake(&f, &mistakes[i], x);
   emu_fixture_close(&f);
@@ -71,7 +99,7 @@ static int line_of(emu_fixture *f, const char *comment) {
 }
 
 Test(emu_errors, a_deadlock_names_the_line) {
-  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "");
+  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "", false);
   mistake_args args = {.x = emu_random_floats(&f, "x", 256), .count = 256};
   char words[100];
   cr_assert_not(emu_fixture_run(&f, "half_a_block_waits", 1, 1, 128, 0, &args, sizeof args));
@@ -84,7 +112,7 @@ Test(emu_errors, a_deadlock_names_the_line) {
 
 /* A launch that the driver would refuse; and after all these errors the same device still works. */
 Test(emu_errors, launches_are_checked) {
-  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "");
+  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "", false);
   mistake_args args = {.x = emu_random_floats(&f, "x", 256), .count = 255};
   struct {
     const char *kernel;
@@ -110,7 +138,7 @@ Test(emu_errors, launches_are_checked) {
 
 /* Two of the same seed are the same launch. */
 Test(emu_errors, a_seed_repeats_a_launch) {
-  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "");
+  emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "", false);
   mistake_args args = {.x = emu_random_floats(&f, "x", 256), .count = 256};
   char first[2000];
   f.options.async = RGC_EMU_MIXED;

@@ -34,6 +34,7 @@ typedef struct emu_box {
   CALL(void, mma_bf16, float *d, const unsigned int *a, unsigned int b0, unsigned int b1)                              \
   CALL(void, mma_tf32, float *d, const unsigned int *a, unsigned int b0, unsigned int b1)                              \
   CALL(void *, shared_at, unsigned int address, int bytes, int writes) /* checked, for one access */                   \
+  CALL(void, watch, const void *address, int bytes, int writes)        /* an ordinary access to shared memory */       \
   CALL(void *, global_at, const void *address, int bytes, int writes)                                                  \
   CALL(void, cp_async, unsigned int to, const void *from, int size, int bytes)                                         \
   CALL(void, cp_commit, int unused)                                                                                    \

@@ -19,6 +19,10 @@ void rgc_emu_bind(emu_view *view) { rgc_emu = view; }
     rgc_emu->call_##call(rgc_emu, &emu_here, __VA_ARGS__);                 \
   })
 
+#ifdef RGC_EMU_WATCH
+#include "codegen/cuda/templates/emu_watch.cuh"
+#endif
+
 #define __global__
 #define __device__
 #define __host__

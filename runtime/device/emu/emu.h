@@ -4,7 +4,7 @@
  * for tests, and for who changes kernels without a GPU: it finds wrong indices, layouts, barriers, waits, and says who was where.
  * What it cannot see is told in docs/KERNELS.md. Blocks run one after another in an order drawn from the seed.
  *
- *   rgc_emu_module *module = rgc_emu_module_build(&text, 1, rgc_cuda_templates, rgc_cuda_template_count, arena, diags);
+ *   rgc_emu_module *module = rgc_emu_module_build(&text, 1, rgc_cuda_templates, rgc_cuda_template_count, false, diags);
  *   rgc_emu *emu = rgc_emu_create();
  *   float *y = rgc_emu_alloc(emu, "y", bytes);
  *   rgc_emu_launch launch = {.kernel = "scale", .grid = {4, 1, 1}, .block = {128, 1, 1}, .args = &args, .args_bytes = sizeof args};
@@ -55,9 +55,10 @@ void rgc_emu_free(rgc_emu *emu, void *memory);
 /* Memory of someone else that kernels may use. Once there is any memory, primitives refuse addresses in none. */
 void rgc_emu_register(rgc_emu *emu, const char *name, void *memory, size_t size_bytes);
 
-/* Compiles the texts, one library each, several at once. NULL with a diagnostic. Lives until _close. */
+/* Compiles the texts, one library each, several at once. NULL with a diagnostic. Lives until _close. Watched: ordinary accesses to shared memory
+ * are checked as those of primitives are, and races between warps are told; some times slower. */
 rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, const rgc_template *headers, int header_count,
-                                     rgc_diagnostics *diags);
+                                     bool watched, rgc_diagnostics *diags);
 void rgc_emu_module_close(rgc_emu_module *module); /* NULL is allowed */
 
 /* Runs all blocks. False with a diagnostic that says which kernel, block and thread did what at which line; memory then holds

@@ -27,6 +27,7 @@ void rgc_emu_destroy(rgc_emu *emu) {
   }
   for (size_t i = 0; i < sizeof emu->groups / sizeof *emu->groups; i++) free(emu->groups[i].items);
   emu_memory_destroy(emu);
+  emu_race_close(emu);
   free(emu->mbarriers);
   free(emu->tmas);
   free(emu->threads);
@@ -92,6 +93,7 @@ static void open_launch(rgc_emu *emu, const emu_kernel *kernel, const rgc_emu_la
   emu->view.block_size = (emu_index){block[0], block[1], block[2]};
   emu->view.grid_size = (emu_index){grid[0], grid[1], grid[2]};
   emu_shared_open(emu, launch->shared_bytes);
+  emu_race_open(emu, kernel->watched);
   kernel->bind(&emu->view);
 }
 

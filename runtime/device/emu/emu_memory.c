@@ -100,7 +100,8 @@ static void check_landed(rgc_emu *emu, const emu_site *site, unsigned int offset
     if (emu->flights[word]) fail_in_flight(emu, site, word * 4, emu->flights[word], does);
 }
 
-const void *emu_shared_read(rgc_emu *emu, const emu_site *site, unsigned int address, int bytes, int align) {
+/* Without a look for races. */
+const void *emu_shared_peek(rgc_emu *emu, const emu_site *site, unsigned int address, int bytes, int align) {
   unsigned int offset = emu_shared_offset(emu, site, address, bytes, align);
   const unsigned char *at = emu->view.shared + offset;
   check_landed(emu, site, offset, bytes, "reads");
@@ -114,17 +115,39 @@ const void *emu_shared_read(rgc_emu *emu, const emu_site *site, unsigned int add
   return at;
 }
 
+const void *emu_shared_read(rgc_emu *emu, const emu_site *site, unsigned int address, int bytes, int align) {
+  const void *at = emu_shared_peek(emu, site, address, bytes, align);
+  emu_race_read(emu, site, address - EMU_SHARED_WINDOW, bytes);
+  return at;
+}
+
 void *emu_call_shared_at(emu_view *view, const emu_site *site, unsigned int address, int bytes, int writes) {
   rgc_emu *emu = emu_of(view);
   emu->current->site = site;
   if (!writes) return (void *)emu_shared_read(emu, site, address, bytes, bytes);
   unsigned int offset = emu_shared_offset(emu, site, address, bytes, bytes);
   check_landed(emu, site, offset, bytes, "writes");
+  emu_race_write(emu, site, offset, bytes, false);
   return emu->view.shared + offset;
+}
+
+/* Copies of a few bytes of a larger struct may have any alignment. */
+void emu_call_watch(emu_view *view, const emu_site *site, const void *address, int bytes, int writes) {
+  rgc_emu *emu = emu_of(view);
+  unsigned int where = (unsigned int)((const unsigned char *)address - view->shared) + EMU_SHARED_WINDOW;
+  int align = bytes & (bytes - 1) ? 1 : bytes > 16 ? 16 : bytes;
+  if (!writes) {
+    emu_shared_read(emu, site, where, bytes, align);
+    return;
+  }
+  unsigned int offset = emu_shared_offset(emu, site, where, bytes, align);
+  check_landed(emu, site, offset, bytes, "writes");
+  emu_race_write(emu, site, offset, bytes, false);
 }
 
 void emu_shared_take_off(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes, int by) {
   check_landed(emu, site, offset, bytes, "writes");
+  emu_race_write(emu, site, offset, bytes, by == IN_TMA);
   for (unsigned int word = offset / 4; word < (offset + (unsigned int)bytes) / 4; word++) emu->flights[word] = (unsigned short)by;
 }
 

@@ -14,11 +14,14 @@
 
 /* -O1: kernels run as long as they take to compile. Stacks are touched page by page, so that none is jumped over. */
 static const char flags[] = "-DRGC_EMU -O1 -fstack-clash-protection";
+/* Calls for ordinary accesses (emu_watch.cuh), and not the library that they are of. */
+static const char watch_flags[] = "-DRGC_EMU -DRGC_EMU_WATCH -O1 -fstack-clash-protection -fsanitize=thread -nodefaultlibs -lc";
 
 struct rgc_emu_module {
   rgc_arena *arena;
   void **libraries; /* one a text */
   int count;
+  bool watched;
 };
 
 typedef struct workshop {
@@ -61,7 +64,7 @@ static bool make_dir(workshop *shop) {
   return false;
 }
 
-static bool compile_texts(workshop *shop, const rgc_template *texts, int count) {
+static bool compile_texts(workshop *shop, const rgc_template *texts, int count, bool watched) {
   rgc_compile_job *jobs = RGC_NEW_ARRAY(shop->arena, rgc_compile_job, count + 1);
   for (int i = 0; i < count; i++) {
     jobs[i] = (rgc_compile_job){.source = rgc_arena_printf(shop->arena, "%s/text%d.c", shop->dir, i),
@@ -71,7 +74,7 @@ static bool compile_texts(workshop *shop, const rgc_template *texts, int count) 
     if (!write_text(shop, rgc_arena_printf(shop->arena, "text%d.c", i), line, texts[i].text)) return false;
   }
   long processors = sysconf(_SC_NPROCESSORS_ONLN);
-  return rgc_compile_all(jobs, count, (int)(processors > 1 ? processors : 1), flags, shop->dir, shop->diags);
+  return rgc_compile_all(jobs, count, (int)(processors > 1 ? processors : 1), watched ? watch_flags : flags, shop->dir, shop->diags);
 }
 
 static bool open_libraries(workshop *shop, rgc_emu_module *module) {
@@ -83,14 +86,14 @@ static bool open_libraries(workshop *shop, rgc_emu_module *module) {
 }
 
 rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, const rgc_template *headers, int header_count,
-                                     rgc_diagnostics *diags) {
+                                     bool watched, rgc_diagnostics *diags) {
   rgc_arena *arena = rgc_arena_create();
   workshop shop = {.arena = rgc_arena_create(), .diags = diags};
   rgc_emu_module *module = RGC_NEW(arena, rgc_emu_module);
-  *module = (rgc_emu_module){.arena = arena, .count = text_count, .libraries = RGC_NEW_ARRAY(arena, void *, text_count + 1)};
+  *module = (rgc_emu_module){.arena = arena, .count = text_count, .watched = watched, .libraries = RGC_NEW_ARRAY(arena, void *, text_count + 1)};
   bool made = make_dir(&shop), good = made;
   for (int i = 0; good && i < header_count; i++) good = write_text(&shop, headers[i].name, "", headers[i].text);
-  good = good && compile_texts(&shop, texts, text_count) && open_libraries(&shop, module);
+  good = good && compile_texts(&shop, texts, text_count, watched) && open_libraries(&shop, module);
   if (made) nftw(shop.dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
   rgc_arena_destroy(shop.arena);
   if (!good) rgc_emu_module_close(module);
@@ -114,6 +117,7 @@ bool emu_module_find(const rgc_emu_module *module, const char *name, emu_kernel 
     memcpy(&kernel->entry, &entry, sizeof entry);
     memcpy(&kernel->bind, &bind, sizeof bind);
     kernel->limits = limit;
+    kernel->watched = module->watched;
     return true;
   }
   return false;

@@ -7,6 +7,7 @@
 typedef struct emu_kernel {
   void (*entry)(const void *args);
   void (*bind)(emu_view *view); /* of its library, for this OS thread */
+  bool watched;
   const unsigned int *limits;   /* threads a block at most; bytes of args */
 } emu_kernel;
 

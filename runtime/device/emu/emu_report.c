@@ -80,6 +80,11 @@ void emu_fail(rgc_emu *emu, const emu_site *site, const char *format, ...) {
   va_end(args);
   emu_begin_message(emu);
   rgc_text_add(&emu->message, text);
+  if (site && !site->line && emu->current && emu->current->site) {
+    rgc_text_add(&emu->message, "; its last primitive was ");
+    add_site(emu->current->site, &emu->message);
+    site = emu->current->site;
+  }
   emu->failed_at = site;
   leave_block(emu);
 }

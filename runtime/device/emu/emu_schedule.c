@@ -33,7 +33,8 @@ void emu_poll(rgc_emu *emu, unsigned int what) {
 
 /* Barriers. */
 
-static void release_barrier(rgc_emu *emu, int id) {
+static void release_barrier(rgc_emu *emu, int id, bool current_too) {
+  emu_race_pass(emu, id, current_too);
   emu->barrier_arrived[id] = emu->barrier_threads[id] = 0;
   for (int i = 0; i < emu->thread_count; i++)
     if (emu->threads[i].wait == EMU_AT_BARRIER && emu->threads[i].barrier == id) emu->threads[i].wait = EMU_READY;
@@ -61,7 +62,8 @@ void emu_call_barrier(emu_view *view, const emu_site *site, int id, int threads,
   if (emu->barrier_arrived[id] && emu->barrier_threads[id] != threads)
     emu_fail(emu, site, "barrier %d is for %d threads here and for %d elsewhere", id, threads, emu->barrier_threads[id]);
   emu->barrier_threads[id] = threads;
-  if (++emu->barrier_arrived[id] == (threads ? threads : emu->live)) release_barrier(emu, id);
+  emu_race_arrive(emu, id);
+  if (++emu->barrier_arrived[id] == (threads ? threads : emu->live)) release_barrier(emu, id, wait);
   else if (wait) emu_leave(emu, EMU_AT_BARRIER);
 }
 
@@ -108,7 +110,7 @@ static void end_thread(rgc_emu *emu) {
   emu->live--;
   self->warp->live--;
   if (self->warp->arrived) emu_fail_divergent(emu, self->warp->site, "a lane of the warp has ended");
-  if (emu->barrier_arrived[0] && !emu->barrier_threads[0] && emu->barrier_arrived[0] == emu->live) release_barrier(emu, 0);
+  if (emu->barrier_arrived[0] && !emu->barrier_threads[0] && emu->barrier_arrived[0] == emu->live) release_barrier(emu, 0, false);
   for (;;) emu_leave(emu, EMU_DONE);
 }
 
@@ -138,6 +140,7 @@ static void prepare_block(rgc_emu *emu) {
   emu->mbarrier_count = emu->tma_count = 0;
   emu_wgmma_reset(emu);
   emu_shared_poison(emu);
+  emu_race_reset(emu);
   for (int i = 0; i < emu->thread_count; i++) prepare_thread(emu, i);
   for (int i = 0; i < emu->warp_count; i++) {
     emu_warp *warp = &emu->warps[i];

@@ -72,6 +72,7 @@ typedef struct emu_mbarrier {
   unsigned int at; /* shared offset */
   unsigned int count, pending, phase;
   int64_t bytes;   /* expected and not yet there */
+  unsigned int clock[MAX_THREADS / LANES]; /* what those who wait will know (emu_race.c) */
 } emu_mbarrier;
 
 /* A TMA copy under way. */
@@ -94,6 +95,7 @@ typedef struct emu_product {
 typedef struct emu_warpgroup {
   emu_product *items;
   int count, capacity, done;
+  unsigned int clock[MAX_THREADS / LANES]; /* of what the warps did before they issued (emu_race.c) */
 } emu_warpgroup;
 
 typedef struct emu_allocation {
@@ -123,6 +125,8 @@ struct rgc_emu {
   emu_thread *threads, *current; /* current NULL: the scheduler runs */
   emu_warp *warps;
   int thread_count, warp_count, live;
+  bool watched;              /* ordinary accesses are told, and races looked for */
+  struct emu_races *races;
   bool further;              /* this round somebody got further than to poll in vain */
   int barrier_arrived[BARRIERS], barrier_threads[BARRIERS];
   emu_mbarrier *mbarriers;
@@ -169,12 +173,24 @@ void emu_shared_open(rgc_emu *emu, size_t size_bytes);
 void emu_shared_poison(rgc_emu *emu);
 void emu_shared_check_end(rgc_emu *emu);
 unsigned int emu_shared_offset(rgc_emu *emu, const emu_site *site, unsigned int address, int bytes, int align);
+const void *emu_shared_peek(rgc_emu *emu, const emu_site *site, unsigned int address, int bytes, int align);
 const void *emu_shared_read(rgc_emu *emu, const emu_site *site, unsigned int address, int bytes, int align);
 void emu_shared_take_off(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes, int by);
 void emu_shared_land(rgc_emu *emu, unsigned int offset, int bytes);
 void *emu_global(rgc_emu *emu, const emu_site *site, const void *address, size_t bytes, int align, bool writes);
 void emu_describe_address(const rgc_emu *emu, const char *address, char *words, size_t size);
 enum { EMU_WORDS = 400 };
+
+/* emu_race.c; all of them do nothing where the module is not watched */
+void emu_race_open(rgc_emu *emu, bool watched);
+void emu_race_close(rgc_emu *emu);
+void emu_race_reset(rgc_emu *emu);
+void emu_race_release(rgc_emu *emu, unsigned int *clock);
+void emu_race_acquire(rgc_emu *emu, const unsigned int *clock);
+void emu_race_arrive(rgc_emu *emu, int barrier);
+void emu_race_pass(rgc_emu *emu, int barrier, bool current_too);
+void emu_race_read(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes);
+void emu_race_write(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes, bool by_engine); /* engine: TMA */
 
 /* emu_fault.c */
 void emu_fault_watch(rgc_emu *emu);

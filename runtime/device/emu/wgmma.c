@@ -7,7 +7,10 @@
 enum { ROWS = 64, DEPTH = 16, MAX_COLUMNS = 256, GROUPS_KEPT = 64 };
 
 void emu_wgmma_reset(rgc_emu *emu) {
-  for (size_t i = 0; i < sizeof emu->groups / sizeof *emu->groups; i++) emu->groups[i].count = emu->groups[i].done = 0;
+  for (size_t i = 0; i < sizeof emu->groups / sizeof *emu->groups; i++) {
+    emu->groups[i].count = emu->groups[i].done = 0;
+    memset(emu->groups[i].clock, 0, sizeof emu->groups[i].clock);
+  }
 }
 
 static emu_warpgroup *own_group(rgc_emu *emu, const emu_site *site) {
@@ -23,7 +26,7 @@ static void read_row(rgc_emu *emu, const emu_site *site, unsigned long long desc
   for (int chunk = 0; chunk < 2; chunk++) {
     unsigned int address = start + (unsigned int)(row / 8) * group_bytes + (unsigned int)(row % 8) * 128 + (unsigned int)chunk * 16;
     unsigned short halves[8];
-    memcpy(halves, emu_shared_read(emu, site, address ^ (address >> 7 & 7) << 4, 16, 16), 16);
+    memcpy(halves, emu_shared_peek(emu, site, address ^ (address >> 7 & 7) << 4, 16, 16), 16);
     for (int i = 0; i < 8; i++) values[8 * chunk + i] = emu_bf(halves[i]);
   }
 }
@@ -74,6 +77,7 @@ static void issue(rgc_emu *emu, emu_warpgroup *group, const emu_product *wanted)
   if (number == group->count) *EMU_PUSH(group->items, group->count, group->capacity) = *wanted;
   emu_product *product = &group->items[number];
   check_same(emu, wanted->site, wanted, product);
+  emu_race_release(emu, group->clock);
   for (int lane = 0; lane < LANES; lane++) {
     product->d[place + lane] = warp->slots[lane].out;
     memcpy(product->a[place + lane], warp->slots[lane].a, sizeof product->a[0]);
@@ -125,4 +129,5 @@ void emu_call_wgmma_wait(emu_view *view, const emu_site *site, int groups_left) 
   if (emu_warp_arrive(emu, site, true)) emu_warp_release(emu);
   while (!finish(emu, group, target)) emu_poll(emu, NO_MBARRIER);
   emu->further = true;
+  emu_race_acquire(emu, group->clock);
 }
