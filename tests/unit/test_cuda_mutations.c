@@ -190,9 +190,9 @@ static void check_mutations(rgc_program_kind kind, const mutation *mutations, si
   close_bench(b);
 }
 
-Test(cuda_mutations, mistakes_forward_are_found, .timeout = 120) {
+Test(emu_errors, mistakes_forward_are_found, .timeout = 120) {
   check_mutations(RGC_PROGRAM_EVAL, forward_mutations, sizeof forward_mutations / sizeof *forward_mutations);
 }
-Test(cuda_mutations, mistakes_in_gradients_are_found, .timeout = 120) {
+Test(emu_errors, mistakes_in_gradients_are_found, .timeout = 120) {
   check_mutations(RGC_PROGRAM_TRAIN, gradient_mutations, sizeof gradient_mutations / sizeof *gradient_mutations);
 }
