@@ -17,6 +17,8 @@ typedef struct block_shape {
 /* Wide ones first; a group of few channels takes more of the other side instead. All have 256 threads. */
 static const block_shape plain_shapes[] = {{64, 64, 16, 4, 4, 0}, {128, 32, 16, 4, 4, 0}, {128, 16, 16, 4, 2, 0}, {256, 8, 16, 8, 1, 0}, {256, 4, 16, 4, 1, 0}, {0}};
 static const block_shape mma_shapes[] = {{128, 64, 16, 4, 8, 4}, {128, 32, 16, 4, 4, 4}, {0}};
+/* Half of the pixels where a prologue reads several tensors, whose addresses and numbers want registers. */
+static const block_shape mma_half_shapes[] = {{64, 64, 16, 2, 8, 4}, {64, 32, 16, 2, 4, 4}, {0}};
 enum { LEAST_MMA_CHANNELS = 17 }; /* fewer leave half of a tile empty */
 
 /* The narrowest that holds `channels`, or the widest. */
@@ -71,9 +73,17 @@ static void define_mma(rgc_cuda_text *k, const block_shape *shape) {
   rgc_cuda_define(k, "WEIGHT_ASYNC", row % 4 ? 1 : 4);
 }
 
+/* How many tensors a body reads point by point. */
+static int whole_operands(const rgc_cuda_text *k, const rgc_body *body, const int64_t extent[RGC_AXES]) {
+  int count = 0;
+  for (int i = 0; i < body->operand_count; i++) count += rgc_operand_is_whole(k->graph, &body->operands[i], extent);
+  return count;
+}
+
 static const block_shape *choose_pixels_shape(const rgc_cuda_text *k, int64_t channels) {
   bool mma = k->target->mma_products && channels >= LEAST_MMA_CHANNELS;
-  return choose_shape(mma ? mma_shapes : plain_shapes, channels);
+  if (!mma) return choose_shape(plain_shapes, channels);
+  return choose_shape(whole_operands(k, k->op->kernel->a, k->op->kernel->a_extent) > 1 ? mma_half_shapes : mma_shapes, channels);
 }
 
 /* Shared memory of a block of contract_pixels.cuh or contract_mma.cuh, with rows as they are there. */
