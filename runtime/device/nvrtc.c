@@ -34,6 +34,9 @@ struct rgc_nvrtc {
 #undef FUNCTION
 };
 
+/* It is never unloaded: it leaves threads and memory behind. */
+enum { open_flags = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE };
+
 static const char help_install[] = "install CUDA 12 or 13 (the package cuda-nvrtc is enough), or set RGC_NVRTC to the library's path";
 
 /* Finding it. */
@@ -43,12 +46,12 @@ static void *open_library(rgc_diagnostics *diags) {
                                       "/usr/local/cuda/lib64/libnvrtc.so.12"};
   const char *chosen = getenv("RGC_NVRTC");
   if (chosen && *chosen) {
-    void *library = dlopen(chosen, RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(chosen, open_flags);
     if (!library) rgc_diag_fail(diags, RGC_CODE_DEVICE, chosen, "correct or unset RGC_NVRTC", "NVRTC cannot be opened: %s", dlerror());
     return library;
   }
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(names[i], open_flags);
     if (library) return library;
   }
   rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, help_install,

@@ -78,7 +78,7 @@ static int times_found(const char *defines, const char *words) {
   return found;
 }
 
-Test(emu, mistakes_in_a_gemm_are_found) {
+Test(emu_errors, mistakes_in_a_gemm_are_found) {
   cr_assert_eq(times_found("#define MISTAKE_NO_WAIT\n", "is in flight: a cp_wait and a barrier must come before"), 6);
   int barrier = times_found("#define MISTAKE_NO_BARRIER\n", NULL);
   cr_assert(barrier == 6, "a missing barrier is found %d times of 6", barrier);
@@ -158,15 +158,20 @@ Test(emu, conv_with_tma_and_wgmma) {
   check_conv("#define COLUMNS 256\n", 256, false);
 }
 
-Test(emu, mistakes_in_a_conv_are_found) {
+Test(emu_errors, mistakes_in_a_conv_are_found) {
   static const conv_case shape = {2, 9, 9, 64, 64, 3, 1, 1};
   static const char *const defines[] = {"#define MISTAKE_NO_FULL\n", "#define MISTAKE_NO_EMPTY\n"};
   for (int i = 0; i < 2; i++) {
     emu_fixture f = emu_fixture_open("emu_conv.cuh", defines[i]);
     for (int early = 0; early < 2; early++) {
+      int found = 0;
       f.options.async = early ? RGC_EMU_EARLY : RGC_EMU_LATE;
-      double error = run_conv(&f, &shape, 64, false);
-      cr_assert(!(error >= 0 && error < 1e-2), "%s async %d: not found", defines[i], f.options.async);
+      for (int launch = 0; launch < 20 && !found; launch++, f.options.seed++) {
+        double error = run_conv(&f, &shape, 64, false);
+        found = !(error >= 0 && error < 1e-2);
+        cr_assert(found || early, "%s copies are late: found at once, or never", defines[i]);
+      }
+      cr_assert(found, "%s async %d: not found", defines[i], f.options.async);
     }
     emu_fixture_close(&f);
   }

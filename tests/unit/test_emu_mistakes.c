@@ -33,7 +33,7 @@ static const mistake mistakes[] = {
     {"copy_without_wait", 32, 512, {"lds_f32 reads shared offset", "while the cp_async of thread", "is in flight: a cp_wait and a barrier must come before"}},
     {"wait_for_bytes_that_never_come", 64, 16,
      {"deadlock", "warp 0 lanes 0-31: waits in mbar_wait at emu_mistakes.cuh:", "mbarrier at shared offset 0, phase parity 0, 0 of 1 arrivals and 256 bytes missing"}},
-    {"too_many_arrivals", 32, 16, {"mbar_arrive: all 2 arrivals of this phase", "lane", "kernel too_many_arrivals, block (0,0,0)"}},
+    {"too_many_arrivals", 32, 16, {"mbar_arrive: all 2 arrivals of this phase", "lane", "kernel too_many_arrivals, block ("}},
     {"barrier_without_init", 32, 16, {"no mbar_init was seen for the mbarrier at shared offset 0", "", ""}},
     {"divide_by_zero", 32, 0, {"divides an integer by zero", "", ""}},
     {"large_arrays", 32, 0, {"past the end of its stack", "large local arrays?", ""}},
@@ -55,7 +55,7 @@ static void check_mistake(emu_fixture *f, const mistake *m, float *x) {
   emu_fixture_clear(f);
 }
 
-Test(emu, each_mistake_is_told) {
+Test(emu_errors, each_mistake_is_told) {
   emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "");
   float *x = emu_random_floats(&f, "x", 256);
   for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) check_mistake(&f, &mistakes[i], x);
@@ -70,7 +70,7 @@ static int line_of(emu_fixture *f, const char *comment) {
   return line;
 }
 
-Test(emu, a_deadlock_names_the_line) {
+Test(emu_errors, a_deadlock_names_the_line) {
   emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "");
   mistake_args args = {.x = emu_random_floats(&f, "x", 256), .count = 256};
   char words[100];
@@ -83,7 +83,7 @@ Test(emu, a_deadlock_names_the_line) {
 }
 
 /* A launch that the driver would refuse; and after all these errors the same device still works. */
-Test(emu, launches_are_checked) {
+Test(emu_errors, launches_are_checked) {
   emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "");
   mistake_args args = {.x = emu_random_floats(&f, "x", 256), .count = 255};
   struct {
@@ -109,7 +109,7 @@ Test(emu, launches_are_checked) {
 }
 
 /* Two of the same seed are the same launch. */
-Test(emu, a_seed_repeats_a_launch) {
+Test(emu_errors, a_seed_repeats_a_launch) {
   emu_fixture f = emu_fixture_open("emu_mistakes.cuh", "");
   mistake_args args = {.x = emu_random_floats(&f, "x", 256), .count = 256};
   char first[2000];

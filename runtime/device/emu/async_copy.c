@@ -20,7 +20,7 @@ static void finish(rgc_emu *emu, emu_copies *copies, int count) {
     emu_shared_land(emu, copies->items[i].to, copies->items[i].size);
   }
   copies->count -= count;
-  memmove(copies->items, copies->items + count, (size_t)copies->count * sizeof *copies->items);
+  if (copies->count) memmove(copies->items, copies->items + count, (size_t)copies->count * sizeof *copies->items);
 }
 
 void emu_copies_reset(emu_copies *copies) { copies->count = copies->group_count = copies->arrival_count = 0; }
@@ -29,7 +29,7 @@ void emu_copies_reset(emu_copies *copies) { copies->count = copies->group_count 
 void emu_copies_finish(rgc_emu *emu, emu_thread *thread) {
   emu_copies *copies = &thread->copies;
   finish(emu, copies, copies->count);
-  memset(copies->groups, 0, (size_t)copies->group_count * sizeof *copies->groups);
+  if (copies->group_count) memset(copies->groups, 0, (size_t)copies->group_count * sizeof *copies->groups);
   for (int i = 0; i < copies->arrival_count; i++) {
     emu_mbarrier *bar = emu_mbarrier_at(emu, copies->arrivals[i]);
     bar->pending--;

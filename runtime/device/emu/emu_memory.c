@@ -34,9 +34,8 @@ static char *map_guarded(size_t room_bytes, size_t *mapping_bytes) {
 }
 
 void emu_memory_create(rgc_emu *emu) {
-  size_t bytes = (size_t)MAX_THREADS * STACK_BYTES;
-  emu->stacks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (emu->stacks == MAP_FAILED) rgc_internal_error("emu", "no memory for stacks");
+  size_t mapping_bytes;
+  emu->stacks = map_guarded((size_t)MAX_THREADS * STACK_BYTES, &mapping_bytes) + GUARD;
   for (int i = 0; i < MAX_THREADS; i++) mprotect(emu->stacks + (size_t)i * STACK_BYTES, PAGE, PROT_NONE);
 }
 
@@ -47,7 +46,7 @@ static void unmap_shared(rgc_emu *emu) {
 
 void emu_memory_destroy(rgc_emu *emu) {
   unmap_shared(emu);
-  munmap(emu->stacks, (size_t)MAX_THREADS * STACK_BYTES);
+  munmap(emu->stacks - GUARD, (size_t)MAX_THREADS * STACK_BYTES + 2 * (size_t)GUARD);
   while (emu->allocation_count) rgc_emu_free(emu, emu->allocations[emu->allocation_count - 1].begin);
   free(emu->allocations);
 }
@@ -206,7 +205,7 @@ void emu_describe_address(const rgc_emu *emu, const char *address, char *words, 
   if (between(address, emu->shared_mapping, emu->shared_room + 2 * (size_t)GUARD))
     snprintf(words, size, "shared memory out of bounds, at offset %lld: the block has %zu bytes",
              (long long)(address - (char *)emu->view.shared), emu->shared_bytes);
-  else if (between(address, emu->stacks, (size_t)MAX_THREADS * STACK_BYTES))
+  else if (between(address, emu->stacks - GUARD, (size_t)MAX_THREADS * STACK_BYTES + GUARD))
     snprintf(words, size, "past the end of its stack of %d bytes: large local arrays?", STACK_BYTES);
   else describe_global(emu, address, words, size);
 }

@@ -26,6 +26,11 @@ void emu_leave(rgc_emu *emu, emu_wait wait) {
   rgc_fiber_switch(&thread->fiber, &emu->scheduler, emu->options.portable_switch);
 }
 
+void emu_poll(rgc_emu *emu, unsigned int what) {
+  emu->current->polled = what;
+  emu_leave(emu, EMU_POLLING);
+}
+
 /* Barriers. */
 
 static void release_barrier(rgc_emu *emu, int id) {
@@ -147,18 +152,18 @@ static void prepare_block(rgc_emu *emu) {
 
 /* Rounds. */
 
-/* Runs a thread until it waits; true: it got further than polling once more. */
-static bool resume(rgc_emu *emu, emu_thread *thread) {
+/* Runs a thread until it waits. Who had polled tells itself whether it got further. */
+static void resume(rgc_emu *emu, emu_thread *thread) {
   emu->current = thread;
   emu->view.thread = thread->index;
   rgc_fiber_switch(&emu->scheduler, &thread->fiber, emu->options.portable_switch);
   emu->current = NULL;
   if (emu->failed) siglongjmp(emu->leave, 1);
-  return thread->wait != EMU_POLLING;
+  if (thread->wait != EMU_POLLING) emu->further = true;
 }
 
-static bool run_warp(rgc_emu *emu, emu_warp *warp) {
-  bool further = false, more = true;
+static void run_warp(rgc_emu *emu, emu_warp *warp) {
+  bool more = true;
   int first = emu->options.in_order ? 0 : (int)emu_draw(emu, (unsigned int)warp->thread_count);
   while (more) {
     more = false;
@@ -166,10 +171,9 @@ static bool run_warp(rgc_emu *emu, emu_warp *warp) {
       emu_thread *thread = &warp->threads[(first + i) % warp->thread_count];
       if (thread->wait != EMU_READY) continue;
       more = true;
-      if (resume(emu, thread)) further = true;
+      resume(emu, thread);
     }
   }
-  return further;
 }
 
 static void wake_polling(rgc_emu *emu) {
@@ -177,9 +181,9 @@ static void wake_polling(rgc_emu *emu) {
     if (emu->threads[i].wait == EMU_POLLING) emu->threads[i].wait = EMU_READY;
 }
 
-static bool run_round(rgc_emu *emu, bool everyone) {
+static void run_round(rgc_emu *emu, bool everyone) {
   int order[MAX_THREADS / LANES];
-  bool further = false;
+  emu->further = false;
   for (int i = 0; i < emu->warp_count; i++) order[i] = i;
   for (int i = emu->warp_count - 1; i > 0 && !emu->options.in_order; i--) {
     int other = (int)emu_draw(emu, (unsigned int)i + 1), keep = order[i];
@@ -187,8 +191,7 @@ static bool run_round(rgc_emu *emu, bool everyone) {
     order[other] = keep;
   }
   for (int i = 0; i < emu->warp_count; i++)
-    if (everyone || emu_draw(emu, 4)) further |= run_warp(emu, &emu->warps[order[i]]);
-  return further;
+    if (everyone || emu_draw(emu, 4)) run_warp(emu, &emu->warps[order[i]]);
 }
 
 void emu_run_block(rgc_emu *emu) {
@@ -196,8 +199,8 @@ void emu_run_block(rgc_emu *emu) {
   while (emu->live) {
     wake_polling(emu);
     bool everyone = emu->options.in_order || emu_draw(emu, 4);
-    bool further = run_round(emu, everyone);
-    if (further || !everyone) continue;
+    run_round(emu, everyone);
+    if (emu->further || !everyone) continue;
     if (!emu_copies_advance(emu) && !emu_tma_advance(emu)) emu_fail_deadlock(emu);
   }
   emu_shared_check_end(emu);

@@ -52,8 +52,9 @@ typedef struct emu_thread {
 
 /* What a lane leaves for the one that does the collective. */
 typedef struct emu_slot {
+  _Alignas(16) unsigned int a[4]; /* gcc 12 copies it with aligned loads, wherever it lies */
   unsigned long long value;
-  unsigned int a[4], b[2], address;
+  unsigned int b[2], address;
   int lane;
   void *out;
 } emu_slot;
@@ -122,6 +123,7 @@ struct rgc_emu {
   emu_thread *threads, *current; /* current NULL: the scheduler runs */
   emu_warp *warps;
   int thread_count, warp_count, live;
+  bool further;              /* this round somebody got further than to poll in vain */
   int barrier_arrived[BARRIERS], barrier_threads[BARRIERS];
   emu_mbarrier *mbarriers;
   int mbarrier_count, mbarrier_capacity;
@@ -153,7 +155,8 @@ void emu_add_diagnostic(rgc_emu *emu, rgc_diagnostics *diags);
 unsigned int emu_draw(rgc_emu *emu, unsigned int below); /* 0 to below - 1 */
 bool emu_lands_now(rgc_emu *emu);                       /* whether what is issued now happens now */
 void emu_run_block(rgc_emu *emu);
-void emu_leave(rgc_emu *emu, emu_wait wait);            /* until someone makes the thread ready, or the next round */
+void emu_leave(rgc_emu *emu, emu_wait wait);            /* until someone makes the thread ready */
+void emu_poll(rgc_emu *emu, unsigned int what);         /* until the next round; `what`: thread.polled */
 /* The thread's slot; the last lane to arrive gets true, does the work and calls emu_warp_release. For others it is done on return. */
 bool emu_warp_arrive(rgc_emu *emu, const emu_site *site, bool all_lanes);
 void emu_warp_release(rgc_emu *emu);

@@ -6,11 +6,16 @@
 
 #ifdef RGC_SANITIZE
 #include <sanitizer/common_interface_defs.h>
-/* AddressSanitizer must know on which stack it is. */
-static void leave(rgc_fiber *from, rgc_fiber *to) { __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes); }
-static void arrive(rgc_fiber *here) { __sanitizer_finish_switch_fiber(here->fake_stack, NULL, NULL); }
+/* AddressSanitizer must know on which stack it is; where the stack that was left begins, it says itself. */
+static void leave(rgc_fiber *from, rgc_fiber *to) {
+  to->came_from = from;
+  __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
+}
+static void arrive(rgc_fiber *here) {
+  __sanitizer_finish_switch_fiber(here->fake_stack, (const void **)&here->came_from->stack, &here->came_from->stack_bytes);
+}
 #else
-static void leave(rgc_fiber *from, rgc_fiber *to) { (void)from, (void)to; }
+static void leave(rgc_fiber *from, rgc_fiber *to) { to->came_from = from; }
 static void arrive(rgc_fiber *here) { (void)here; }
 #endif
 

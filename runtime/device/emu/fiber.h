@@ -16,6 +16,7 @@ typedef struct rgc_fiber {
   void *stack;          /* lowest byte */
   size_t stack_bytes;
   void *fake_stack;     /* AddressSanitizer's */
+  struct rgc_fiber *came_from; /* who switched here last */
 } rgc_fiber;
 
 bool rgc_fiber_has_own_switch(void);

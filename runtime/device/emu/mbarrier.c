@@ -51,7 +51,8 @@ int emu_call_mbar_try_wait(emu_view *view, const emu_site *site, unsigned int ba
   emu->current->site = site;
   unsigned int at = emu_mbarrier_find(emu, site, bar)->at;
   if (emu_mbarrier_at(emu, at)->phase != (parity & 1)) return 1;
-  emu->current->polled = at;
-  emu_leave(emu, EMU_POLLING);
-  return emu_mbarrier_at(emu, at)->phase != (parity & 1);
+  emu_poll(emu, at);
+  bool over = emu_mbarrier_at(emu, at)->phase != (parity & 1);
+  if (over) emu->further = true;
+  return over;
 }

@@ -1,6 +1,5 @@
 /* wgmma.c: asynchronous products of a warpgroup, four warps. A product is one operation of all four: it can happen when the fourth has issued it, and
  * is over for all at once. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/device/emu/emu_state.h"
@@ -39,7 +38,7 @@ static void read_registers(const emu_product *product, float a[ROWS][DEPTH]) {
 }
 
 static void multiply(rgc_emu *emu, emu_product *product) {
-  float a[ROWS][DEPTH], (*b)[DEPTH] = malloc(sizeof(float[MAX_COLUMNS][DEPTH]));
+  float a[ROWS][DEPTH], b[MAX_COLUMNS][DEPTH];
   if (product->from_registers) read_registers(product, a);
   for (int row = 0; row < ROWS && !product->from_registers; row++) read_row(emu, product->site, product->a_descriptor, row, a[row]);
   for (int column = 0; column < product->n; column++) read_row(emu, product->site, product->b_descriptor, column, b[column]);
@@ -52,7 +51,6 @@ static void multiply(rgc_emu *emu, emu_product *product) {
       d[i] = sum;
     }
   }
-  free(b);
 }
 
 /* Products before `target` (counted from the block's begin) happen; false: not all warps have issued them yet. */
@@ -125,8 +123,6 @@ void emu_call_wgmma_wait(emu_view *view, const emu_site *site, int groups_left) 
   int target = last < 0 ? 0 : warp->wgmma_committed[last % GROUPS_KEPT];
   if (groups_left >= GROUPS_KEPT) emu_fail(emu, site, "%s(%d): at most %d", site->primitive, groups_left, GROUPS_KEPT - 1);
   if (emu_warp_arrive(emu, site, true)) emu_warp_release(emu);
-  while (!finish(emu, group, target)) {
-    emu->current->polled = NO_MBARRIER;
-    emu_leave(emu, EMU_POLLING);
-  }
+  while (!finish(emu, group, target)) emu_poll(emu, NO_MBARRIER);
+  emu->further = true;
 }
