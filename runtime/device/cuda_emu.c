@@ -28,7 +28,8 @@ typedef struct emu_program {
 enum { TEXTS = 8 };
 
 /* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
-static rgc_emu_module *build(const rgc_cuda_code *code, rgc_arena *arena, rgc_diagnostics *diags) {
+static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, rgc_arena *arena,
+                             rgc_diagnostics *diags) {
   rgc_text texts[TEXTS] = {0};
   rgc_template made[TEXTS];
   int count = code->function_count < TEXTS ? code->function_count : TEXTS;
@@ -37,7 +38,7 @@ static rgc_emu_module *build(const rgc_cuda_code *code, rgc_arena *arena, rgc_di
     rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
   }
   for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
-  return rgc_emu_module_build(made, count, rgc_cuda_templates, rgc_cuda_template_count, diags);
+  return rgc_emu_module_build(made, count, templates, template_count, diags);
 }
 
 static void bind(emu_program *p, void *const *data) {
@@ -80,15 +81,20 @@ static void register_values(emu_program *p, void *const *data) {
 }
 
 void *rgc_cuda_emu_create(const rgc_graph *graph, const rgc_target *target, void *const *data, int threads, rgc_diagnostics *diags) {
-  const rgc_cuda_target *cuda = rgc_cuda_target_choose(target->name, diags);
   (void)threads;
+  return rgc_cuda_emu_create_with(graph, target, data, rgc_cuda_templates, rgc_cuda_template_count, diags);
+}
+
+void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target, void *const *data, const rgc_template *templates,
+                               int template_count, rgc_diagnostics *diags) {
+  const rgc_cuda_target *cuda = rgc_cuda_target_choose(target->name, diags);
   if (!cuda) return NULL;
   rgc_arena *arena = rgc_arena_create();
   emu_program *p = RGC_NEW(arena, emu_program);
   *p = (emu_program){.arena = arena, .graph = graph};
   double start = rgc_now_seconds();
   p->code = rgc_cuda_emit(graph, cuda, arena, diags);
-  p->module = p->code ? build(p->code, arena, diags) : NULL;
+  p->module = p->code ? build(p->code, templates, template_count, arena, diags) : NULL;
   p->compile_seconds = rgc_now_seconds() - start;
   if (!p->module) return rgc_arena_destroy(arena), NULL;
   p->emu = rgc_emu_create();
@@ -104,20 +110,13 @@ void rgc_cuda_emu_destroy(void *program) {
   rgc_arena_destroy(p->arena);
 }
 
-static void run_launch(emu_program *p, const rgc_cuda_launch *launch) {
-  rgc_arena *scratch = rgc_arena_create();
-  rgc_diagnostics diags;
-  rgc_diagnostics_init(&diags, scratch);
+static bool run_launch(emu_program *p, const rgc_cuda_launch *launch, const rgc_emu_options *options, rgc_diagnostics *diags) {
   rgc_emu_launch what = {.kernel = p->code->functions[launch->function].name, .grid = {(unsigned)launch->blocks, 1, 1},
                          .block = {(unsigned)launch->threads, 1, 1}, .shared_bytes = (size_t)launch->shared_bytes,
                          .args = &p->args[launch->op], .args_bytes = sizeof p->args[launch->op]};
-  rgc_emu_options how = {.seed = p->launches++, .async = RGC_EMU_MIXED};
-  if (!rgc_emu_run(p->emu, p->module, &what, &how, &diags)) {
-    rgc_text text = {0};
-    rgc_diag_render(&diags, false, &text);
-    rgc_internal_error("cuda-emu", "op %d (%s): %s", launch->op, p->graph->ops[launch->op].layer, rgc_text_chars(&text));
-  }
-  rgc_arena_destroy(scratch);
+  rgc_emu_options own = *options;
+  own.seed += p->launches++;
+  return rgc_emu_run(p->emu, p->module, &what, &own, diags);
 }
 
 static void tell_step(emu_program *p, const rgc_cpu_step *step) {
@@ -128,10 +127,27 @@ static void tell_step(emu_program *p, const rgc_cpu_step *step) {
   p->step->valid = (int)step->scalars[RGC_SCALAR_N_VALID];
 }
 
-void rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count) {
+bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, int count, const rgc_emu_options *options,
+                          rgc_diagnostics *diags) {
   emu_program *p = program;
+  bool good = true;
   tell_step(p, step);
-  for (int i = p->code->first_launch[first]; i < p->code->first_launch[first + count]; i++) run_launch(p, &p->code->launches[i]);
+  for (int i = p->code->first_launch[first]; good && i < p->code->first_launch[first + count]; i++) good = run_launch(p, &p->code->launches[i], options, diags);
+  return good;
+}
+
+void rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count) {
+  const emu_program *p = program;
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, scratch);
+  for (int i = first; i < first + count; i++) {
+    if (rgc_cuda_emu_try_ops(program, step, i, 1, &(rgc_emu_options){.async = RGC_EMU_MIXED}, &diags)) continue;
+    rgc_text text = {0};
+    rgc_diag_render(&diags, false, &text);
+    rgc_internal_error("cuda-emu", "op %d (%s): %s", i, p->graph->ops[i].layer, rgc_text_chars(&text));
+  }
+  rgc_arena_destroy(scratch);
 }
 
 void rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds) {
