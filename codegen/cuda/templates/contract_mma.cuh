@@ -184,7 +184,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
 #if !A_ASYNC
     k = FN(find_k)(at, (s + 1) * BLOCK_K + (int)threadIdx.x % BLOCK_K, k_end);
 #endif
-#pragma unroll
+#pragma unroll 1
     for (int part = 0; part < BLOCK_K / 8; part++) {
 #if !A_ASYNC
       if (s + 1 < steps) FN(load_a)(args, &k, pixels, part, values);
