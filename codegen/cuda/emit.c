@@ -17,7 +17,7 @@ static bool value_fits(const rgc_value *value) {
 
 static bool fits(const rgc_cuda_text *k) {
   const rgc_op *op = k->op;
-  if (op->input_count > CUDA_MAX_OPERANDS || op->output_count > CUDA_MAX_OUTPUTS || has_side_stores(op->kernel)) return false;
+  if (op->input_count > CUDA_MAX_OPERANDS || op->output_count > CUDA_MAX_OUTPUTS) return false;
   for (int i = 0; i < op->input_count; i++)
     if (!value_fits(&k->graph->values[op->inputs[i]])) return false;
   for (int i = 0; i < op->output_count; i++)
@@ -27,7 +27,7 @@ static bool fits(const rgc_cuda_text *k) {
 
 static bool print_kernel(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  if (!fits(k)) return false;
+  if (!fits(k) || (has_side_stores(kernel) && !rgc_cuda_emit_side(k))) return false;
   switch (kernel->kind) {
     case RGC_MAP: return rgc_cuda_emit_map(k);
     case RGC_REDUCE: return rgc_cuda_emit_reduce(k);

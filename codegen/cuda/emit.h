@@ -1,7 +1,7 @@
 /* emit.h: the kernels of a graph as CUDA C.
  *
  * In: a graph whose ops are all kernels, every value in NHWC. Out: one function for each kernel that differs from those before it, and the
- * launches of each op, in order: one, or two where the parts of a weight gradient are merged. A text holds its extents as constants, so
+ * launches of each op, in order: one; one more before it where the kernel stores what its prologue makes, and behind it where the parts of a weight gradient are merged. A text holds its extents as constants, so
  * layers of one shape share it. It is C as well as CUDA (templates/prelude.cuh), so the emulator runs the same text. It holds no name that
  * came from a graph file but in its comment, and those are of [A-Za-z0-9._-]. */
 #ifndef RGC_CODEGEN_CUDA_EMIT_H

@@ -17,6 +17,9 @@ typedef struct block_shape {
 /* Wide ones first; a group of few channels takes more of the other side instead. All have 256 threads. */
 static const block_shape plain_shapes[] = {{64, 64, 16, 4, 4, 0}, {128, 32, 16, 4, 4, 0}, {128, 16, 16, 4, 2, 0}, {256, 8, 16, 8, 1, 0}, {256, 4, 16, 4, 1, 0}, {0}};
 static const block_shape mma_shapes[] = {{128, 64, 16, 4, 8, 4}, {128, 32, 16, 4, 4, 4}, {0}};
+/* Half of the pixels where a prologue reads several tensors, whose addresses and numbers want registers. */
+static const block_shape mma_half_shapes[] = {{64, 64, 16, 2, 8, 4}, {64, 32, 16, 2, 4, 4}, {0}};
+static const block_shape mma_weights_shapes[] = {{64, 64, 16, 2, 8, 2}, {64, 32, 16, 2, 4, 2}, {0}};
 enum { LEAST_MMA_CHANNELS = 17 }; /* fewer leave half of a tile empty */
 
 /* The narrowest that holds `channels`, or the widest. */
@@ -71,9 +74,17 @@ static void define_mma(rgc_cuda_text *k, const block_shape *shape) {
   rgc_cuda_define(k, "WEIGHT_ASYNC", row % 4 ? 1 : 4);
 }
 
+/* How many tensors a body reads point by point. */
+static int whole_operands(const rgc_cuda_text *k, const rgc_body *body, const int64_t extent[RGC_AXES]) {
+  int count = 0;
+  for (int i = 0; i < body->operand_count; i++) count += rgc_operand_is_whole(k->graph, &body->operands[i], extent);
+  return count;
+}
+
 static const block_shape *choose_pixels_shape(const rgc_cuda_text *k, int64_t channels) {
   bool mma = k->target->mma_products && channels >= LEAST_MMA_CHANNELS;
-  return choose_shape(mma ? mma_shapes : plain_shapes, channels);
+  if (!mma) return choose_shape(plain_shapes, channels);
+  return choose_shape(whole_operands(k, k->op->kernel->a, k->op->kernel->a_extent) > 1 ? mma_half_shapes : mma_shapes, channels);
 }
 
 /* Shared memory of a block of contract_pixels.cuh or contract_mma.cuh, with rows as they are there. */
@@ -112,6 +123,12 @@ static int64_t choose_parts(const rgc_cuda_target *target, int64_t blocks, int64
   return highest(1, lowest(parts, pixels / (8 * shape->k)));
 }
 
+/* Shared memory of a block of contract_weights.cuh or contract_weights_mma.cuh. */
+static int64_t weights_shared_floats(const block_shape *shape) {
+  int64_t tiles = shape->stages ? 2 * shape->k * (shape->m + 8 + shape->n + 8) : shape->k * (shape->m + shape->n);
+  return highest(tiles, shape->m * (shape->n + 1));
+}
+
 static void print_weights_end(rgc_cuda_text *k, const rgc_print_space *out, int64_t parts) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_cuda_define_space(k, "OUT", kernel->extent, false);
@@ -126,7 +143,8 @@ bool rgc_cuda_emit_weights(rgc_cuda_text *k) {
   rgc_print_space out = rgc_cuda_space(kernel->extent, "OUT", k->arena), b = rgc_cuda_space(kernel->b_extent, "B", k->arena);
   int64_t group_out = kernel->extent[0] / g->groups, all_j = kernel->extent[1] * kernel->extent[2] * kernel->extent[3];
   int64_t pixels = kernel->b_extent[RGC_N] * kernel->b_extent[RGC_H] * kernel->b_extent[RGC_W], elements = rgc_shape_elems(kernel->extent);
-  const block_shape *shape = choose_shape(plain_shapes, group_out);
+  bool mma = k->target->mma_products && group_out >= LEAST_MMA_CHANNELS;
+  const block_shape *shape = choose_shape(mma ? mma_weights_shapes : plain_shapes, group_out);
   if (g->transposed || rgc_kernel_has_partials(kernel)) return false;
   int64_t blocks = g->groups * ceil_div(all_j, shape->m) * ceil_div(group_out, shape->n), parts = choose_parts(k->target, blocks, pixels, shape);
   rgc_cuda_emit_head(k);
@@ -138,7 +156,8 @@ bool rgc_cuda_emit_weights(rgc_cuda_text *k) {
   rgc_text_add(&k->text, "#define CONTRACT_B @_b\n");
   rgc_cuda_emit_root(k, "b", kernel->b, kernel->b_root, &b);
   print_weights_end(k, parts == 1 ? &out : NULL, parts);
-  rgc_cuda_launch_template(k, "contract_weights", blocks * parts, CUDA_BLOCK_THREADS, 4 * (int64_t)shape->k * (shape->m + shape->n));
+  if (mma) rgc_cuda_define(k, "MMA_PRODUCTS", k->target->mma_products);
+  rgc_cuda_launch_template(k, mma ? "contract_weights_mma" : "contract_weights", blocks * parts, CUDA_BLOCK_THREADS, 4 * weights_shared_floats(shape));
   if (parts == 1) return true;
   rgc_cuda_emit_head(k);
   print_weights_end(k, &out, parts);

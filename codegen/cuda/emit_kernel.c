@@ -63,20 +63,26 @@ static void print_store(rgc_cuda_text *k, const rgc_print_space *space, const rg
   rgc_text_printf(&k->text, "] = %sx%d;\n", casts[dtype], store->node);
 }
 
-void rgc_cuda_emit_body(rgc_cuda_text *k, const rgc_print_space *space, bool acc) {
+/* A body and the stores of its nodes: those of stage a (side), or of the epilogue. */
+static void print_body(rgc_cuda_text *k, const rgc_print_space *space, bool side, bool acc) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->epi, .space = *space, .acc = acc ? "acc" : NULL};
+  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = side ? kernel->a : kernel->epi, .space = *space, .acc = acc ? "acc" : NULL};
   int *roots = RGC_NEW_ARRAY(k->arena, int, kernel->store_count + 1), count = 0, partial = 0;
-  for (int i = 0; i < kernel->store_count; i++) roots[count++] = kernel->stores[i].node;
+  for (int i = 0; i < kernel->store_count; i++)
+    if ((kernel->stores[i].kind == RGC_SIDE_STORE) == side) roots[count++] = kernel->stores[i].node;
   rgc_text_printf(&k->text, "#define KERNEL_BODY @_body\nDEV void @_body(const kernel_args *args, int n, int h, int w, int c, %sfloat *partial) {\n",
                   acc ? "const float *acc, " : "");
   rgc_print_nodes(&body, roots, count, &k->text);
   for (int i = 0; i < kernel->store_count; i++) {
+    if ((kernel->stores[i].kind == RGC_SIDE_STORE) != side) continue;
     if (rgc_store_is_partial(kernel->stores[i].kind)) rgc_text_printf(&k->text, "  partial[%d] = x%d;\n", partial++, kernel->stores[i].node);
     else print_store(k, space, &kernel->stores[i]);
   }
   rgc_text_add(&k->text, "}\n");
 }
+
+void rgc_cuda_emit_body(rgc_cuda_text *k, const rgc_print_space *space, bool acc) { print_body(k, space, false, acc); }
+void rgc_cuda_emit_side_body(rgc_cuda_text *k, const rgc_print_space *space) { print_body(k, space, true, false); }
 
 int rgc_cuda_emit_partials(rgc_cuda_text *k) {
   static const char *const words[] = {[RGC_PARTIAL_SUM] = "PARTIAL_SUM", [RGC_PARTIAL_MAX] = "PARTIAL_MAX", [RGC_PARTIAL_MOMENTS] = "PARTIAL_MOMENTS"};

@@ -21,6 +21,7 @@ typedef struct rgc_cuda_text {
 
 /* Each prints the launches of an op; false where the templates cannot do it. */
 bool rgc_cuda_emit_map(rgc_cuda_text *k);
+bool rgc_cuda_emit_side(rgc_cuda_text *k); /* what a kernel stores of stage a */
 bool rgc_cuda_emit_reduce(rgc_cuda_text *k);
 bool rgc_cuda_emit_window(rgc_cuda_text *k);
 bool rgc_cuda_emit_pixels(rgc_cuda_text *k);
@@ -40,6 +41,8 @@ void rgc_cuda_define_geometry(rgc_cuda_text *k);
 void rgc_cuda_define_tiles(rgc_cuda_text *k, int64_t rows, int64_t images);
 /* The epilogue as a function @_body of a point; acc: it reads accumulators. And `#define KERNEL_NAME`, `KERNEL_BODY`. */
 void rgc_cuda_emit_body(rgc_cuda_text *k, const rgc_print_space *space, bool acc);
+/* The side stores of stage a as such a function. */
+void rgc_cuda_emit_side_body(rgc_cuda_text *k, const rgc_print_space *space);
 /* KERNEL_PARTIALS and what goes with it. Returns how many, or -1: too many. */
 int rgc_cuda_emit_partials(rgc_cuda_text *k);
 /* {COMBINE_SUM, ..} of all accumulators. */

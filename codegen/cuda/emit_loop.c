@@ -35,17 +35,22 @@ static loop_cut choose_cut(const rgc_kernel *kernel, const int64_t out[RGC_AXES]
   return cut;
 }
 
-/* Defines what loop.cuh asks for. False: too many partials. */
+/* Defines what loop.cuh asks for, but for partials. */
+static void define_cut(rgc_cuda_text *k, const int64_t out[RGC_AXES], bool samples, const loop_cut *cut) {
+  rgc_cuda_define_space(k, "OUT", out, samples);
+  rgc_cuda_define_tiles(k, cut->rows, cut->images);
+  rgc_cuda_define(k, "TILE_C", cut->channels);
+  rgc_cuda_define(k, "BLOCK_COLUMNS", cut->columns);
+  rgc_cuda_define(k, "BLOCK_ROWS", cut->column_rows);
+}
+
+/* False: too many partials. */
 static bool define_loop(rgc_cuda_text *k, const int64_t out[RGC_AXES], loop_cut *cut) {
   const rgc_kernel *kernel = k->op->kernel;
   int partials = rgc_cuda_emit_partials(k);
   if (partials < 0) return false;
   *cut = choose_cut(kernel, out, partials > 0);
-  rgc_cuda_define_space(k, "OUT", out, rgc_kernel_samples_out(kernel, k->samples));
-  rgc_cuda_define_tiles(k, cut->rows, cut->images);
-  rgc_cuda_define(k, "TILE_C", cut->channels);
-  rgc_cuda_define(k, "BLOCK_COLUMNS", cut->columns);
-  rgc_cuda_define(k, "BLOCK_ROWS", cut->column_rows);
+  define_cut(k, out, rgc_kernel_samples_out(kernel, k->samples), cut);
   return true;
 }
 
@@ -75,6 +80,19 @@ bool rgc_cuda_emit_map(rgc_cuda_text *k) {
   if (!define_loop(k, out, &cut)) return false;
   rgc_cuda_emit_body(k, &space, false);
   return launch_loop(k, &cut, "map");
+}
+
+/* A map of its own, before the kernel: a point of A is read by many of the kernel's blocks, and must be stored once. */
+bool rgc_cuda_emit_side(rgc_cuda_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_print_space space = rgc_cuda_space(kernel->a_extent, "OUT", k->arena);
+  loop_cut cut = choose_cut(kernel, kernel->a_extent, false);
+  rgc_cuda_emit_head(k);
+  rgc_cuda_define(k, "KERNEL_PARTIALS", 0);
+  define_cut(k, kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples), &cut);
+  rgc_cuda_emit_side_body(k, &space);
+  rgc_cuda_launch_template(k, "map", cut.blocks, CUDA_BLOCK_THREADS, 0);
+  return true;
 }
 
 bool rgc_cuda_emit_reduce(rgc_cuda_text *k) {

@@ -10,6 +10,9 @@ typedef struct rgc_target {
   int block;                /* input channels of a block of a weight panel */
   int64_t tile_pixels;      /* output pixels a contract's tile should have */
   int64_t tile_floats;      /* most floats of A that a contract's tile should read: what a core's cache holds */
+  int64_t block_pixels;     /* a contract's tile is worked off in steps of so many pixels of one residue (contract.cuh), so it should fill them; 0: it
+                             * is not, and tile_pixels says how large it is */
+  int64_t block_channels;   /* and of so many output channels */
   int64_t map_tile_floats;  /* floats of output of a tile of a map that reduces */
   /* 3x3 contracts of stride 1 go by Winograd where they have this many channels on both sides, and pixels of all images. */
   int winograd_min_channels;    /* 0: never */

@@ -148,6 +148,36 @@ Test(cuda, tensor_cores, .timeout = 300) { check(wide, 5, 5, TRAIN); }
 Test(cuda, tensor_cores_with_fewer_valid_samples, .timeout = 300) { check(wide, 5, 2, TRAIN); }
 Test(cuda, tensor_cores_unfused, .timeout = 300) { check(wide, 3, 3, UNFUSED); }
 
+/* The first contract with a prologue stores what that makes, too. */
+static void add_side_store(machine *m) {
+  for (int i = 0; i < m->graph->op_count; i++) {
+    rgc_op *op = &m->graph->ops[i];
+    rgc_kernel *kernel = op->kernel;
+    if (kernel->kind != RGC_CONTRACT || kernel->form != RGC_PIXELS || kernel->a->nodes[kernel->a_roots[0]].kind == RGC_EXPR_LOAD) continue;
+    rgc_store *stores = RGC_NEW_ARRAY(m->arena, rgc_store, kernel->store_count + 1);
+    int *outputs = RGC_NEW_ARRAY(m->arena, int, op->output_count + 1);
+    memcpy(stores, kernel->stores, sizeof *stores * (size_t)kernel->store_count);
+    memcpy(outputs, op->outputs, sizeof *outputs * (size_t)op->output_count);
+    int value = rgc_graph_value(m->graph, "side", RGC_F32, RGC_ROLE_OUTPUT, kernel->a_extent);
+    m->graph->values[value].op = op->id;
+    stores[kernel->store_count++] = (rgc_store){RGC_SIDE_STORE, value, kernel->a_roots[0]};
+    outputs[op->output_count++] = value;
+    kernel->stores = stores;
+    op->outputs = outputs;
+    return;
+  }
+  cr_assert_fail("no contract has a prologue");
+}
+
+Test(cuda, side_store, .timeout = 300) {
+  machine *m = open_machine("sm_80");
+  m->network = load_text(m, wide);
+  build(m, 3, TRAIN);
+  add_side_store(m);
+  check_kernels(m, 2);
+  close_machine(m);
+}
+
 /* The network of a graph file, as small as it becomes: images of 32, two of them. Slow for a large one: RGC_TEST_GRAPHS=1 runs all. */
 static void check_graph(const char *name, bool small) {
   const char *overrides[] = {"input.size=32"};

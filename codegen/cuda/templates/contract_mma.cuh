@@ -2,14 +2,12 @@
  *
  * In, as macros (all are undefined at the end): what contract_walk.cuh asks for, and
  *   BLOCK_K           k of a step, a multiple of 8; STAGES steps are in shared memory at once
- *   MMA_PRODUCTS      1: operands are rounded to tf32 (10 bits of mantissa). 3: each is split in two such parts, x = high + low, and a product is
- *                     high * high + high * low + low * high: the error of what is left out, 2^-22, is that of float32
+ *   MMA_PRODUCTS      see mma_tile.cuh
  *   A_ASYNC           floats that a copy of A takes, 4 or 1, where A has no prologue; 0 where it has one
  *   A_OPERAND         its operand, where A has no prologue
  *   WEIGHT_ASYNC      floats that a copy of W takes, 4 or 1
  *
- * Warps of a block: BLOCK_M / WARP_M by BLOCK_N / WARP_N; a warp has THREAD_M / 2 by THREAD_N / 2 tiles of 16 x 8 (mma.sync m16n8k8). Shared memory:
- * the pixels' places, then STAGES times
+ * Shared memory: the pixels' places, then STAGES times
  *   A [BLOCK_M][BLOCK_K + 4], and W [BLOCK_N][BLOCK_K + 4] forward, [BLOCK_K][BLOCK_N + 8] transposed, as it lies in memory
  * Fragments of rows along k come by ldmatrix: 8 rows of 4 floats are 8 rows of 8 halves, and the lanes get the very elements that a tf32 fragment has.
  * With rows 4 floats longer than a multiple of 32, the 8 rows of a matrix are in different banks; with 8 floats, lanes (k, n) of the
@@ -17,21 +15,11 @@
  * Copies of W, and of A where it has no prologue, are asynchronous and STAGES - 1 steps ahead. A prologue needs registers: step k + 1 is
  * loaded before the products of step k and stored after them; neighbouring lanes take neighbouring channels. */
 #include "codegen/cuda/templates/contract_place.cuh"
-#define WARP_M (THREAD_M * 8)
-#define WARP_N (THREAD_N * 4)
-#define WARPS_N (BLOCK_N / WARP_N)
-#define TILES_M (THREAD_M / 2)
-#define TILES_N (THREAD_N / 2)
+#include "codegen/cuda/templates/mma_tile.cuh"
 #define A_ROW (BLOCK_K + 4)
 #define W_ROW (TRANSPOSED ? BLOCK_N + 8 : BLOCK_K + 4)
 #define STAGE_FLOATS (BLOCK_M * A_ROW + (TRANSPOSED ? BLOCK_K : BLOCK_N) * W_ROW)
 #define LOADS_A (BLOCK_M * 8 / THREADS)
-
-DEV int FN(lane)(void) { return (int)threadIdx.x % 32; }
-DEV int FN(warp_row)(void) { return (int)threadIdx.x / 32 / WARPS_N; }
-DEV int FN(warp_column)(void) { return (int)threadIdx.x / 32 % WARPS_N; }
-DEV int FN(own_row)(int i) { return FN(warp_row)() * WARP_M + i / 2 * 16 + i % 2 * 8 + FN(lane)() / 4; }
-DEV int FN(own_column)(int j) { return FN(warp_column)() * WARP_N + j / 2 * 8 + FN(lane)() % 4 * 2 + j % 2; }
 
 /* Where class pixel m lies in A, without taps: image (-1: there is no such pixel), row, column. */
 DEV void FN(place_pixels)(const FN(place) *at, int m0, int *pixels) {
@@ -112,24 +100,6 @@ DEV void FN(copy_weights)(const kernel_args *args, const FN(place) *at, int k0, 
     cp_async_4(smem_u32(to + to_element), source, inside ? 4 : 0);
 #endif
   }
-}
-
-/* A float as tf32 parts. */
-DEV void FN(split)(u32 value, u32 *high, u32 *low) {
-  *high = tf32_round(__uint_as_float(value));
-  *low = MMA_PRODUCTS == 3 ? tf32_round(__uint_as_float(value) - __uint_as_float(*high)) : 0u;
-}
-
-/* acc of one 16 x 8 tile. The smallest products first. */
-DEV void FN(multiply)(float acc[THREAD_M][THREAD_N], int i, int j, const u32 *a_high, const u32 *a_low, const u32 *b_high, const u32 *b_low) {
-  float d[4];
-  d[0] = acc[2 * i][2 * j], d[1] = acc[2 * i][2 * j + 1], d[2] = acc[2 * i + 1][2 * j], d[3] = acc[2 * i + 1][2 * j + 1];
-  if (MMA_PRODUCTS == 3) {
-    mma_tf32(d, a_low, b_high[0], b_high[1]);
-    mma_tf32(d, a_high, b_low[0], b_low[1]);
-  }
-  mma_tf32(d, a_high, b_high[0], b_high[1]);
-  acc[2 * i][2 * j] = d[0], acc[2 * i][2 * j + 1] = d[1], acc[2 * i + 1][2 * j] = d[2], acc[2 * i + 1][2 * j + 1] = d[3];
 }
 
 /* b0, b1 of all tiles along n, for 8 k from kk on. */
@@ -214,7 +184,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
 #if !A_ASYNC
     k = FN(find_k)(at, (s + 1) * BLOCK_K + (int)threadIdx.x % BLOCK_K, k_end);
 #endif
-#pragma unroll
+#pragma unroll 1
     for (int part = 0; part < BLOCK_K / 8; part++) {
 #if !A_ASYNC
       if (s + 1 < steps) FN(load_a)(args, &k, pixels, part, values);
@@ -230,17 +200,12 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
 }
 
 #include "codegen/cuda/templates/contract_walk.cuh"
-#undef WARP_M
-#undef WARP_N
-#undef WARPS_N
-#undef TILES_M
-#undef TILES_N
 #undef A_ROW
 #undef W_ROW
 #undef STAGE_FLOATS
 #undef LOADS_A
 #undef STAGES
-#undef MMA_PRODUCTS
+#include "codegen/cuda/templates/mma_tile_end.cuh"
 #undef A_ASYNC
 #undef A_OPERAND
 #undef WEIGHT_ASYNC
