@@ -56,7 +56,7 @@ void rgc_emu_free(rgc_emu *emu, void *memory);
 void rgc_emu_register(rgc_emu *emu, const char *name, void *memory, size_t size_bytes);
 
 /* Compiles the texts, one library each, several at once. NULL with a diagnostic. Lives until _close. Watched: ordinary accesses to shared memory
- * are checked as those of primitives are, and races between warps are told; some times slower. */
+ * are checked as those of primitives are, and races between warps are told; slower. */
 rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, const rgc_template *headers, int header_count,
                                      bool watched, rgc_diagnostics *diags);
 void rgc_emu_module_close(rgc_emu_module *module); /* NULL is allowed */
