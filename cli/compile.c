@@ -11,7 +11,8 @@ const command_option compile_options[] = {
     {"--batch", OPTION_INT, "N", "samples of a training step and of inference (the graph file's train: batch)"},
     {"--infer-batch", OPTION_LIST, "N", "inference for this batch, too; may be given again"},
     {"--infer-only", OPTION_FLAG, NULL, "no training program"},
-    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine), or cuda"},
+    {"--arch", OPTION_TEXT, "NAME", "of --target cuda: sm_80, sm_90a or sm_100 (sm_80); needs NVRTC, and no GPU"},
     {"--no-kernels", OPTION_FLAG, NULL, "do not run the C compiler now"},
     {"--emit", OPTION_TEXT, "DIR", "write every kernel and the templates there, to read"},
     {"--dump-after", OPTION_LIST, "PASS", "print the training graph after a pass, or 'all'; nothing else is made"},
@@ -42,16 +43,24 @@ static const char *wrong_pass(const command_line *line) {
   return !stop || is_pass(stop) ? NULL : stop;
 }
 
+/* --target cuda --arch sm_90a is the target of that architecture. */
+static const char *target_name(const command_line *line) {
+  const char *target = option_text(line, "--target", NULL), *arch = option_text(line, "--arch", NULL);
+  return target && arch && !strcmp(target, "cuda") ? arch : target;
+}
+
 /* Only looks at the training program's passes. */
 static bool inspect_passes(const command_line *line, rgc_network *network) {
   rgc_watch_options o = {.infer = option_flag(line, "--infer-only"), .batch = option_int(line, "--batch", 0),
-                         .target = option_text(line, "--target", NULL), .stop_after = option_text(line, "--stop-after", NULL),
+                         .target = target_name(line), .stop_after = option_text(line, "--stop-after", NULL),
                          .time = option_flag(line, "--time-passes")};
   o.dump_after = option_list(line, "--dump-after", &o.dump_count);
   return rgc_network_watch(network, &o, print_text, NULL, line->diags);
 }
 
 static double megabytes(int64_t bytes) { return (double)bytes * 1e-6; }
+
+static bool is_cuda(const char *target) { return !strncmp(target, "cuda", 4); }
 
 static void print_program(void *context, const rgc_program_facts *p) {
   (void)context;
@@ -63,14 +72,15 @@ static void print_program(void *context, const rgc_program_facts *p) {
          megabytes(p->peak_bytes));
   for (int k = 0; k < p->share_count; k++)
     if (p->shares[k].bytes) printf(" %s %.1f", p->shares[k].kind, megabytes(p->shares[k].bytes));
-  printf("); and %.2f MB of scratch a thread\n", megabytes(p->scratch_bytes));
+  printf("); and %.2f MB of scratch%s\n", megabytes(p->scratch_bytes), is_cuda(p->target) ? "" : " a thread");
+  if (p->registers) printf("  most registers of a kernel: %d; kernels that spill: %d\n", p->registers, p->spilling);
 }
 
 static bool compile_all(const command_line *line, rgc_network *network) {
   int64_t batches[MAX_WORDS];
   const char *path = option_text(line, "-o", "plan.bin");
   rgc_compile_settings s = {.batch = option_int(line, "--batch", 0), .infer_batches = batches, .infer_only = option_flag(line, "--infer-only"),
-                            .target = option_text(line, "--target", NULL), .without_code = option_flag(line, "--no-kernels"),
+                            .target = target_name(line), .without_code = option_flag(line, "--no-kernels"),
                             .emit_dir = option_text(line, "--emit", NULL), .compiled = print_program};
   const char *const *more = option_list(line, "--infer-batch", &s.infer_batch_count);
   for (int i = 0; i < s.infer_batch_count; i++)

@@ -15,6 +15,7 @@ const command_option verify_options[] = {
     {"--batch", OPTION_INT, "N", "samples a step (2)"},
     {"--infer", OPTION_FLAG, NULL, "the inference program, not the training step"},
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    NETWORK_OPTION_DEVICE,
     {"--tolerance", OPTION_REAL, "X", "largest relative L2 distance (3e-5)"},
     {"--seed", OPTION_INT, "N", "of weights and input (0)"},
     NETWORK_OPTION_SET,
@@ -40,7 +41,8 @@ static bool verify(const command_line *line, rgc_model *model) {
 int run_verify(const command_line *line) {
   rgc_plan *plan = command_plan(line);
   rgc_model_options o = {.batch = option_int(line, "--batch", 2), .seed = (uint64_t)option_int(line, "--seed", 0),
-                         .train = !option_flag(line, "--infer"), .target = option_text(line, "--target", NULL)};
+                         .train = !option_flag(line, "--infer"), .target = option_text(line, "--target", NULL),
+                         .device = option_text(line, "--device", NULL)};
   rgc_model *model = plan ? rgc_model_open(plan, &o, line->diags) : NULL;
   bool good = model && verify(line, model);
   rgc_model_close(model);

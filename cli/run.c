@@ -25,6 +25,7 @@ const command_option run_options[] = {
     {"--seed", OPTION_INT, "N", "of initial values, shuffling and dropout"},
     {"--threads", OPTION_INT, "N", "threads (all processors); the bits do not depend on it"},
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    NETWORK_OPTION_DEVICE,
     {"--show", OPTION_INT, "N", "of --eval: tell the predictions of N validation samples, drawn evenly (0)"},
     {"--picture", OPTION_TEXT, "FILE", "of --eval: and draw these samples, in their order, as PNG"},
     NETWORK_OPTION_SET,
@@ -53,7 +54,8 @@ static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool
   rgc_network_facts n;
   rgc_network_tell(r->network, &n);
   rgc_model_options o = {.batch = batch, .seed = (uint64_t)option_int(line, "--seed", n.seed), .threads = (int)option_int(line, "--threads", 0),
-                         .train = train, .keep = keep, .target = option_text(line, "--target", NULL)};
+                         .train = train, .keep = keep, .target = option_text(line, "--target", NULL),
+                         .device = option_text(line, "--device", NULL)};
   const char *weights = option_text(line, "--weights", NULL);
   r->model = rgc_model_open(r->plan, &o, line->diags);
   if (!r->model) return false;

@@ -1,10 +1,23 @@
 /* codegen/expr.c: see expr.h. A node is one line. Loads are printed by their view: a row of lanes where lanes are neighbours in
- * memory, one number for all lanes where the view does not move with them, else lane by lane. */
+ * memory, one number for all lanes where the view does not move with them, else lane by lane. Without lanes every load is one number. */
 #include "codegen/expr.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+
+/* The words of the two kinds of texts. */
+typedef struct dialect {
+  const char *type, *set, *set_end;   /* of a node; around a number that becomes one */
+  const char *infinity, *nan;
+  const char *scalars;                /* where the step's numbers are */
+  const char *max, *min;
+  const char *const *forms;           /* by rgc_expr_kind, see print_form */
+} dialect;
+
+static const dialect vector_dialect, scalar_dialect;
+
+static const dialect *words_of(const rgc_body_text *t) { return t->space.lane_axis == RGC_NO_LANES ? &scalar_dialect : &vector_dialect; }
 
 /* One operand's address in parts. */
 typedef struct load_text {
@@ -113,10 +126,12 @@ int rgc_input_number(const rgc_op *op, int value) {
   rgc_internal_error("codegen", "value %d is no input of op %d", value, op->id);
 }
 
-static void print_number(double number, rgc_text *out) {
-  if (isnan(number)) rgc_text_add(out, "__builtin_nanf(\"\")");
-  else if (isinf(number)) rgc_text_add(out, number < 0 ? "-__builtin_inff()" : "__builtin_inff()");
-  else rgc_text_printf(out, "%af", (double)(float)number);
+static void print_number(const rgc_body_text *t, double number, rgc_text *out) {
+  const dialect *words = words_of(t);
+  if (isnan(number)) rgc_text_add(out, words->nan);
+  else if (isinf(number)) rgc_text_printf(out, "%s%s", number < 0 ? "-" : "", words->infinity);
+  else if (words == &scalar_dialect && fabs(number) < 1e6 && number == floor(number)) rgc_text_printf(out, "%.1ff", number);
+  else rgc_text_printf(out, words == &scalar_dialect ? "%.8ef" : "%af", (double)(float)number);
 }
 
 static const char *const data_cast[RGC_DTYPE_COUNT] = {[RGC_F32] = "", [RGC_I32] = "(const_i32)", [RGC_U8] = "(const_u8)"};
@@ -129,7 +144,7 @@ static void print_lane_loop(const rgc_body_text *t, int node, int operand, const
   load_text load = read_operand(t, operand, rgc_text_chars(&lane));
   if (load.ranged) add_guard(&load, rgc_text_chars(&load.first), load.row_extent, 1, true);
   rgc_text_printf(out, "  vec x%d = vec_set(", node);
-  print_number(view->fill, out);
+  print_number(t, view->fill, out);
   rgc_text_add(out, ");\n  for (int64_t lane = 0; lane < count; lane++)\n    ");
   if (load.guard.length) rgc_text_printf(out, "if (%s) ", load.guard.chars);
   rgc_text_printf(out, "x%d[lane] = (float)(%s)[%s];\n", node, data, load.element.chars);
@@ -137,14 +152,16 @@ static void print_lane_loop(const rgc_body_text *t, int node, int operand, const
   rgc_text_free(&lane);
 }
 
-static void print_row_load(const load_text *load, rgc_dtype dtype, const char *data, double fill, rgc_text *out) {
+static void print_row_load(const rgc_body_text *t, const load_text *load, rgc_dtype dtype, const char *data, double fill, rgc_text *out) {
   static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "vec_load_part", [RGC_I32] = "vec_load_i32", [RGC_U8] = "vec_load_u8"};
-  if (!load->lane_axes) {
+  if (t->space.lane_axis == RGC_NO_LANES) {
+    rgc_text_printf(out, dtype == RGC_F32 ? "%s[%s]" : "(float)(%s)[%s]", data, load->element.chars);
+  } else if (!load->lane_axes) {
     rgc_text_printf(out, "vec_set((float)(%s)[%s])", data, load->element.chars);
   } else if (load->ranged) {
     rgc_text_printf(out, "vec_load_range(%s + (%s) * %" PRId64 ", %s, %" PRId64 ", ", data, load->row.chars, load->row_extent,
                     load->first.chars, load->row_extent);
-    print_number(fill, out);
+    print_number(t, fill, out);
     rgc_text_add(out, ", count)");
   } else {
     rgc_text_printf(out, "%s(%s + %s, count)", words[dtype], data, load->element.chars);
@@ -154,10 +171,12 @@ static void print_row_load(const load_text *load, rgc_dtype dtype, const char *d
 /* A whole tensor of the space: always by the names of all extents, so that the space may be renumbered. */
 static bool print_whole(const rgc_body_text *t, int node, const rgc_operand *from, rgc_text *out) {
   bool f32 = t->graph->values[from->value].dtype == RGC_F32;
-  if (t->space.tap[0] || t->space.lane_axis != RGC_C || !f32 || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
-  rgc_text_printf(out, "  vec x%d = vec_load_part(args->operands[%d] + ", node, rgc_input_number(t->op, from->value));
+  bool lanes = t->space.lane_axis != RGC_NO_LANES;
+  if (t->space.tap[0] || (lanes && t->space.lane_axis != RGC_C) || !f32 || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
+  rgc_text_printf(out, lanes ? "  vec x%d = vec_load_part(args->operands[%d] + " : "  float x%d = args->operands[%d][", node,
+                  rgc_input_number(t->op, from->value));
   rgc_print_point(&t->space, out);
-  rgc_text_add(out, ", count);\n");
+  rgc_text_add(out, lanes ? ", count);\n" : "];\n");
   return true;
 }
 
@@ -171,19 +190,19 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   rgc_text_printf(&data, "%sargs->operands[%d]", data_cast[dtype], rgc_input_number(t->op, from->value));
   bool by_row = load.lane_axes == 0 || (load.lane_axes == 1 && (load.lane_last || (load.ranged && dtype == RGC_F32)));
   if (load.nowhere) {
-    rgc_text_printf(out, "  vec x%d = vec_set(", node);
-    print_number(from->view.fill, out);
-    rgc_text_add(out, ");\n");
+    rgc_text_printf(out, "  %s x%d = %s", words_of(t)->type, node, words_of(t)->set);
+    print_number(t, from->view.fill, out);
+    rgc_text_printf(out, "%s;\n", words_of(t)->set_end);
   } else if (!by_row) {
     print_lane_loop(t, node, operand, rgc_text_chars(&data), out);
   } else {
-    rgc_text_printf(out, "  vec x%d = ", node);
+    rgc_text_printf(out, "  %s x%d = ", words_of(t)->type, node);
     if (load.guard.length) {
-      rgc_text_printf(out, "!(%s) ? vec_set(", load.guard.chars);
-      print_number(from->view.fill, out);
-      rgc_text_add(out, ") : ");
+      rgc_text_printf(out, "!(%s) ? %s", load.guard.chars, words_of(t)->set);
+      print_number(t, from->view.fill, out);
+      rgc_text_printf(out, "%s : ", words_of(t)->set_end);
     }
-    print_row_load(&load, dtype, rgc_text_chars(&data), from->view.fill, out);
+    print_row_load(t, &load, dtype, rgc_text_chars(&data), from->view.fill, out);
     rgc_text_add(out, ";\n");
   }
   free_load(&load);
@@ -200,40 +219,41 @@ static void print_random(const rgc_body_text *t, const rgc_node *node, rgc_text 
     rgc_text_free(&element);
     element = next;
   }
-  rgc_text_printf(out, "vec_random(args->seed, %d, args->step, %s, %s, count)", node->index,
-                  element.length ? element.chars : "0", node->axes >> t->space.lane_axis & 1 ? "1" : "0");
+  const char *number = element.length ? element.chars : "0";
+  if (t->space.lane_axis == RGC_NO_LANES) rgc_text_printf(out, "number_random(args->step, %d, %s)", node->index, number);
+  else rgc_text_printf(out, "vec_random(args->seed, %d, args->step, %s, %s, count)", node->index, number, node->axes >> t->space.lane_axis & 1 ? "1" : "0");
   rgc_text_free(&element);
 }
 
 static void print_coordinate(const rgc_body_text *t, int axis, bool tapped, rgc_text *out) {
-  if (axis == t->space.lane_axis) rgc_text_printf(out, "vec_count_from(%s)", t->space.coord[axis]);
-  else if (tapped && axis == RGC_H) rgc_text_printf(out, "vec_set((float)%s)", t->space.met[0]);
-  else if (tapped && axis == RGC_W) rgc_text_printf(out, "vec_set((float)%s)", t->space.met[1]);
-  else rgc_text_printf(out, "vec_set((float)%s)", t->space.coord[axis]);
+  const char *from = tapped && axis == RGC_H ? t->space.met[0] : tapped && axis == RGC_W ? t->space.met[1] : t->space.coord[axis];
+  if (axis == t->space.lane_axis) rgc_text_printf(out, "vec_count_from(%s)", from);
+  else rgc_text_printf(out, "%s(float)%s%s", words_of(t)->set, from, words_of(t)->set_end);
 }
 
 static void print_leaf(const rgc_body_text *t, const rgc_node *node, rgc_text *out) {
   switch (node->kind) {
     case RGC_EXPR_CONST:
-      rgc_text_add(out, "vec_set(");
-      print_number(node->number, out);
-      rgc_text_add(out, ")");
+      rgc_text_add(out, words_of(t)->set);
+      print_number(t, node->number, out);
+      rgc_text_add(out, words_of(t)->set_end);
       break;
     case RGC_EXPR_ACC: rgc_text_printf(out, "%s[%d]", t->acc, node->index); break;
     case RGC_EXPR_GATHER: rgc_text_printf(out, "gather[%d]", node->index); break;
     case RGC_EXPR_TAP:
-      rgc_text_printf(out, "vec_set((float)(%s * %" PRId64 " + %s))", t->space.tap[0], t->space.tap_columns, t->space.tap[1]);
+      rgc_text_printf(out, "%s(float)(%s * %" PRId64 " + %s)%s", words_of(t)->set, t->space.tap[0], t->space.tap_columns, t->space.tap[1],
+                      words_of(t)->set_end);
       break;
     case RGC_EXPR_COORD: print_coordinate(t, node->index, false, out); break;
     case RGC_EXPR_TAP_COORD: print_coordinate(t, node->index, true, out); break;
-    case RGC_EXPR_SCALAR: rgc_text_printf(out, "vec_set(args->scalars[%d])", node->index); break;
+    case RGC_EXPR_SCALAR: rgc_text_printf(out, "%s%s[%d]%s", words_of(t)->set, words_of(t)->scalars, node->index, words_of(t)->set_end); break;
     case RGC_EXPR_RANDOM: print_random(t, node, out); break;
     default: rgc_internal_error("codegen", "no leaf: %s", rgc_expr_word(node->kind));
   }
 }
 
-/* How a node of arguments is written; $0 $1 $2 are x variables, ?0 the mask of argument 0. */
-static const char *const forms[RGC_EXPR_KIND_COUNT] = {
+/* How a node of arguments is written; $0 $1 $2 are x variables, # the mask of argument 0. */
+static const char *const vector_forms[RGC_EXPR_KIND_COUNT] = {
     [RGC_EXPR_ADD] = "$0 + $1",          [RGC_EXPR_SUB] = "$0 - $1",
     [RGC_EXPR_MUL] = "$0 * $1",          [RGC_EXPR_DIV] = "$0 / $1",
     [RGC_EXPR_POW] = "vec_pow($0, $1)",  [RGC_EXPR_FMA] = "vec_fma($0, $1, $2)",
@@ -242,11 +262,30 @@ static const char *const forms[RGC_EXPR_KIND_COUNT] = {
     [RGC_EXPR_EXP] = "vec_exp($0)",      [RGC_EXPR_LOG] = "vec_log($0)",
     [RGC_EXPR_TANH] = "vec_tanh($0)",    [RGC_EXPR_ERF] = "vec_erf($0)",
     [RGC_EXPR_SIGMOID] = "vec_sigmoid($0)", [RGC_EXPR_FLOOR] = "vec_floor($0)",
-    [RGC_EXPR_LT] = "vec_keep(vec_set(1), ?)", [RGC_EXPR_LE] = "vec_keep(vec_set(1), ?)",
-    [RGC_EXPR_EQ] = "vec_keep(vec_set(1), ?)", [RGC_EXPR_SELECT] = "vec_choose(?, $1, $2)",
+    [RGC_EXPR_LT] = "vec_keep(vec_set(1), #)", [RGC_EXPR_LE] = "vec_keep(vec_set(1), #)",
+    [RGC_EXPR_EQ] = "vec_keep(vec_set(1), #)", [RGC_EXPR_SELECT] = "vec_choose(#, $1, $2)",
     /* no number stays no number, whichever argument it is */
     [RGC_EXPR_MAX] = "vec_choose($0 != $0, $0, vec_max($0, $1))", [RGC_EXPR_MIN] = "vec_choose($0 != $0, $0, vec_min($0, $1))",
 };
+
+static const char *const scalar_forms[RGC_EXPR_KIND_COUNT] = {
+    [RGC_EXPR_ADD] = "$0 + $1",          [RGC_EXPR_SUB] = "$0 - $1",
+    [RGC_EXPR_MUL] = "$0 * $1",          [RGC_EXPR_DIV] = "$0 / $1",
+    [RGC_EXPR_POW] = "powf($0, $1)",     [RGC_EXPR_FMA] = "fmaf($0, $1, $2)",
+    [RGC_EXPR_NEG] = "-$0",              [RGC_EXPR_ABS] = "fabsf($0)",
+    [RGC_EXPR_SQRT] = "sqrtf($0)",       [RGC_EXPR_RECIP] = "1.0f / $0",
+    [RGC_EXPR_EXP] = "number_exp($0)",   [RGC_EXPR_LOG] = "logf($0)",
+    [RGC_EXPR_TANH] = "tanhf($0)",       [RGC_EXPR_ERF] = "erff($0)",
+    [RGC_EXPR_SIGMOID] = "number_sigmoid($0)", [RGC_EXPR_FLOOR] = "floorf($0)",
+    [RGC_EXPR_LT] = "# ? 1.0f : 0.0f",   [RGC_EXPR_LE] = "# ? 1.0f : 0.0f",
+    [RGC_EXPR_EQ] = "# ? 1.0f : 0.0f",   [RGC_EXPR_SELECT] = "# ? $1 : $2",
+    [RGC_EXPR_MAX] = "$0 != $0 ? $0 : number_max($0, $1)", [RGC_EXPR_MIN] = "$0 != $0 ? $0 : number_min($0, $1)",
+};
+
+static const dialect vector_dialect = {.type = "vec", .set = "vec_set(", .set_end = ")", .infinity = "__builtin_inff()", .nan = "__builtin_nanf(\"\")",
+                                       .scalars = "args->scalars", .max = "vec_max", .min = "vec_min", .forms = vector_forms};
+static const dialect scalar_dialect = {.type = "float", .set = "", .set_end = "", .infinity = "number_infinity()", .nan = "number_nan()",
+                                       .scalars = "args->step->scalars", .max = "number_max", .min = "number_min", .forms = scalar_forms};
 
 static void print_mask(const rgc_body *body, int node, rgc_text *out) {
   const rgc_node *n = &body->nodes[node];
@@ -259,21 +298,23 @@ static void print_form(const rgc_body *body, int node, const char *form, rgc_tex
   const rgc_node *n = &body->nodes[node];
   for (const char *c = form; *c; c++) {
     if (*c == '$') rgc_text_printf(out, "x%d", n->arg[*++c - '0']);
-    else if (*c == '?') print_mask(body, n->kind == RGC_EXPR_SELECT ? n->arg[0] : node, out);
+    else if (*c == '#') print_mask(body, n->kind == RGC_EXPR_SELECT ? n->arg[0] : node, out);
     else rgc_text_add_bytes(out, c, 1);
   }
 }
 
 static bool is_const(const rgc_body *body, int node) { return body->nodes[node].kind == RGC_EXPR_CONST; }
 
-static void print_arithmetic(const rgc_body *body, int node, rgc_text *out) {
+static void print_arithmetic(const rgc_body_text *t, int node, rgc_text *out) {
+  const rgc_body *body = t->body;
+  const dialect *words = words_of(t);
   const rgc_node *n = &body->nodes[node];
   bool extreme = n->kind == RGC_EXPR_MAX || n->kind == RGC_EXPR_MIN;
-  const char *word = n->kind == RGC_EXPR_MAX ? "vec_max" : "vec_min";
+  const char *word = n->kind == RGC_EXPR_MAX ? words->max : words->min;
   /* a > b ? a : b gives b if either is no number: the constant goes first */
   if (extreme && is_const(body, n->arg[0])) rgc_text_printf(out, "%s(x%d, x%d)", word, n->arg[0], n->arg[1]);
   else if (extreme && is_const(body, n->arg[1])) rgc_text_printf(out, "%s(x%d, x%d)", word, n->arg[1], n->arg[0]);
-  else if (forms[n->kind]) print_form(body, node, forms[n->kind], out);
+  else if (words->forms[n->kind]) print_form(body, node, words->forms[n->kind], out);
   else rgc_internal_error("codegen", "no form for %s", rgc_expr_word(n->kind));
 }
 
@@ -294,8 +335,8 @@ void rgc_print_nodes(const rgc_body_text *t, const int *roots, int root_count, r
       print_load(t, i, out);
       continue;
     }
-    rgc_text_printf(out, "  vec x%d = ", i);
-    if (rgc_expr_arity(node->kind)) print_arithmetic(t->body, i, out);
+    rgc_text_printf(out, "  %s x%d = ", words_of(t)->type, i);
+    if (rgc_expr_arity(node->kind)) print_arithmetic(t, i, out);
     else print_leaf(t, node, out);
     rgc_text_add(out, ";\n");
   }

@@ -1,8 +1,8 @@
-/* codegen/expr.h: prints a body (compiler/graph/expr.h) as C over vectors of LANES points; the words are those of the templates
- * (codegen/cpu/templates/expression.h).
+/* codegen/expr.h: prints a body (compiler/graph/expr.h) as C over vectors of LANES points, or over one point (CUDA: a thread has one);
+ * the words are those of the templates (codegen/cpu/templates/expression.h, codegen/cuda/templates/expression.cuh).
  *
  * In: a body, the space it stands over, and which of the kernel's arguments its operands are. Out: one definition a node,
- * `vec x7 = ...;`, for the nodes that some root needs, in order. Equal bodies over equal spaces give equal text, and views that
+ * `vec x7 = ...;` or `float x7 = ...;`, for the nodes that some root needs, in order. Equal bodies over equal spaces give equal text, and views that
  * are only identities and broadcasts are printed with the names of extents, not their numbers, so that kernels of many
  * layers are one text. */
 #ifndef RGC_CODEGEN_EXPR_H
@@ -10,12 +10,14 @@
 #include "compiler/base/text.h"
 #include "compiler/graph/kernel.h"
 
+enum { RGC_NO_LANES = -1 };
+
 /* How the points of a space are called in the text. */
 typedef struct rgc_print_space {
   const int64_t *extent;            /* of the body's space */
   const char *coord[RGC_AXES];      /* C variables (int64_t): the point of lane 0 */
   const char *extent_name[RGC_AXES]; /* C expressions of the extents */
-  int lane_axis;                    /* lanes run along it, by 1 */
+  int lane_axis;                    /* lanes run along it, by 1; RGC_NO_LANES: one point */
   /* Tap expressions only, else NULL: the tap, where it meets A, and its row length; operands of tap_operand read at (r,s). */
   const char *tap[2], *met[2];
   int64_t tap_columns;

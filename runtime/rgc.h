@@ -192,7 +192,7 @@ typedef struct rgc_memory_share {
 /* One program of a plan. */
 typedef struct rgc_program_facts {
   const char *kind;   /* "train": one step; "fold": what inference needs of the weights; "infer": logits */
-  const char *target; /* "cpu-avx512" */
+  const char *target; /* "cpu-avx512", "cuda-sm_90a" */
   int64_t batch;
   int kernels, functions; /* kernels run; functions of machine code they share */
   int compiled;           /* functions that the C compiler made now; 0: all were in the cache, or none was asked for */
@@ -202,7 +202,8 @@ typedef struct rgc_program_facts {
   int64_t peak_bytes;     /* activations alive at once: no placement needs less */
   const rgc_memory_share *shares; /* [share_count] of peak_bytes */
   int share_count;
-  int64_t scratch_bytes;  /* more, of each thread */
+  int64_t scratch_bytes;  /* more: of each thread on a CPU, of all on a GPU */
+  int registers, spilling; /* GPU: most registers of a thread, functions that spill some; else 0 */
 } rgc_program_facts;
 
 typedef struct rgc_compile_settings {
@@ -210,7 +211,7 @@ typedef struct rgc_compile_settings {
   const int64_t *infer_batches;  /* [infer_batch_count]: inference for these, too */
   int infer_batch_count;
   bool infer_only;               /* no training program */
-  const char *target;            /* NULL: the best for this machine */
+  const char *target;            /* NULL: the best for this machine's cores; "cuda-sm_90a" needs NVRTC, and no GPU */
   int64_t memory_bytes;          /* no program may take more; 0: the file's memory: */
   bool without_code;             /* do not run the C compiler now */
   const char *emit_dir;          /* write every kernel's C and the templates there; NULL: not */
@@ -289,7 +290,8 @@ typedef struct rgc_model_options {
   bool train;         /* it will be trained; else it can only infer */
   const char *keep;   /* a value that rgc_model_dump writes: a layer ("layer3.2", its output), its gradient ("layer3.2.grad") or a
                        * name of the graph's text; NULL: none */
-  const char *target; /* "cpu-avx512", "cpu-avx2", "cpu-plain"; NULL: the best for this machine */
+  const char *target; /* "cpu-avx512", "cpu-avx2", "cpu-plain", "cuda-sm_90a"...; NULL: the device's best */
+  const char *device; /* "auto", "cpu", "cuda-emu"; NULL: auto, the one that runs the target */
 } rgc_model_options;
 
 typedef struct rgc_model_facts {

@@ -7,16 +7,8 @@
 #ifndef RGC_CODEGEN_CPU_EMIT_H
 #define RGC_CODEGEN_CPU_EMIT_H
 #include "codegen/cpu/targets.h"
+#include "codegen/function.h"
 #include "compiler/graph/kernel.h"
-
-typedef struct rgc_cpu_function {
-  const char *name; /* "k" and 16 hexadecimal digits of the text's hash */
-  const char *text; /* C, without the comment; needs the templates on the include path */
-  const char *comment; /* which layers and lines it serves */
-  bool heavy;       /* a contract: costs the compiler about 0.3 s, others a tenth */
-  rgc_text serves;  /* internal: the comment as it grows */
-  int serve_count;
-} rgc_cpu_function;
 
 typedef struct rgc_cpu_launch {
   int function;              /* index into functions */
@@ -29,7 +21,7 @@ typedef struct rgc_cpu_launch {
 } rgc_cpu_launch;
 
 typedef struct rgc_cpu_code {
-  rgc_cpu_function *functions;
+  rgc_function *functions;
   int function_count, function_capacity;
   rgc_cpu_launch *launches; /* one an op */
   int64_t slab_bytes;       /* the most any launch needs */
@@ -37,6 +29,4 @@ typedef struct rgc_cpu_code {
 
 /* NULL with a diagnostic when a kernel is beyond what the templates can do. Everything lives in `arena`. */
 rgc_cpu_code *rgc_cpu_emit(const rgc_graph *graph, const rgc_cpu_target *target, rgc_arena *arena, rgc_diagnostics *diags);
-/* One function as a file to compile: the comment, then the text. */
-void rgc_cpu_print_function(const rgc_cpu_function *function, rgc_text *out);
 #endif

@@ -42,6 +42,7 @@ static int append_pack(rgc_graph *graph, const rgc_op *op, int weight, rgc_layou
 }
 
 void rgc_assign_layouts(rgc_graph *graph, const rgc_target *target) {
+  if (!target->panel_lanes) return;
   rgc_old_ops old = rgc_take_ops(graph);
   for (int i = 0; i < old.count; i++) {
     rgc_kernel *kernel = old.items[i].kernel;

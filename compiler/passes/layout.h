@@ -1,4 +1,4 @@
-/* layout.h: which weights lie in panels. */
+/* layout.h: which weights lie in panels: none, where a target has no panel_lanes. */
 #ifndef RGC_PASSES_LAYOUT_H
 #define RGC_PASSES_LAYOUT_H
 #include "compiler/graph/kernel.h"

@@ -1,15 +1,18 @@
-/* target.h: what the compiler's passes must know of a machine, as data. Codegen fills it (codegen/cpu/targets.c). */
+/* target.h: what the compiler's passes must know of a machine, as data. Codegen fills it (targets.c of each target in codegen/). */
 #ifndef RGC_PASSES_TARGET_H
 #define RGC_PASSES_TARGET_H
 #include <stdint.h>
 
 typedef struct rgc_target {
   const char *name;         /* "cpu-avx512" */
-  int panel_lanes;          /* widest weight panel, in output channels */
+  int panel_lanes;          /* widest weight panel, in output channels; 0: weights are read as they lie */
   int min_panel_lanes;      /* narrowest */
   int block;                /* input channels of a block of a weight panel */
   int64_t tile_pixels;      /* output pixels a contract's tile should have */
   int64_t tile_floats;      /* most floats of A that a contract's tile should read: what a core's cache holds */
+  int64_t block_pixels;     /* a contract's tile is worked off in steps of so many pixels of one residue (contract.cuh), so it should fill them; 0: it
+                             * is not, and tile_pixels says how large it is */
+  int64_t block_channels;   /* and of so many output channels */
   int64_t map_tile_floats;  /* floats of output of a tile of a map that reduces */
   /* 3x3 contracts of stride 1 go by Winograd where they have this many channels on both sides, and pixels of all images. */
   int winograd_min_channels;    /* 0: never */

@@ -47,9 +47,67 @@ static void cut_winograd(rgc_kernel *kernel, const rgc_target *target) {
   else kernel->tile_images = ceil_div(kernel->extent[RGC_N], ceil_div(all, highest(image, patches)));
 }
 
+enum { MOST_STEPS = 8, MOST_TILE_IMAGES = 16 };
+
+/* A way to cut a contract's pixels into tiles. */
+typedef struct block_cut {
+  int64_t rows, images; /* one of them counts: images > 0, or rows of one image */
+  int64_t tiles, steps; /* steps of all tiles together, for one residue */
+} block_cut;
+
+/* Steps for a residue of so many rows. */
+static int64_t steps_of_rows(const rgc_kernel *kernel, int64_t rows, int64_t block) {
+  int64_t step = kernel->geometry.transposed ? kernel->geometry.stride : 1;
+  return ceil_div(ceil_div(rows, step) * ceil_div(kernel->extent[RGC_W], step), block);
+}
+
+/* False where a tile would take too many steps. A last tile of fewer images counts as a full one. */
+static bool count_steps(const rgc_kernel *kernel, int64_t block, block_cut *cut) {
+  int64_t height = kernel->extent[RGC_H], images = kernel->extent[RGC_N], of_tile, in_all;
+  if (cut->images) {
+    of_tile = steps_of_rows(kernel, height * cut->images, block);
+    cut->tiles = ceil_div(images, cut->images);
+    in_all = cut->tiles * of_tile;
+  } else {
+    of_tile = steps_of_rows(kernel, cut->rows, block);
+    cut->tiles = images * ceil_div(height, cut->rows);
+    in_all = images * (height / cut->rows * of_tile + steps_of_rows(kernel, height % cut->rows, block));
+  }
+  cut->steps = in_all; /* of each residue */
+  return of_tile <= MOST_STEPS;
+}
+
+static bool is_better(const block_cut *a, const block_cut *b, int64_t wanted) {
+  if (lowest(a->tiles, wanted) != lowest(b->tiles, wanted)) return a->tiles > b->tiles;
+  return a->steps != b->steps ? a->steps < b->steps : a->tiles > b->tiles;
+}
+
+/* The cut of fewest steps of those that have tiles enough for all processors, or else the most. */
+static void cut_blocks(rgc_kernel *kernel, const rgc_target *target) {
+  int64_t step = kernel->geometry.transposed ? kernel->geometry.stride : 1, height = kernel->extent[RGC_H];
+  int64_t wanted = ceil_div(target->min_tiles, ceil_div(kernel->extent[RGC_C], target->block_channels));
+  block_cut best = {.rows = step};
+  count_steps(kernel, target->block_pixels, &best);
+  for (int64_t rows = 2 * step; rows < height; rows += step) {
+    block_cut cut = {.rows = rows};
+    if (count_steps(kernel, target->block_pixels, &cut) && is_better(&cut, &best, wanted)) best = cut;
+  }
+  for (int64_t images = 1; images <= lowest(kernel->extent[RGC_N], MOST_TILE_IMAGES); images++) {
+    block_cut cut = {.images = images};
+    if (count_steps(kernel, target->block_pixels, &cut) && is_better(&cut, &best, wanted)) best = cut;
+  }
+  if (best.rows >= height) best = (block_cut){.images = 1};
+  kernel->tile_rows = best.images ? 0 : best.rows;
+  kernel->tile_images = best.images;
+}
+
 static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
   if (rgc_takes_winograd(kernel, target)) {
     cut_winograd(kernel, target);
+    return;
+  }
+  if (target->block_pixels) {
+    cut_blocks(kernel, target);
     return;
   }
   const rgc_geometry *g = &kernel->geometry;

@@ -1,8 +1,8 @@
 /* api_passes.c: rgc.h's look at the compiler's passes. */
 #include <string.h>
 
-#include "codegen/cpu/targets.h"
 #include "compiler/pipeline.h"
+#include "runtime/device/target_code.h"
 #include "runtime/rgc.h"
 
 typedef struct watching {
@@ -44,13 +44,13 @@ static bool check_name(const char *name, rgc_diagnostics *diags) {
 }
 
 bool rgc_network_watch(rgc_network *network, const rgc_watch_options *options, rgc_text_function *text, void *context, rgc_diagnostics *diags) {
-  const rgc_cpu_target *target = rgc_cpu_target_choose(options->target, diags);
+  const rgc_target *target = rgc_target_choose(options->target, diags);
   if (!target) return false;
   for (int i = 0; i < options->dump_count; i++)
     if (!check_name(options->dump_after[i], diags)) return false;
   if (options->stop_after && !check_name(options->stop_after, diags)) return false;
   watching w = {.options = options, .text = text, .context = context};
-  rgc_compile_options o = {.kind = options->infer ? RGC_PROGRAM_INFER : RGC_PROGRAM_TRAIN, .target = &target->facts, .observer = watch,
+  rgc_compile_options o = {.kind = options->infer ? RGC_PROGRAM_INFER : RGC_PROGRAM_TRAIN, .target = target, .observer = watch,
                            .batch = options->batch ? options->batch : network->train.batch, .context = &w};
   rgc_arena *scratch = rgc_arena_create();
   rgc_compilation *c = rgc_compile(network, &o, scratch, diags);

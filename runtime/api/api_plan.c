@@ -2,11 +2,9 @@
  * too, when both come from one file. */
 #include <string.h>
 
-#include "codegen/cpu/emit.h"
 #include "compiler/plan/explain.h"
 #include "compiler/plan/plan_build.h"
-#include "runtime/device/emit_files.h"
-#include "runtime/device/kernel_cache.h"
+#include "runtime/device/target_code.h"
 #include "runtime/rgc.h"
 
 static bool is_graph_file(const char *path) {
@@ -53,44 +51,33 @@ rgc_network *rgc_plan_network(const rgc_plan *plan) { return plan->network; }
 bool rgc_plan_has_weights(const rgc_plan *plan) { return plan->tensor_count > 0; }
 
 /* What is told of a program; shares[RGC_PART_COUNT] is filled. */
-static rgc_program_facts program_facts(const rgc_program *program, const rgc_cpu_code *code, rgc_memory_share *shares) {
+static rgc_program_facts program_facts(const rgc_program *program, const rgc_code_facts *code, rgc_memory_share *shares) {
   const rgc_memory_plan *m = program->memory;
   rgc_program_facts f = {.kind = rgc_program_word(program->kind), .target = program->target, .batch = program->batch,
-                         .kernels = program->graph->op_count, .functions = code->function_count, .total_bytes = rgc_memory_bytes(m),
+                         .kernels = program->graph->op_count, .functions = code->functions, .total_bytes = rgc_memory_bytes(m),
                          .param_bytes = m->region_bytes[RGC_REGION_PARAM], .state_bytes = m->region_bytes[RGC_REGION_STATE],
                          .folded_bytes = m->region_bytes[RGC_REGION_FOLDED], .activation_bytes = m->region_bytes[RGC_REGION_ACT],
-                         .peak_bytes = m->peak.bytes, .shares = shares, .share_count = RGC_PART_COUNT, .scratch_bytes = code->slab_bytes};
+                         .peak_bytes = m->peak.bytes, .shares = shares, .share_count = RGC_PART_COUNT, .scratch_bytes = code->scratch_bytes, .with_code = code->with_code,
+                         .compiled = code->compiled, .compile_seconds = code->compile_seconds, .registers = code->registers,
+                         .spilling = code->spilling};
   for (int k = 0; k < RGC_PART_COUNT; k++) shares[k] = (rgc_memory_share){rgc_part_word((rgc_part)k), m->peak.part_bytes[k]};
   return f;
 }
 
-/* Kernels of one program: compiled, told, written, as asked for. */
-static bool finish_program(const rgc_program *program, const rgc_compile_settings *s, const rgc_cpu_target *target, rgc_arena *scratch,
-                           rgc_diagnostics *diags) {
-  rgc_memory_share shares[RGC_PART_COUNT];
-  rgc_cpu_code *code = rgc_cpu_emit(program->graph, target, scratch, diags);
-  if (!code) return false;
-  rgc_program_facts facts = program_facts(program, code, shares);
-  rgc_kernel_build *build = s->without_code ? NULL : rgc_kernel_build_open(code, target, scratch, diags);
-  if (build) facts.with_code = true, facts.compiled = build->compiled, facts.compile_seconds = build->seconds;
-  if (s->compiled) s->compiled(s->context, &facts);
-  bool good = (build || s->without_code) && (!s->emit_dir || rgc_cpu_write_files(code, s->emit_dir, diags));
-  rgc_kernel_build_close(build);
-  return good;
-}
-
-static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, const rgc_compile_settings *s, const rgc_cpu_target *target,
+static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, const rgc_compile_settings *s, const rgc_target *target,
                         rgc_diagnostics *diags) {
-  rgc_compile_options o = {.kind = kind, .batch = batch, .target = &target->facts};
+  rgc_compile_options o = {.kind = kind, .batch = batch, .target = target};
   const rgc_program *program = rgc_plan_need_program(plan, plan->network, &o, diags);
-  rgc_arena *scratch = rgc_arena_create();
-  bool good = program && finish_program(program, s, target, scratch, diags);
-  rgc_arena_destroy(scratch);
-  return good;
+  rgc_memory_share shares[RGC_PART_COUNT];
+  rgc_code_facts code;
+  if (!program || !rgc_code_make(program->graph, target, !s->without_code, s->emit_dir, &code, diags)) return false;
+  rgc_program_facts facts = program_facts(program, &code, shares);
+  if (s->compiled) s->compiled(s->context, &facts);
+  return true;
 }
 
 static bool add_programs(rgc_plan *plan, const rgc_compile_settings *s, rgc_diagnostics *diags) {
-  const rgc_cpu_target *target = rgc_cpu_target_choose(s->target, diags);
+  const rgc_target *target = rgc_target_choose(s->target, diags);
   int64_t batch = s->batch ? s->batch : plan->network->train.batch;
   bool train = !s->infer_only && plan->network->class_set_count == 1;
   bool good = target && (!train || add_program(plan, RGC_PROGRAM_TRAIN, batch, s, target, diags));
@@ -118,9 +105,9 @@ bool rgc_plan_compile(rgc_plan *plan, const rgc_compile_settings *settings, rgc_
 }
 
 char *rgc_plan_explain(rgc_plan *plan, const rgc_explain_options *o, rgc_diagnostics *diags) {
-  const rgc_cpu_target *target = rgc_cpu_target_choose(o->target, diags);
+  const rgc_target *target = rgc_target_choose(o->target, diags);
   if (!target) return NULL;
-  rgc_compile_options c = {.kind = o->infer ? RGC_PROGRAM_INFER : RGC_PROGRAM_TRAIN, .target = &target->facts,
+  rgc_compile_options c = {.kind = o->infer ? RGC_PROGRAM_INFER : RGC_PROGRAM_TRAIN, .target = target,
                            .batch = o->batch ? o->batch : plan->network->train.batch};
   const rgc_program *program = rgc_plan_need_program(plan, plan->network, &c, diags);
   rgc_text text = {0};

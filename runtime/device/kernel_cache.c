@@ -127,7 +127,7 @@ static group *make_groups(const cache *c, const bool *missing, int *count) {
 
 static bool write_source(cache *c, const group *g, const char *path) {
   rgc_text text = {0};
-  for (int i = 0; i < g->count; i++) rgc_cpu_print_function(&c->code->functions[g->functions[i]], &text);
+  for (int i = 0; i < g->count; i++) rgc_function_print(&c->code->functions[g->functions[i]], &text);
   bool good = write_file(c, path, rgc_text_chars(&text));
   rgc_text_free(&text);
   return good;

@@ -133,7 +133,7 @@ static double **move_inputs(rgc_interpreter *oracle, const rgc_op *op, rgc_arena
   return moved;
 }
 
-static rgc_verified verify_op(rgc_cpu_program *program, rgc_interpreter *oracle, void *const *data, const rgc_cpu_step *step, int i) {
+static rgc_verified verify_op(const rgc_verify_device *device, rgc_interpreter *oracle, void *const *data, const rgc_cpu_step *step, int i) {
   const rgc_graph *graph = oracle->graph;
   const rgc_op *op = &graph->ops[i];
   rgc_verified result = {.op = i, .value = op->outputs[0]};
@@ -143,7 +143,7 @@ static rgc_verified verify_op(rgc_cpu_program *program, rgc_interpreter *oracle,
   double **moved = move_inputs(oracle, op, scratch);
   for (int k = 0; k < op->output_count; k++)
     if (!shares_storage(data, op, op->outputs[k])) poison(&graph->values[op->outputs[k]], data[op->outputs[k]]);
-  rgc_cpu_program_run_ops(program, step, i, 1);
+  device->run_ops(device->program, step, i, 1);
   for (int k = 0; k < op->output_count; k++) {
     const rgc_value *value = &graph->values[op->outputs[k]];
     double *got = RGC_NEW_ARRAY(scratch, double, rgc_shape_elems(value->shape));
@@ -155,13 +155,25 @@ static rgc_verified verify_op(rgc_cpu_program *program, rgc_interpreter *oracle,
   return result;
 }
 
-void rgc_cpu_verify(rgc_cpu_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step,
-                    rgc_verified *results) {
+void rgc_verify(const rgc_verify_device *device, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results) {
   rgc_arena *arena = rgc_arena_create();
   rgc_interpreter *oracle = rgc_interpreter_create(graph, arena);
   for (int i = 0; i < RGC_SCALAR_COUNT; i++) oracle->scalars[i] = (double)step->scalars[i];
   oracle->seed = step->seed;
   oracle->step = step->step;
-  for (int i = 0; i < graph->op_count; i++) results[i] = verify_op(program, oracle, data, step, i);
+  for (int i = 0; i < graph->op_count; i++) results[i] = verify_op(device, oracle, data, step, i);
   rgc_arena_destroy(arena);
+}
+
+static void run_cpu(void *program, const rgc_cpu_step *step, int first, int count) { rgc_cpu_program_run_ops(program, step, first, count); }
+
+void rgc_cpu_verify(rgc_cpu_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step,
+                    rgc_verified *results) {
+  rgc_verify(&(rgc_verify_device){.program = program, .run_ops = run_cpu}, graph, data, step, results);
+}
+
+static void run_device(void *program, const rgc_cpu_step *step, int first, int count) { rgc_device_run_ops(program, step, first, count); }
+
+void rgc_device_verify(rgc_device_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results) {
+  rgc_verify(&(rgc_verify_device){.program = program, .run_ops = run_device}, graph, data, step, results);
 }

@@ -61,7 +61,7 @@ static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step
   const rgc_graph *graph = program->program->graph;
   int count = graph->op_count;
   double *seconds = RGC_NEW_ARRAY(arena, double, count * repeats), *column = RGC_NEW_ARRAY(arena, double, repeats);
-  for (int r = 0; r < repeats; r++) rgc_cpu_program_profile(program->run, step, seconds + r * count);
+  for (int r = 0; r < repeats; r++) rgc_device_profile(program->run, step, seconds + r * count);
   result->each = calloc((size_t)count, sizeof *result->each);
   result->each_count = result->each ? count : 0;
   for (int i = 0; i < result->each_count; i++) {
@@ -86,7 +86,7 @@ bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernel
   for (int r = -1; r < repeats; r++) {
     fill_input(model, program); /* other values lie over it once it was read */
     double begun = omp_get_wtime();
-    rgc_cpu_program_run(program->run, &step);
+    rgc_device_run(program->run, &step);
     if (r >= 0) seconds[r] = omp_get_wtime() - begun;
   }
   result->seconds = median(seconds, repeats);
@@ -100,9 +100,9 @@ enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };
 /* The peak kernel as code of one function. */
 static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
   rgc_cpu_code *code = RGC_NEW(arena, rgc_cpu_code);
-  code->functions = RGC_NEW(arena, rgc_cpu_function);
+  code->functions = RGC_NEW(arena, rgc_function);
   code->function_count = 1;
-  code->functions[0] = (rgc_cpu_function){.name = "peak", .comment = "measuring the machine"};
+  code->functions[0] = (rgc_function){.name = "peak", .comment = "measuring the machine"};
   code->functions[0].text = rgc_arena_printf(arena,
                                              "#define CONTRACT_LANES %d\n#include \"codegen/cpu/templates/vector.h\"\n"
                                              "#include \"codegen/cpu/templates/kernel_args.h\"\n#define LOOP_NAME peak\n#define PEAK_CHAINS %d\n"
@@ -111,8 +111,9 @@ static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
 }
 
 double rgc_model_peak(const rgc_model *model, rgc_diagnostics *diags) {
-  const rgc_cpu_target *target = model->target;
-  int threads = rgc_cpu_program_threads(model->infer.run);
+  const rgc_cpu_target *target = rgc_cpu_target_named(model->target->name);
+  if (!target) return rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, NULL, "the peak of device %s cannot be measured", model->device->name), 0;
+  int threads = rgc_device_tell(model->infer.run).threads;
   rgc_arena *arena = rgc_arena_create();
   double best = 0;
   rgc_kernel_build *build = rgc_kernel_build_open(peak_code(target, arena), target, arena, diags);

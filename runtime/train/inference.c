@@ -34,7 +34,7 @@ bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *
     int64_t valid = count - begin < model->batch ? count - begin : model->batch;
     rgc_cpu_step step = rgc_single_step(model, 0, valid);
     rgc_model_give_batch(program, images + begin * image, NULL, valid);
-    rgc_cpu_program_run(program->run, &step);
+    rgc_device_run(program->run, &step);
     memcpy(logits + begin * classes, rgc_model_f32(program, program->logits), sizeof *logits * (size_t)(valid * classes));
   }
   return true;

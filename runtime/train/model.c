@@ -16,13 +16,13 @@ static int find_logits(const rgc_graph *graph) {
 }
 
 static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_model_program *program, rgc_diagnostics *diags) {
-  rgc_compile_options o = {.kind = kind, .batch = m->batch, .target = &m->target->facts, .keep = keep};
+  rgc_compile_options o = {.kind = kind, .batch = m->batch, .target = m->target, .keep = keep};
   const rgc_program *found = rgc_plan_need_program(m->plan, m->network, &o, diags);
   if (!found) return false;
   rgc_program *own = RGC_NEW(m->arena, rgc_program); /* the plan's array may move */
   *own = *found;
   const rgc_graph *graph = own->graph;
-  rgc_cpu_program *run = program->run;
+  rgc_device_program *run = program->run;
   *program = (rgc_model_program){.program = own, .run = run, .input = rgc_graph_find(graph, "input"), .label = rgc_graph_find(graph, "label"),
                                  .loss = rgc_graph_find(graph, "loss"), .correct = rgc_graph_find(graph, "correct"),
                                  .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1};
@@ -49,7 +49,7 @@ static bool fits_memory(const rgc_model *m, const int64_t need_region[RGC_REGION
   int64_t total = 0, there = available_bytes();
   for (int r = 0; r < RGC_REGION_COUNT; r++) total += need_region[r] - m->region_bytes[r];
   if (total <= there) return true;
-  rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = m->batch, .target = &m->target->facts};
+  rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = m->batch, .target = m->target};
   return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "give a smaller --batch",
                        "batch %lld needs %.1f MB and %.1f MB are available; the largest batch that fits is %lld", (long long)m->batch,
                        (double)total * 1e-6, (double)there * 1e-6, (long long)rgc_largest_batch(m->network, &o, there));
@@ -85,12 +85,13 @@ static bool start(rgc_model *m, rgc_model_program *program, rgc_diagnostics *dia
   const rgc_place *places = program->program->memory->places;
   program->data = RGC_NEW_ARRAY(m->arena, void *, graph->value_count);
   for (int i = 0; i < graph->value_count; i++) program->data[i] = (char *)m->regions[places[i].region] + places[i].offset_bytes;
-  rgc_cpu_program_destroy(program->run);
-  program->run = rgc_cpu_program_create(graph, m->target, program->data, m->threads, diags);
-  double seconds = 0;
-  if (program->run) m->compiled += rgc_cpu_program_compiled(program->run, &seconds);
-  m->compile_seconds += seconds;
-  return program->run != NULL;
+  rgc_device_program_destroy(program->run);
+  program->run = rgc_device_program_create(m->device, graph, m->target, program->data, m->threads, diags);
+  if (!program->run) return false;
+  rgc_device_facts facts = rgc_device_tell(program->run);
+  m->compiled += facts.compiled;
+  m->compile_seconds += facts.compile_seconds;
+  return true;
 }
 
 static bool start_all(rgc_model *m, rgc_diagnostics *diags) {
@@ -129,7 +130,8 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
 
 bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
   *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads, .bn = network->train.bn};
-  m->target = rgc_cpu_target_choose(o->target, diags);
+  m->device = rgc_device_choose(o->device, o->target, diags);
+  m->target = m->device ? rgc_device_target(m->device, o->target, diags) : NULL;
   if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
   if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
   if (!need(m, RGC_PROGRAM_INFER, o->train ? NULL : o->keep, &m->infer, diags)) return false;
@@ -147,9 +149,9 @@ bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
 }
 
 void rgc_model_destroy(rgc_model *m) {
-  rgc_cpu_program_destroy(m->train.run);
-  rgc_cpu_program_destroy(m->fold.run);
-  rgc_cpu_program_destroy(m->infer.run);
+  rgc_device_program_destroy(m->train.run);
+  rgc_device_program_destroy(m->fold.run);
+  rgc_device_program_destroy(m->infer.run);
   for (int r = 0; r < RGC_REGION_COUNT; r++)
     if (m->regions[r]) munmap(m->regions[r], (size_t)m->region_bytes[r]);
   rgc_arena_destroy(m->arena);
@@ -159,7 +161,7 @@ void rgc_model_fold(rgc_model *m) {
   if (m->folded) return;
   rgc_cpu_step step = {0};
   rgc_cpu_step_set_valid(&step, m->batch);
-  rgc_cpu_program_run(m->fold.run, &step);
+  rgc_device_run(m->fold.run, &step);
   m->folded = true;
 }
 

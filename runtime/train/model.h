@@ -5,12 +5,12 @@
 #ifndef RGC_TRAIN_MODEL_H
 #define RGC_TRAIN_MODEL_H
 #include "compiler/plan/plan_build.h"
-#include "runtime/device/cpu.h"
+#include "runtime/device/device.h"
 #include "runtime/rgc.h"
 
 typedef struct rgc_model_program {
   const rgc_program *program; /* its graph and memory; NULL: not wanted */
-  rgc_cpu_program *run;
+  rgc_device_program *run;
   void **data;                                /* [value_count]: where each value is */
   int input, label, loss, correct, logits, kept; /* value ids; -1: the program has none */
 } rgc_model_program;
@@ -19,7 +19,8 @@ typedef struct rgc_model {
   rgc_arena *arena;
   rgc_network *network;
   rgc_plan *plan;
-  const rgc_cpu_target *target;
+  const rgc_device *device;
+  const rgc_target *target;
   int64_t batch;
   int threads;
   void *regions[RGC_REGION_COUNT];
@@ -38,7 +39,7 @@ void rgc_model_destroy(rgc_model *model);
 /* Compiles the training program anew after the network's settings have changed; all values stay. */
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 
-/* What inference needs of the weights, if they have changed; then rgc_cpu_program_run(model->infer.run). */
+/* What inference needs of the weights, if they have changed; then rgc_device_run(model->infer.run). */
 void rgc_model_fold(rgc_model *model);
 /* Copies a batch to the program's input, and to its labels where it reads them. images: [valid,H,W,C]. */
 void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);

@@ -48,7 +48,7 @@ static bool dump_first_batch(rgc_model *model, const rgc_model_program *program,
   rgc_role role = program->program->graph->values[program->kept].role;
   bool given = role == RGC_ROLE_INPUT || role == RGC_ROLE_LABEL; /* its place is another value's later in the step */
   if (given) return write_value(program, path, diags);
-  rgc_cpu_program_run(program->run, &step);
+  rgc_device_run(program->run, &step);
   return write_value(program, path, diags);
 }
 

@@ -74,7 +74,7 @@ static void name_first_not_finite(trainer *t, const rgc_model_program *program, 
   }
   for (int i = 0; i < op_count; i++) {
     const rgc_op *op = &graph->ops[i];
-    rgc_cpu_program_run_ops(program->run, numbers, i, 1);
+    rgc_device_run_ops(program->run, numbers, i, 1);
     for (int k = 0; k < op->output_count; k++) {
       const rgc_value *value = &graph->values[op->outputs[k]];
       if (is_finite(value, program->data[value->id])) continue;
@@ -103,11 +103,11 @@ static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
   rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
   int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
   rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
-  rgc_cpu_program_run_ops(program->run, &numbers, 0, forward_ops);
+  rgc_device_run_ops(program->run, &numbers, 0, forward_ops);
   *loss = (double)*rgc_model_f32(program, program->loss);
   *acc = (double)*rgc_model_f32(program, program->correct) / (double)batch->valid;
   if (!isfinite(*loss)) name_first_not_finite(t, program, &numbers, forward_ops);
-  else rgc_cpu_program_run_ops(program->run, &numbers, forward_ops, op_count - forward_ops);
+  else rgc_device_run_ops(program->run, &numbers, forward_ops, op_count - forward_ops);
   return check_finite(t, "training", *loss, step);
 }
 
@@ -127,7 +127,7 @@ static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_ru
   int64_t classes = t->network->classes[0].count;
   rgc_cpu_step numbers = step_numbers(t, 0, batch->valid);
   rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
-  rgc_cpu_program_run(program->run, &numbers);
+  rgc_device_run(program->run, &numbers);
   const float *logits = rgc_model_f32(program, program->logits);
   for (int64_t e = 0; e < batch->valid * classes && !t->diags->error_count; e++) {
     if (isfinite(logits[e])) continue;

@@ -46,7 +46,7 @@ bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolera
   rgc_model_fold(model);
   model->folded = infer;
   rgc_verified *results = RGC_NEW_ARRAY(scratch, rgc_verified, graph->op_count);
-  rgc_cpu_verify(program->run, graph, program->data, &step, results);
+  rgc_device_verify(program->run, graph, program->data, &step, results);
   judge(model, graph, results, tolerance, result, diags);
   rgc_arena_destroy(scratch);
   return result->agree == result->kernels;

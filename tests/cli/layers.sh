@@ -4,7 +4,7 @@
 # say what both sides must agree on.
 set -euo pipefail
 fail() { echo "$1"; exit 1; }
-includes() { grep -rnE "#include \"($2)" "$1" --include='*.[ch]' || true; } # FOLDER PATTERN
+includes() { grep -rnE "#include \"($2)" "$1" --include='*.[ch]' --include='*.cuh' || true; } # FOLDER PATTERN
 refuse() { # FOLDER PATTERN [ALLOWED]: no file of FOLDER includes a path that begins with PATTERN, unless the line matches ALLOWED
   local found
   found=$(includes "$1" "$2" | grep -vE "${3:-^$}" || true)
@@ -22,8 +22,11 @@ refuse compiler/lang 'compiler/(passes|plan|pipeline)'
 refuse compiler/passes 'compiler/(lang|plan|pipeline)'
 refuse codegen 'compiler/(lang|plan|pipeline)'
 refuse codegen/cpu/templates '' '"codegen/cpu/templates/'
+refuse codegen/cuda/templates '' '"codegen/cuda/templates/|/philox\.h"' # the generator is the reference's, too
 refuse runtime/reference 'runtime/(data|device)/'
 refuse runtime/data 'runtime/(device|train|reference)/' 'runtime/reference/philox\.h"'
 refuse runtime/device 'runtime/(data|train)/'
-refuse codegen 'codegen/cpu/templates/' '^codegen/cpu/templates/|/(kernel_args|contract_args|contract_slab)\.h"'
+refuse codegen 'codegen/cuda/templates/' '^codegen/cuda/templates/|/kernel_args\.cuh"'
+refuse runtime 'codegen/cuda/templates/' '/(kernel_args|emu_calls)\.cuh"'
+refuse codegen 'codegen/cpu/templates/' '^codegen/cpu/templates/|^codegen/cuda/templates/expression\.cuh:|/(kernel_args|contract_args|contract_slab)\.h"'
 refuse runtime 'codegen/cpu/templates/' '^runtime/reference/philox\.h:|/(kernel_args|contract_args)\.h"'

@@ -60,7 +60,7 @@ static void verify_step(curve_run *r, int64_t step) {
   rgc_cpu_step n = numbers(r, step, VERIFIED_SAMPLES);
   double worst = 0;
   give(r, step);
-  rgc_cpu_verify(r->model.train.run, graph, r->model.train.data, &n, results);
+  rgc_device_verify(r->model.train.run, graph, r->model.train.data, &n, results);
   for (int i = 0; i < graph->op_count; i++) {
     worst = fmax(worst, results[i].error);
     cr_expect_lt(results[i].error, kernel_tolerance, "step %d: kernel %d (%s) is off by %g", (int)step, i, graph->ops[i].layer, results[i].error);
@@ -78,7 +78,7 @@ Test(drift, cifar20_adam) {
     cr_assert_eq(fscanf(csv, "%*d,%lf,%lf", &wanted, &acc), 2);
     rgc_cpu_step n = numbers(&r, step, r.model.batch);
     give(&r, step);
-    rgc_cpu_program_run(r.model.train.run, &n);
+    rgc_device_run(r.model.train.run, &n);
     double loss = (double)*rgc_model_f32(&r.model.train, r.model.train.loss), apart = fabs(loss / wanted - 1);
     cr_assert(isfinite(loss));
     if (step == 0) cr_expect_lt(apart, first_loss_tolerance, "step 0: loss %.8f, PyTorch %.8f", loss, wanted);

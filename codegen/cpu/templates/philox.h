@@ -5,27 +5,33 @@
  * an element's number depends on nothing but (seed, stream, step, element): any order and any thread count agree. */
 #ifndef RGC_TEMPLATE_PHILOX_H
 #define RGC_TEMPLATE_PHILOX_H
+#ifndef PHILOX_FUNCTION
+#define PHILOX_FUNCTION static inline /* CUDA has its own word */
+#endif
+
+typedef unsigned int philox_u32;
+typedef unsigned long long philox_u64;
 
 /* Ten rounds over `word`, in place. */
-static inline void philox_rounds(__UINT32_TYPE__ word[4], __UINT64_TYPE__ seed) {
-  __UINT32_TYPE__ key0 = (__UINT32_TYPE__)seed, key1 = (__UINT32_TYPE__)(seed >> 32);
+PHILOX_FUNCTION void philox_rounds(philox_u32 word[4], philox_u64 seed) {
+  philox_u32 key0 = (philox_u32)seed, key1 = (philox_u32)(seed >> 32);
   for (int round = 0; round < 10; round++) {
-    __UINT64_TYPE__ even = (__UINT64_TYPE__)0xD2511F53u * word[0], odd = (__UINT64_TYPE__)0xCD9E8D57u * word[2];
-    __UINT32_TYPE__ next0 = (__UINT32_TYPE__)(odd >> 32) ^ word[1] ^ key0;
-    __UINT32_TYPE__ next2 = (__UINT32_TYPE__)(even >> 32) ^ word[3] ^ key1;
+    philox_u64 even = (philox_u64)0xD2511F53u * word[0], odd = (philox_u64)0xCD9E8D57u * word[2];
+    philox_u32 next0 = (philox_u32)(odd >> 32) ^ word[1] ^ key0;
+    philox_u32 next2 = (philox_u32)(even >> 32) ^ word[3] ^ key1;
     word[0] = next0;
-    word[1] = (__UINT32_TYPE__)odd;
+    word[1] = (philox_u32)odd;
     word[2] = next2;
-    word[3] = (__UINT32_TYPE__)even;
+    word[3] = (philox_u32)even;
     key0 += 0x9E3779B9u;
     key1 += 0xBB67AE85u;
   }
 }
 
 /* Uniform in [0,1), a multiple of 2^-24: exact in float32 as well. */
-static inline double philox_uniform(__UINT64_TYPE__ seed, __UINT32_TYPE__ stream, __UINT32_TYPE__ step, __UINT64_TYPE__ element) {
-  __UINT32_TYPE__ word[4] = {(__UINT32_TYPE__)element, (__UINT32_TYPE__)(element >> 32), stream, step};
+PHILOX_FUNCTION double philox_uniform(philox_u64 seed, philox_u32 stream, philox_u32 step, philox_u64 element) {
+  philox_u32 word[4] = {(philox_u32)element, (philox_u32)(element >> 32), stream, step};
   philox_rounds(word, seed);
-  return (double)(word[0] >> 8) * 0x1p-24;
+  return (double)(word[0] >> 8) * 5.9604644775390625e-8 /* 2^-24 */;
 }
 #endif

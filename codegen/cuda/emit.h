@@ -1,0 +1,34 @@
+/* emit.h: the kernels of a graph as CUDA C.
+ *
+ * In: a graph whose ops are all kernels, every value in NHWC. Out: one function for each kernel that differs from those before it, and the
+ * launches of each op, in order: one; one more before it where the kernel stores what its prologue makes, and behind it where the parts of a weight gradient are merged. A text holds its extents as constants, so
+ * layers of one shape share it. It is C as well as CUDA (templates/prelude.cuh), so the emulator runs the same text. It holds no name that
+ * came from a graph file but in its comment, and those are of [A-Za-z0-9._-]. */
+#ifndef RGC_CODEGEN_CUDA_EMIT_H
+#define RGC_CODEGEN_CUDA_EMIT_H
+#include "codegen/cuda/targets.h"
+#include "codegen/function.h"
+#include "compiler/graph/kernel.h"
+
+typedef struct rgc_cuda_launch {
+  int op;            /* whose work it is */
+  int function;      /* index into functions */
+  int64_t blocks;    /* of the grid, which is one-dimensional; below 2^31 */
+  int threads;       /* of a block */
+  int64_t shared_bytes; /* dynamic shared memory of a block */
+} rgc_cuda_launch;
+
+/* A launch's one parameter is a kernel_args (templates/kernel_args.cuh): operands[i] and outputs[i] are the data of inputs and outputs i of
+ * the launch's op. */
+typedef struct rgc_cuda_code {
+  rgc_function *functions;
+  int function_count, function_capacity;
+  rgc_cuda_launch *launches; /* in the order of ops */
+  int launch_count, launch_capacity;
+  int *first_launch;         /* [op_count + 1]: op i has launches [first_launch[i], first_launch[i + 1]) */
+  int64_t workspace_bytes;   /* the most any op needs */
+} rgc_cuda_code;
+
+/* NULL with a diagnostic when a kernel is beyond what the templates can do. Everything lives in `arena`. */
+rgc_cuda_code *rgc_cuda_emit(const rgc_graph *graph, const rgc_cuda_target *target, rgc_arena *arena, rgc_diagnostics *diags);
+#endif

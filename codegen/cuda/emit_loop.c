@@ -1,0 +1,165 @@
+/* emit_loop.c: maps, reductions and windows (map.cuh, reduce.cuh, window.cuh in templates/). */
+#include <inttypes.h>
+#include <string.h>
+
+#include "codegen/cuda/emit_kernel.h"
+#include "compiler/passes/decompose_samples.h"
+
+enum { TILE_POINTS = 2048, WARP = 32 };
+
+static int64_t lowest(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t highest(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* How a kernel of loop.cuh is cut. */
+typedef struct loop_cut {
+  int64_t rows, images, channels; /* of a block */
+  int columns, column_rows;       /* threads along channels and along pixels */
+  int64_t blocks;
+} loop_cut;
+
+/* Threads along as many channels as there are, up to a warp where channels are summed apart, and 256 where they are not. */
+static loop_cut choose_cut(const rgc_kernel *kernel, const int64_t out[RGC_AXES], bool partials) {
+  loop_cut cut = {.rows = kernel->tile_rows, .images = kernel->tile_images};
+  cut.columns = rgc_cuda_power_of_two(out[RGC_C], partials ? WARP : CUDA_BLOCK_THREADS);
+  cut.column_rows = CUDA_BLOCK_THREADS / cut.columns;
+  cut.channels = partials ? cut.columns : lowest(out[RGC_C], ceil_div(TILE_POINTS, cut.columns) * cut.columns);
+  if (partials && !cut.rows && !cut.images) cut.images = out[RGC_N]; /* one tile, which is what its partials have room for */
+  if (!partials) {
+    int64_t row = out[RGC_W] * cut.channels, image = row * out[RGC_H];
+    cut.rows = image > TILE_POINTS ? highest(1, lowest(out[RGC_H], TILE_POINTS / row)) : 0;
+    cut.images = image > TILE_POINTS ? 0 : highest(1, lowest(out[RGC_N], TILE_POINTS / highest(1, image)));
+  }
+  int64_t tiles = cut.rows ? out[RGC_N] * ceil_div(out[RGC_H], cut.rows) : ceil_div(out[RGC_N], cut.images);
+  cut.blocks = tiles * ceil_div(out[RGC_C], cut.channels);
+  return cut;
+}
+
+/* Defines what loop.cuh asks for, but for partials. */
+static void define_cut(rgc_cuda_text *k, const int64_t out[RGC_AXES], bool samples, const loop_cut *cut) {
+  rgc_cuda_define_space(k, "OUT", out, samples);
+  rgc_cuda_define_tiles(k, cut->rows, cut->images);
+  rgc_cuda_define(k, "TILE_C", cut->channels);
+  rgc_cuda_define(k, "BLOCK_COLUMNS", cut->columns);
+  rgc_cuda_define(k, "BLOCK_ROWS", cut->column_rows);
+}
+
+/* False: too many partials. */
+static bool define_loop(rgc_cuda_text *k, const int64_t out[RGC_AXES], loop_cut *cut) {
+  const rgc_kernel *kernel = k->op->kernel;
+  int partials = rgc_cuda_emit_partials(k);
+  if (partials < 0) return false;
+  *cut = choose_cut(kernel, out, partials > 0);
+  define_cut(k, out, rgc_kernel_samples_out(kernel, k->samples), cut);
+  return true;
+}
+
+static bool launch_loop(rgc_cuda_text *k, const loop_cut *cut, const char *template_name) {
+  bool partials = rgc_kernel_has_partials(k->op->kernel);
+  rgc_cuda_launch_template(k, template_name, cut->blocks, CUDA_BLOCK_THREADS, partials ? 12 * CUDA_BLOCK_THREADS : 0);
+  return true;
+}
+
+/* One row of all elements (of a sample, where N counts samples): threads need not end with the channels. */
+static void flatten(int64_t out[RGC_AXES], bool samples) {
+  int64_t all = rgc_shape_elems(out), images = samples ? out[RGC_N] : 1;
+  out[RGC_N] = images;
+  out[RGC_H] = out[RGC_W] = 1;
+  out[RGC_C] = all / images;
+}
+
+bool rgc_cuda_emit_map(rgc_cuda_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_print_space space = rgc_cuda_space(kernel->extent, "OUT", k->arena);
+  int64_t out[RGC_AXES];
+  memcpy(out, kernel->extent, sizeof out);
+  if (!rgc_kernel_has_partials(kernel) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent))
+    flatten(out, rgc_kernel_samples_out(kernel, k->samples));
+  loop_cut cut;
+  rgc_cuda_emit_head(k);
+  if (!define_loop(k, out, &cut)) return false;
+  rgc_cuda_emit_body(k, &space, false);
+  return launch_loop(k, &cut, "map");
+}
+
+/* A map of its own, before the kernel: a point of A is read by many of the kernel's blocks, and must be stored once. */
+bool rgc_cuda_emit_side(rgc_cuda_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_print_space space = rgc_cuda_space(kernel->a_extent, "OUT", k->arena);
+  loop_cut cut = choose_cut(kernel, kernel->a_extent, false);
+  rgc_cuda_emit_head(k);
+  rgc_cuda_define(k, "KERNEL_PARTIALS", 0);
+  define_cut(k, kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples), &cut);
+  rgc_cuda_emit_side_body(k, &space);
+  rgc_cuda_launch_template(k, "map", cut.blocks, CUDA_BLOCK_THREADS, 0);
+  return true;
+}
+
+bool rgc_cuda_emit_reduce(rgc_cuda_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_print_space space = rgc_cuda_space(kernel->extent, "OUT", k->arena);
+  int64_t reduced = 1, points = rgc_shape_elems(kernel->extent);
+  bool channels = kernel->reduce_axes >> RGC_C & 1;
+  if (rgc_kernel_has_partials(kernel)) return false;
+  for (int j = 0; j < RGC_AXES; j++)
+    if (kernel->reduce_axes >> j & 1) reduced *= kernel->a_extent[j];
+  int columns = channels ? 1 : rgc_cuda_power_of_two(kernel->extent[RGC_C], WARP);
+  int rows = rgc_cuda_power_of_two(reduced, CUDA_BLOCK_THREADS / columns);
+  if (rows * columns < WARP) rows = WARP / columns;
+  rgc_cuda_emit_head(k);
+  rgc_cuda_define_space(k, "OUT", kernel->extent, rgc_kernel_samples_out(kernel, k->samples));
+  rgc_cuda_define_space(k, "A", kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples));
+  rgc_cuda_define(k, "REDUCE_AXES", kernel->reduce_axes);
+  rgc_cuda_emit_combines(k);
+  rgc_cuda_define(k, "BLOCK_COLUMNS", columns);
+  rgc_cuda_define(k, "BLOCK_ROWS", rows);
+  rgc_cuda_define(k, "KERNEL_PARTIALS", 0);
+  rgc_text_add(&k->text, "#define REDUCE_TERMS @_terms\n");
+  rgc_cuda_emit_roots(k, "terms");
+  rgc_cuda_emit_body(k, &space, true);
+  rgc_cuda_launch_template(k, "reduce", ceil_div(points, columns), rows * columns, 12 * (int64_t)rows * columns * kernel->acc_count);
+  return true;
+}
+
+static void print_tap(rgc_cuda_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->tap, .space = rgc_cuda_space(kernel->extent, "OUT", k->arena)};
+  body.space.tap[0] = "r", body.space.tap[1] = "s";
+  body.space.met[0] = "ih", body.space.met[1] = "iw";
+  body.space.tap_columns = kernel->geometry.kernel_w;
+  body.space.tap_operand = kernel->tap_operand;
+  rgc_text_add(&k->text, "#define WINDOW_TAP @_tap\n"
+                         "DEV void @_tap(const kernel_args *args, int n, int h, int w, int c, int r, int s, int ih, int iw, const float *gather, float *term) {\n");
+  rgc_print_nodes(&body, kernel->tap_roots, kernel->acc_count, &k->text);
+  for (int i = 0; i < kernel->acc_count; i++) rgc_text_printf(&k->text, "  term[%d] = x%d;\n", i, kernel->tap_roots[i]);
+  rgc_text_add(&k->text, "}\n");
+}
+
+static void print_fills(rgc_cuda_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_cuda_define(k, "WINDOW_ROOTS", kernel->a_root_count);
+  rgc_text_add(&k->text, "#define WINDOW_FILLS {");
+  for (int i = 0; i < kernel->a_root_count; i++) {
+    double fill = kernel->a_fill[i];
+    if (fill - fill == 0) rgc_text_printf(&k->text, "%s%af", i ? ", " : "", (double)(float)fill);
+    else rgc_text_printf(&k->text, "%s%snumber_infinity()", i ? ", " : "", fill < 0 ? "-" : "");
+  }
+  rgc_text_add(&k->text, kernel->a_root_count ? "}\n" : "0.0f}\n");
+}
+
+bool rgc_cuda_emit_window(rgc_cuda_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_print_space space = rgc_cuda_space(kernel->extent, "OUT", k->arena);
+  loop_cut cut;
+  rgc_cuda_emit_head(k);
+  if (!define_loop(k, kernel->extent, &cut)) return false;
+  rgc_cuda_define_space(k, "A", kernel->a_extent, false);
+  rgc_cuda_define_geometry(k);
+  print_fills(k);
+  rgc_cuda_emit_combines(k);
+  rgc_text_add(&k->text, "#define WINDOW_GATHER @_gather\n");
+  rgc_cuda_emit_roots(k, "gather");
+  print_tap(k);
+  rgc_cuda_emit_body(k, &space, true);
+  return launch_loop(k, &cut, "window");
+}

@@ -1,0 +1,34 @@
+/* targets.c: see targets.h. */
+#include "codegen/cuda/targets.h"
+
+#include <string.h>
+
+#include "codegen/cuda/templates/kernel_args.cuh"
+#include "compiler/base/text.h"
+
+/* Weights stay as they lie, there is no Winograd; a tile is what a block takes, and there is no cache to fit it into. */
+#define FACTS(word)                                                                                                    \
+  {.name = word, .panel_lanes = 0, .min_panel_lanes = 0, .block = 1, .tile_pixels = 128, .tile_floats = INT64_C(1) << 40, .block_pixels = 128, .block_channels = 64, \
+   .map_tile_floats = 1 << 15, .winograd_min_channels = 0, .min_tiles = 256, .max_streams = 3, .max_weight_streams = 3,    \
+   .max_operands = CUDA_MAX_OPERANDS, .max_outputs = CUDA_MAX_OUTPUTS, .max_partials = CUDA_MAX_PARTIALS}
+
+const rgc_cuda_target rgc_cuda_targets[] = {
+    {.facts = FACTS("cuda-sm_80"), .arch = "sm_80", .blocks_wanted = 432, .mma_products = 3, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_90a"), .arch = "sm_90a", .blocks_wanted = 528, .mma_products = 3, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_100"), .arch = "sm_100", .blocks_wanted = 592, .mma_products = 3, .part_pixels = 4096},
+    {.arch = NULL}};
+
+const rgc_cuda_target *rgc_cuda_target_named(const char *name) {
+  for (const rgc_cuda_target *target = rgc_cuda_targets; target->arch; target++)
+    if (!strcmp(target->facts.name, name) || !strcmp(target->arch, name)) return target;
+  return NULL;
+}
+
+const rgc_cuda_target *rgc_cuda_target_choose(const char *name, rgc_diagnostics *diags) {
+  const rgc_cuda_target *target = name ? rgc_cuda_target_named(name) : rgc_cuda_targets;
+  if (target) return target;
+  rgc_text list = {0};
+  for (target = rgc_cuda_targets; target->arch; target++) rgc_text_printf(&list, "%s%s", list.length ? ", " : "architectures: ", target->arch);
+  rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, rgc_text_take(&list, diags->arena), "there is no CUDA target '%s'", name);
+  return NULL;
+}

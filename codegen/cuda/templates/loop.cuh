@@ -1,0 +1,50 @@
+/* loop.cuh: the kernel of map.cuh and window.cuh: walks the output points of a tile. Included again by each, so it has no guard.
+ *
+ * In: FN(point)(args, n, h, w, c, values), which computes and stores a point and gives a value to each partial; and
+ *   OUT_N .. OUT_C, OUT_SAMPLES      output space; 1: axis N counts samples
+ *   TILE_IMAGES, or else TILE_ROWS   a tile: whole images, or rows of one image (kernel.h)
+ *   TILE_C                           channels of a block
+ *   BLOCK_COLUMNS, BLOCK_ROWS        threads of a block, along channels and along pixels; powers of two
+ *   KERNEL_PARTIALS, KERNEL_PARTIAL_KINDS, KERNEL_PARTIAL_OUTPUTS   how many, {PARTIAL_SUM, ..}, which outputs; then TILE_C is BLOCK_COLUMNS
+ *
+ * Block b takes channels [(b % cuts) * TILE_C, ..) of tile b / cuts. Threads along channels are neighbours, so that a warp reads and
+ * writes whole lines; those of a column take pixels BLOCK_ROWS apart. Shared memory, if there are partials: 3 floats a thread. */
+
+TEMPLATE_KERNEL(KERNEL_NAME, BLOCK_COLUMNS * BLOCK_ROWS, 1) {
+  const int column = (int)threadIdx.x % BLOCK_COLUMNS, row = (int)threadIdx.x / BLOCK_COLUMNS;
+  const int cuts = (OUT_C + TILE_C - 1) / TILE_C, tile = (int)blockIdx.x / cuts, c0 = (int)blockIdx.x % cuts * TILE_C;
+  const int row_cuts = TILE_IMAGES ? 1 : (OUT_H + TILE_ROWS - 1) / (TILE_IMAGES ? 1 : TILE_ROWS);
+  const int image = TILE_IMAGES ? tile * TILE_IMAGES : tile / row_cuts, h0 = TILE_IMAGES ? 0 : tile % row_cuts * TILE_ROWS;
+  const int rows = TILE_IMAGES ? TILE_IMAGES * OUT_H : int_min(TILE_ROWS, OUT_H - h0);
+  const int limit = (OUT_SAMPLES ? int_min(args.step->valid, OUT_N) : OUT_N) * OUT_H;
+  const int first = int_min(image * OUT_H + h0, limit), last = int_min(image * OUT_H + h0 + rows, limit);
+  const int pixels = (last - first) * OUT_W, c_end = int_min(c0 + TILE_C, OUT_C);
+  float values[PARTIALS_HELD];
+  partial held[PARTIALS_HELD];
+  int taken = 0;
+  for (int pixel = row; pixel < pixels; pixel += BLOCK_ROWS) {
+    const int at = first + pixel / OUT_W;
+    for (int c = c0 + column; c < c_end; c += BLOCK_COLUMNS) {
+      FN(point)(&args, at / OUT_H, at % OUT_H, pixel % OUT_W, c, values);
+#if KERNEL_PARTIALS > 0
+      const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS;
+      for (int k = 0; k < KERNEL_PARTIALS; k++) partial_take(&held[k], kinds[k], taken == 0, values[k]);
+#endif
+      taken++;
+    }
+  }
+#if KERNEL_PARTIALS > 0
+  const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS, outputs[PARTIALS_HELD] = KERNEL_PARTIAL_OUTPUTS;
+  RGC_SHARED(shared);
+  for (int k = 0; k < KERNEL_PARTIALS; k++) {
+    moments m = partial_close(&held[k], kinds[k], taken);
+    m = partial_merge_rows(m, kinds[k], (float *)shared, row, column, BLOCK_ROWS, BLOCK_COLUMNS);
+    if (row == 0 && c0 + column < OUT_C)
+      partial_write(m, kinds[k], args.outputs[outputs[k]] + (s64)tile * (kinds[k] == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + c0 + column, OUT_C);
+  }
+#else
+  (void)values;
+  (void)held;
+  (void)taken;
+#endif
+}

@@ -1,0 +1,166 @@
+/* cuda_emu.c: see cuda_emu.h. */
+#include "runtime/device/cuda_emu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/cuda/emit.h"
+#include "codegen/cuda/templates.h"
+#include "codegen/cuda/templates/kernel_args.cuh"
+#include "compiler/base/clock.h"
+#include "compiler/passes/memory.h"
+#include "runtime/device/emu/emu.h"
+
+_Static_assert((int)RGC_SCALAR_COUNT <= (int)CUDA_SCALARS, "the scalars of a step have no room");
+
+typedef struct emu_program {
+  rgc_arena *arena;
+  const rgc_graph *graph;
+  rgc_cuda_code *code;
+  rgc_emu_module *module;
+  rgc_emu *emu;
+  kernel_args *args; /* [op_count] */
+  kernel_step *step;
+  uint64_t launches; /* so far: the order of blocks and warps changes from one to the next */
+  double compile_seconds;
+} emu_program;
+
+enum { TEXTS = 8 };
+
+/* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
+static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, bool watched,
+                             rgc_arena *arena, rgc_diagnostics *diags) {
+  rgc_text texts[TEXTS] = {0};
+  rgc_template made[TEXTS];
+  int count = code->function_count < TEXTS ? code->function_count : TEXTS;
+  for (int i = 0; i < code->function_count; i++) {
+    rgc_text_printf(&texts[i % TEXTS], "#line 1 \"%s.cu\"\n", code->functions[i].name);
+    rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
+  }
+  for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
+  return rgc_emu_module_build(made, count, templates, template_count, watched, diags);
+}
+
+static void bind(emu_program *p, void *const *data) {
+  float *workspace = p->code->workspace_bytes ? rgc_emu_alloc(p->emu, "workspace", (size_t)p->code->workspace_bytes) : NULL;
+  p->step = rgc_emu_alloc(p->emu, "step", sizeof *p->step);
+  p->args = RGC_NEW_ARRAY(p->arena, kernel_args, p->graph->op_count + 1);
+  for (int i = 0; i < p->graph->op_count; i++) {
+    const rgc_op *op = &p->graph->ops[i];
+    p->args[i] = (kernel_args){.workspace = workspace, .step = p->step};
+    for (int k = 0; k < op->input_count; k++) p->args[i].operands[k] = data[op->inputs[k]];
+    for (int k = 0; k < op->output_count; k++) p->args[i].outputs[k] = data[op->outputs[k]];
+  }
+}
+
+typedef struct span {
+  char *begin, *end;
+} span;
+
+static int by_begin(const void *a, const void *b) {
+  const span *x = a, *y = b;
+  return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* Kernels may use what the graph's values take. Values lie over one another, so what is told is all that they cover. */
+static void register_values(emu_program *p, void *const *data) {
+  span *spans = RGC_NEW_ARRAY(p->arena, span, p->graph->value_count + 1);
+  int count = 0;
+  for (int i = 0; i < p->graph->value_count; i++) {
+    const rgc_value *v = &p->graph->values[i];
+    bool used = v->op >= 0 || v->role != RGC_ROLE_TEMP;
+    if (used && data[i]) spans[count++] = (span){data[i], (char *)data[i] + rgc_value_storage_bytes(v)};
+  }
+  qsort(spans, (size_t)count, sizeof *spans, by_begin);
+  for (int i = 0, next; i < count; i = next) {
+    char *end = spans[i].end;
+    for (next = i + 1; next < count && spans[next].begin <= end; next++)
+      if (spans[next].end > end) end = spans[next].end;
+    rgc_emu_register(p->emu, "the values", spans[i].begin, (size_t)(end - spans[i].begin));
+  }
+}
+
+void *rgc_cuda_emu_create(const rgc_graph *graph, const rgc_target *target, void *const *data, int threads, rgc_diagnostics *diags) {
+  (void)threads;
+  return rgc_cuda_emu_create_with(graph, target, data, rgc_cuda_templates, rgc_cuda_template_count, false, diags);
+}
+
+void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target, void *const *data, const rgc_template *templates,
+                               int template_count, bool watched, rgc_diagnostics *diags) {
+  const rgc_cuda_target *cuda = rgc_cuda_target_choose(target->name, diags);
+  if (!cuda) return NULL;
+  rgc_arena *arena = rgc_arena_create();
+  emu_program *p = RGC_NEW(arena, emu_program);
+  *p = (emu_program){.arena = arena, .graph = graph};
+  double start = rgc_now_seconds();
+  p->code = rgc_cuda_emit(graph, cuda, arena, diags);
+  p->module = p->code ? build(p->code, templates, template_count, watched, arena, diags) : NULL;
+  p->compile_seconds = rgc_now_seconds() - start;
+  if (!p->module) return rgc_arena_destroy(arena), NULL;
+  p->emu = rgc_emu_create();
+  bind(p, data);
+  register_values(p, data);
+  return p;
+}
+
+void rgc_cuda_emu_destroy(void *program) {
+  emu_program *p = program;
+  rgc_emu_destroy(p->emu);
+  rgc_emu_module_close(p->module);
+  rgc_arena_destroy(p->arena);
+}
+
+static bool run_launch(emu_program *p, const rgc_cuda_launch *launch, const rgc_emu_options *options, rgc_diagnostics *diags) {
+  rgc_emu_launch what = {.kernel = p->code->functions[launch->function].name, .grid = {(unsigned)launch->blocks, 1, 1},
+                         .block = {(unsigned)launch->threads, 1, 1}, .shared_bytes = (size_t)launch->shared_bytes,
+                         .args = &p->args[launch->op], .args_bytes = sizeof p->args[launch->op]};
+  rgc_emu_options own = *options;
+  own.seed += p->launches++;
+  return rgc_emu_run(p->emu, p->module, &what, &own, diags);
+}
+
+static void tell_step(emu_program *p, const rgc_cpu_step *step) {
+  memset(p->step, 0, sizeof *p->step);
+  memcpy(p->step->scalars, step->scalars, sizeof step->scalars);
+  p->step->seed = step->seed;
+  p->step->number = step->step;
+  p->step->valid = (int)step->scalars[RGC_SCALAR_N_VALID];
+}
+
+bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, int count, const rgc_emu_options *options,
+                          rgc_diagnostics *diags) {
+  emu_program *p = program;
+  bool good = true;
+  tell_step(p, step);
+  for (int i = p->code->first_launch[first]; good && i < p->code->first_launch[first + count]; i++) good = run_launch(p, &p->code->launches[i], options, diags);
+  return good;
+}
+
+void rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count) {
+  const emu_program *p = program;
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, scratch);
+  for (int i = first; i < first + count; i++) {
+    if (rgc_cuda_emu_try_ops(program, step, i, 1, &(rgc_emu_options){.async = RGC_EMU_MIXED}, &diags)) continue;
+    rgc_text text = {0};
+    rgc_diag_render(&diags, false, &text);
+    rgc_internal_error("cuda-emu", "op %d (%s): %s", i, p->graph->ops[i].layer, rgc_text_chars(&text));
+  }
+  rgc_arena_destroy(scratch);
+}
+
+void rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds) {
+  emu_program *p = program;
+  for (int i = 0; i < p->graph->op_count; i++) {
+    double start = rgc_now_seconds();
+    rgc_cuda_emu_run_ops(p, step, i, 1);
+    seconds[i] += rgc_now_seconds() - start;
+  }
+}
+
+void rgc_cuda_emu_tell(const void *program, rgc_device_facts *facts) {
+  const emu_program *p = program;
+  *facts = (rgc_device_facts){.threads = 1, .functions = p->code->function_count, .compiled = p->code->function_count,
+                              .compile_seconds = p->compile_seconds};
+}

@@ -1,0 +1,121 @@
+/* emu_race.c: accesses to shared memory of different warps with no barrier between them.
+ *
+ * Each warp has a vector clock (Lamport 1978, Mattern 1989): clocks[w][v] is the last moment of warp v that warp w knows to be over. Barriers and
+ * mbarriers join the clocks of who arrives into those of who waits. Each word of shared memory remembers its last write and each warp's last read: an
+ * access is a race where the other warp's moment is not known to be over (as FastTrack, Flanagan and Freund 2009). Lanes of a warp are not told
+ * apart. What TMA and wgmma do is ordered by other means: of them only the write is checked, when it is issued. Done for modules that are built to
+ * be watched. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/device/emu/emu_state.h"
+
+enum { NOBODY = 0xffff };
+
+typedef unsigned int clock_row[MAX_THREADS / LANES];
+
+/* One 4-byte word. */
+typedef struct word {
+  unsigned int write_clock, read_clocks[MAX_THREADS / LANES];
+  unsigned short write_warp;
+  const emu_site *write_site, *read_site;
+} word;
+
+struct emu_races {
+  clock_row clocks[MAX_THREADS / LANES];
+  clock_row barriers[BARRIERS];
+  word *words; /* of shared memory */
+  size_t word_count;
+};
+
+void emu_race_open(rgc_emu *emu, bool watched) {
+  emu->watched = watched;
+  if (!watched) return;
+  if (!emu->races) emu->races = calloc(1, sizeof *emu->races);
+  emu->races->word_count = emu->shared_room / 4;
+  free(emu->races->words);
+  emu->races->words = malloc((emu->races->word_count + 1) * sizeof *emu->races->words);
+}
+
+void emu_race_close(rgc_emu *emu) {
+  if (emu->races) free(emu->races->words);
+  free(emu->races);
+}
+
+void emu_race_reset(rgc_emu *emu) {
+  struct emu_races *races = emu->races;
+  if (!emu->watched) return;
+  memset(races->clocks, 0, sizeof races->clocks);
+  memset(races->barriers, 0, sizeof races->barriers);
+  memset(races->words, 0, races->word_count * sizeof *races->words);
+  for (int w = 0; w < emu->warp_count; w++) races->clocks[w][w] = 1;
+}
+
+static void join(unsigned int *into, const unsigned int *from) {
+  for (int i = 0; i < MAX_THREADS / LANES; i++)
+    if (from[i] > into[i]) into[i] = from[i];
+}
+
+/* What the current warp did so far is known to who waits with `clock`. */
+void emu_race_release(rgc_emu *emu, unsigned int *clock) {
+  if (!emu->watched) return;
+  int warp = emu->current->warp->number;
+  join(clock, emu->races->clocks[warp]);
+  emu->races->clocks[warp][warp]++;
+}
+
+void emu_race_acquire(rgc_emu *emu, const unsigned int *clock) {
+  if (emu->watched) join(emu->races->clocks[emu->current->warp->number], clock);
+}
+
+void emu_race_arrive(rgc_emu *emu, int barrier) {
+  if (emu->watched) emu_race_release(emu, emu->races->barriers[barrier]);
+}
+
+/* All that wait at the barrier go on; and the last one, if it waits too. */
+void emu_race_pass(rgc_emu *emu, int barrier, bool current_too) {
+  bool passes[MAX_THREADS / LANES] = {false};
+  if (!emu->watched) return;
+  if (current_too) passes[emu->current->warp->number] = true;
+  for (int i = 0; i < emu->thread_count; i++)
+    if (emu->threads[i].wait == EMU_AT_BARRIER && emu->threads[i].barrier == barrier) passes[i / LANES] = true;
+  for (int w = 0; w < emu->warp_count; w++)
+    if (passes[w]) join(emu->races->clocks[w], emu->races->barriers[barrier]);
+  memset(emu->races->barriers[barrier], 0, sizeof emu->races->barriers[barrier]);
+}
+
+static _Noreturn void fail(rgc_emu *emu, const emu_site *site, const char *does, size_t at, int warp, const char *did, const emu_site *other) {
+  char where[120] = "before its first primitive";
+  if (other && other->line) snprintf(where, sizeof where, "last seen in %s at line %d", other->primitive, other->line);
+  emu_fail(emu, site, "race: %s %s shared offset %zu, which warp %d %s (%s) with no barrier between", site->primitive, does, at * 4, warp, did, where);
+}
+
+void emu_race_read(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes) {
+  if (!emu->watched) return;
+  int warp = emu->current->warp->number;
+  const unsigned int *known = emu->races->clocks[warp];
+  for (size_t i = offset / 4; i < (offset + (size_t)bytes + 3) / 4; i++) {
+    word *at = &emu->races->words[i];
+    if (at->write_clock && at->write_warp != NOBODY && at->write_warp != warp && at->write_clock > known[at->write_warp])
+      fail(emu, site, "reads", i, at->write_warp, "wrote", at->write_site);
+    at->read_clocks[warp] = known[warp];
+    at->read_site = emu->current->site;
+  }
+}
+
+void emu_race_write(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes, bool by_engine) {
+  if (!emu->watched) return;
+  int warp = emu->current->warp->number;
+  const unsigned int *known = emu->races->clocks[warp];
+  for (size_t i = offset / 4; i < (offset + (size_t)bytes + 3) / 4; i++) {
+    word *at = &emu->races->words[i];
+    if (at->write_clock && at->write_warp != NOBODY && at->write_warp != warp && at->write_clock > known[at->write_warp])
+      fail(emu, site, "writes", i, at->write_warp, "wrote", at->write_site);
+    for (int w = 0; w < emu->warp_count; w++)
+      if (w != warp && at->read_clocks[w] > known[w]) fail(emu, site, "writes", i, w, "read", at->read_site);
+    at->write_warp = by_engine ? NOBODY : (unsigned short)warp;
+    at->write_clock = known[warp];
+    at->write_site = emu->current->site;
+  }
+}

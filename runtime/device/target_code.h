@@ -1,0 +1,23 @@
+/* target_code.h: the kernels of a program as texts and as machine code, whatever the target; what rgc compile does with a program. */
+#ifndef RGC_DEVICE_TARGET_CODE_H
+#define RGC_DEVICE_TARGET_CODE_H
+#include "compiler/base/diag.h"
+#include "compiler/graph/kernel.h"
+#include "compiler/passes/target.h"
+
+/* What there is to tell of it. */
+typedef struct rgc_code_facts {
+  int functions;          /* that differ */
+  int64_t scratch_bytes;  /* CPU: of each thread; GPU: of all */
+  bool with_code;         /* machine code was asked for and is there */
+  int compiled;           /* functions that were compiled now */
+  double compile_seconds;
+  int registers, spilling; /* GPU: most registers of a thread; functions that spill some */
+} rgc_code_facts;
+
+/* "cpu-avx512", "cuda-sm_90a" or its "sm_90a"; NULL or "cpu": the best for this machine's cores; "cuda": the plainest GPU. NULL with a DEVICE error. */
+const rgc_target *rgc_target_choose(const char *name, rgc_diagnostics *diags);
+/* Prints the kernels of `graph`, compiles them if `compile`, and writes them to `emit_dir` if that is not NULL. */
+bool rgc_code_make(const rgc_graph *graph, const rgc_target *target, bool compile, const char *emit_dir, rgc_code_facts *facts,
+                   rgc_diagnostics *diags);
+#endif

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The CUDA target on a machine without a GPU: kernels written to read, checked and trained through the emulator, compiled by NVRTC.
+set -euo pipefail
+. tests/cli/common.sh.inc
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+cat >"$out/tiny.yaml" <<'YAML'
+rgc: 1
+name: tiny
+input: {channels: 1, size: 8}
+classes: 3
+stem: [conv: {out: 18, kernel: 3, stride: 2}, bn, relu]
+stages: [{block: basic, repeat: 1, width: 18}]
+head: [avgpool: global, linear: {out: classes}]
+train: {batch: 8}
+YAML
+# What is not there is told, with what there is.
+expect 1 "error[device]: there is no CUDA target 'sm_13'
+  help: architectures: sm_80, sm_90a, sm_100" "$RGC" compile "$out/tiny.yaml" --target cuda --arch sm_13 -o "$out/none.bin"
+[ ! -e "$out/none.bin" ]
+if "$RGC" verify "$out/tiny.yaml" --device gpu >"$out/device" 2>&1; then exit 1; fi
+grep -q "there is no device 'gpu'" "$out/device"
+grep -q "help: devices: auto, cpu .*, cuda-emu" "$out/device"
+if RGC_NVRTC="$out/no-such-library" "$RGC" compile "$out/tiny.yaml" --target cuda -o "$out/none.bin" >"$out/nvrtc" 2>&1; then exit 1; fi
+grep -q 'help: correct or unset RGC_NVRTC' "$out/nvrtc"
+# Emitted texts say whom they serve, and include templates that are there.
+"$RGC" compile "$out/tiny.yaml" --target cuda --arch sm_90a --no-kernels --emit "$out/emit" -o "$out/tiny.bin" >"$out/compiled"
+grep -q '^train, batch 8, cuda-sm_90a: [0-9]* kernels of [0-9]* functions$' "$out/compiled"
+grep -qh 'Serves: layer1.0.conv1 conv (line ' "$out"/emit/*.cu
+for file in $(cat "$out"/emit/*.cu "$out"/emit/codegen/*/templates/* | sed -n 's/^#include "\(.*\)".*/\1/p' | sort -u); do
+  [ -e "$out/emit/$file" ] || [ "$file" = codegen/cuda/templates/prelude_emu.cuh ] || { echo "emitted kernels include $file, which is not there"; exit 1; }
+done
+# Every kernel agrees with the reference; training has the losses that it has on the cores, but for rounding.
+"$RGC" verify "$out/tiny.bin" --device cuda-emu | grep -qE '^([0-9]+) of \1 kernels agree'
+for device in cpu cuda-emu; do
+  "$RGC" run "$out/tiny.yaml" --train --device "$device" --data synthetic:classes=3,size=8,channels=1,count=24 --steps 2 --validate 2 --out "$out/$device" >/dev/null
+done
+paste -d, "$out/cpu/log.csv" "$out/cuda-emu/log.csv" | awk -F, '{ d = $2 - $7; if (NF != 10 || d > 0.0005 || d < -0.0005) exit 1 } END { if (NR != 2) exit 1 }'

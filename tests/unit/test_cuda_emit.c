@@ -1,0 +1,258 @@
+/* test_cuda_emit.c: the CUDA kernels that codegen prints: each one of a program run by the emulator, on the inputs the device itself has,
+ * against the interpreter in double; and compiled by NVRTC for every target, with their registers. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compiler/passes/autodiff.h"
+#include "compiler/passes/decompose.h"
+#include "compiler/passes/optimizer.h"
+#include "compiler/pipeline.h"
+#include "runtime/device/cuda_build.h"
+#include "runtime/device/verify.h"
+#include "runtime/reference/philox.h"
+
+static const double tolerance = 2e-5;
+
+typedef struct machine {
+  rgc_arena *arena;
+  rgc_diagnostics diags;
+  rgc_network *network;
+  const rgc_cuda_target *target;
+  rgc_graph *graph;
+  void **data;
+  void *regions[RGC_REGION_COUNT];
+  uint64_t seed;
+} machine;
+
+typedef enum form { UNFUSED, TRAIN, EVAL } form;
+
+static void fail_with(const machine *m) {
+  rgc_text text = {0};
+  rgc_diag_render(&m->diags, false, &text);
+  cr_assert_fail("%s", rgc_text_chars(&text));
+}
+
+static rgc_network *load_text(machine *m, const char *yaml) {
+  char path[] = "/tmp/rgc-cuda-XXXXXX";
+  int file = mkstemp(path);
+  cr_assert_eq(write(file, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
+  close(file);
+  rgc_network *network = rgc_network_load(m->arena, path, NULL, 0, &m->diags);
+  unlink(path);
+  return network;
+}
+
+static machine *open_machine(const char *target) {
+  rgc_arena *arena = rgc_arena_create();
+  machine *m = RGC_NEW(arena, machine);
+  *m = (machine){.arena = arena, .seed = (uint64_t)time(NULL)};
+  rgc_diagnostics_init(&m->diags, arena);
+  m->target = rgc_cuda_target_choose(target, &m->diags);
+  return m;
+}
+
+/* A training step as the first kernels that it becomes, with Adam. */
+static rgc_graph *build_unfused(machine *m, int64_t batch) {
+  rgc_graph *graph = rgc_network_build(m->network, batch, true, &m->diags);
+  if (!graph || !rgc_autodiff(graph, rgc_graph_find(graph, "loss"), &m->diags)) return NULL;
+  rgc_update_settings updates = {.rule = RGC_UPDATE_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 1e-3};
+  rgc_append_updates(graph, &updates, NULL, NULL);
+  return rgc_decompose(graph, m->arena, &m->diags);
+}
+
+static void build(machine *m, int64_t batch, form how) {
+  if (!m->network) fail_with(m);
+  rgc_compile_options o = {.kind = how == EVAL ? RGC_PROGRAM_EVAL : RGC_PROGRAM_TRAIN, .batch = batch, .target = &m->target->facts};
+  rgc_compilation *c = how == UNFUSED ? NULL : rgc_compile(m->network, &o, m->arena, &m->diags);
+  m->graph = how == UNFUSED ? build_unfused(m, batch) : c ? c->graph : NULL;
+  if (c) rgc_text_free(&c->ledger);
+  if (!m->graph) fail_with(m);
+}
+
+static void fill_value(const machine *m, const rgc_value *v) {
+  bool variance = v->role == RGC_ROLE_STATE || (v->role == RGC_ROLE_BUFFER && v->init.number == 1);
+  for (int64_t e = 0; e < rgc_shape_elems(v->shape); e++) {
+    double u = rgc_philox_uniform(m->seed, (uint32_t)v->id, 0, (uint64_t)e);
+    if (v->dtype == RGC_I32) ((int32_t *)m->data[v->id])[e] = (int32_t)(u * 3);
+    else ((float *)m->data[v->id])[e] = (float)(variance ? 0.5 + u : (2 * u - 1) * (v->role == RGC_ROLE_PARAM ? 0.7 : 1));
+  }
+}
+
+static void place(machine *m) {
+  rgc_memory_plan *memory = rgc_plan_memory(m->graph, m->arena);
+  for (int r = 0; r < RGC_REGION_COUNT; r++) {
+    size_t bytes = (size_t)(memory->region_bytes[r] + 63) / 64 * 64;
+    m->regions[r] = memset(aligned_alloc(64, bytes), 0xff, bytes);
+  }
+  m->data = RGC_NEW_ARRAY(m->arena, void *, m->graph->value_count);
+  for (int i = 0; i < m->graph->value_count; i++) m->data[i] = (char *)m->regions[memory->places[i].region] + memory->places[i].offset_bytes;
+  for (int i = 0; i < m->graph->value_count; i++)
+    if (m->graph->values[i].op < 0 && memory->places[i].size_bytes) fill_value(m, &m->graph->values[i]);
+}
+
+static void close_machine(machine *m) {
+  for (int r = 0; r < RGC_REGION_COUNT; r++) free(m->regions[r]);
+  rgc_arena_destroy(m->arena);
+}
+
+static void check_kernels(machine *m, int64_t valid) {
+  place(m);
+  const rgc_device *device = rgc_device_choose("cuda-emu", NULL, &m->diags);
+  rgc_device_program *program = rgc_device_program_create(device, m->graph, &m->target->facts, m->data, 1, &m->diags);
+  if (!program) fail_with(m);
+  rgc_cpu_step step = {.seed = m->seed, .step = 3};
+  step.scalars[RGC_SCALAR_LR] = 0.01f;
+  step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.5f;
+  rgc_cpu_step_set_valid(&step, valid);
+  rgc_verified *results = RGC_NEW_ARRAY(m->arena, rgc_verified, m->graph->op_count);
+  rgc_device_verify(program, m->graph, m->data, &step, results);
+  for (int i = 0; i < m->graph->op_count; i++)
+    cr_expect(results[i].error < tolerance, "op %d (%s %s) %%%s is off by %g (seed %llu)", i, m->graph->ops[i].layer,
+              m->graph->ops[i].word ? m->graph->ops[i].word : "", m->graph->values[results[i].value].name, results[i].error,
+              (unsigned long long)m->seed);
+  rgc_device_program_destroy(program);
+}
+
+static void check(const char *yaml, int64_t batch, int64_t valid, form how) {
+  machine *m = open_machine("sm_80");
+  m->network = load_text(m, yaml);
+  build(m, batch, how);
+  check_kernels(m, valid);
+  close_machine(m);
+}
+
+/* Every shape of window and contract that is not the usual one: strides that leave residues without taps, dilation, groups, a group a
+ * channel, few channels, odd extents; and channels enough for tensor cores, in numbers that fill no tile. */
+static const char odd[] =
+    "rgc: 1\nname: odd\ninput: {channels: 1, height: 37, width: 31}\nclasses: 3\n"
+    "stem:\n  - conv: {out: 6, kernel: 5, stride: 2, pad: 4, dilation: 2}\n  - bn\n  - relu\n  - maxpool: {kernel: 3, stride: 2, pad: 1}\n"
+    "  - conv: {out: 12, kernel: 3, stride: 3, pad: 2, dilation: 2, groups: 3, bias: true}\n  - sigmoid\n"
+    "  - conv: {out: 12, kernel: 3, stride: 1, pad: 1, groups: 12}\n  - bn\n  - silu\n"
+    "stages:\n  - {block: basic, repeat: 1, width: 35, stride: 2}\n"
+    "head:\n  - linear: {out: 7}\n  - relu\n  - dropout: 0.3\n  - linear: {out: classes}\n";
+
+static const char wide[] =
+    "rgc: 1\nname: wide\ninput: {channels: 3, size: 13}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 20, kernel: 3, stride: 2, pad: 1}\n  - bn\n  - relu\n"
+    "stages:\n  - {block: bottleneck, repeat: 1, width: 18, expansion: 4}\n  - {block: bottleneck, repeat: 1, width: 20, stride: 2, groups: 2, base_width: 64}\n"
+    "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
+
+Test(cuda, odd_shapes, .timeout = 300) { check(odd, 5, 5, TRAIN); }
+Test(cuda, odd_shapes_with_fewer_valid_samples, .timeout = 300) { check(odd, 5, 3, TRAIN); }
+Test(cuda, odd_shapes_inference, .timeout = 300) { check(odd, 3, 2, EVAL); }
+Test(cuda, tensor_cores, .timeout = 300) { check(wide, 5, 5, TRAIN); }
+Test(cuda, tensor_cores_with_fewer_valid_samples, .timeout = 300) { check(wide, 5, 2, TRAIN); }
+Test(cuda, tensor_cores_unfused, .timeout = 300) { check(wide, 3, 3, UNFUSED); }
+
+/* The first contract with a prologue stores what that makes, too. */
+static void add_side_store(machine *m) {
+  for (int i = 0; i < m->graph->op_count; i++) {
+    rgc_op *op = &m->graph->ops[i];
+    rgc_kernel *kernel = op->kernel;
+    if (kernel->kind != RGC_CONTRACT || kernel->form != RGC_PIXELS || kernel->a->nodes[kernel->a_roots[0]].kind == RGC_EXPR_LOAD) continue;
+    rgc_store *stores = RGC_NEW_ARRAY(m->arena, rgc_store, kernel->store_count + 1);
+    int *outputs = RGC_NEW_ARRAY(m->arena, int, op->output_count + 1);
+    memcpy(stores, kernel->stores, sizeof *stores * (size_t)kernel->store_count);
+    memcpy(outputs, op->outputs, sizeof *outputs * (size_t)op->output_count);
+    int value = rgc_graph_value(m->graph, "side", RGC_F32, RGC_ROLE_OUTPUT, kernel->a_extent);
+    m->graph->values[value].op = op->id;
+    stores[kernel->store_count++] = (rgc_store){RGC_SIDE_STORE, value, kernel->a_roots[0]};
+    outputs[op->output_count++] = value;
+    kernel->stores = stores;
+    op->outputs = outputs;
+    return;
+  }
+  cr_assert_fail("no contract has a prologue");
+}
+
+Test(cuda, side_store, .timeout = 300) {
+  machine *m = open_machine("sm_80");
+  m->network = load_text(m, wide);
+  build(m, 3, TRAIN);
+  add_side_store(m);
+  check_kernels(m, 2);
+  close_machine(m);
+}
+
+/* The network of a graph file, as small as it becomes: images of 32, two of them. Slow for a large one: RGC_TEST_GRAPHS=1 runs all. */
+static void check_graph(const char *name, bool small) {
+  const char *overrides[] = {"input.size=32"};
+  if (!getenv("RGC_TEST_GRAPHS")) {
+    printf("skipped: kernels of %s, which take a minute in the emulator; RGC_TEST_GRAPHS=1 runs them\n", name);
+    return;
+  }
+  machine *m = open_machine("sm_80");
+  m->network = rgc_network_load(m->arena, rgc_arena_printf(m->arena, RGC_SOURCE_DIR "/graphs/%s.yaml", name), overrides, small, &m->diags);
+  build(m, 2, TRAIN);
+  check_kernels(m, 2);
+  close_machine(m);
+}
+
+Test(cuda, graphs, .timeout = 3000) {
+  check_graph("quickdraw_small", false);
+  check_graph("resnet18", true);
+  check_graph("resnet50", true);
+  check_graph("resnext50_32x4d", true);
+  check_graph("seresnet50", true);
+  check_graph("resnetv2_50", true);
+}
+
+/* Each template, and each form of the contracts: with and without prologue, strided, of one channel. */
+static const char few[] =
+    "rgc: 1\nname: few\ninput: {channels: 1, size: 14}\nclasses: 5\nstem: [conv: {out: 24, kernel: 3}, bn, relu, maxpool: {kernel: 3, stride: 2, pad: 1}]\n"
+    "stages: [{block: basic, repeat: 1, width: 40, stride: 2}]\nhead: [avgpool: global, linear: {out: classes}]\n";
+
+/* All kernels of a network, for every target. */
+static void check_nvrtc(machine *m, const rgc_cuda_target *target) {
+  rgc_cuda_code *code = rgc_cuda_emit(m->graph, target, m->arena, &m->diags);
+  rgc_cuda_build *built = code ? rgc_cuda_build_open(code, target, m->arena, &m->diags) : NULL;
+  if (!built) fail_with(m);
+  for (int i = 0; i < built->count; i++) {
+    const rgc_cubin_kernel *kernel = rgc_cuda_build_kernel(built, i);
+    cr_expect_eq(kernel->spill_store_bytes, 0, "%s: %s of %s spills %d bytes", target->arch, kernel->name, code->functions[i].comment, kernel->spill_store_bytes);
+    cr_expect_eq(kernel->stack_bytes, 0, "%s: %s of %s has %d bytes of local memory", target->arch, kernel->name, code->functions[i].comment, kernel->stack_bytes);
+  }
+  printf("%s: %d kernels, at most %d registers, %.1f s\n", target->arch, built->count, built->most_registers, built->seconds);
+  rgc_cuda_build_close(built);
+}
+
+Test(cuda, nvrtc_compiles_without_spills, .timeout = 600) {
+  machine *m = open_machine(NULL);
+  rgc_nvrtc *nvrtc = rgc_nvrtc_open(&m->diags);
+  if (!nvrtc) {
+    printf("skipped: CUDA kernels are not compiled, for NVRTC is not there\n");
+    close_machine(m);
+    return;
+  }
+  rgc_nvrtc_close(nvrtc);
+  m->network = load_text(m, few);
+  build(m, 4, TRAIN);
+  for (const rgc_cuda_target *target = rgc_cuda_targets; target->arch; target++) check_nvrtc(m, target);
+  close_machine(m);
+}
+
+Test(cuda, what_is_no_target_is_told) {
+  machine *m = open_machine("sm_13");
+  cr_assert_null(m->target);
+  cr_assert_str_eq(m->diags.items[0].help, "architectures: sm_80, sm_90a, sm_100");
+  close_machine(m);
+}
+
+/* Two layers of one shape are one function, named once for both. */
+Test(cuda, equal_kernels_are_printed_once) {
+  machine *m = open_machine("sm_90a");
+  m->network = load_text(m, "rgc: 1\nname: same\ninput: {channels: 8, size: 8}\nclasses: 3\nstem: [conv: {out: 8, kernel: 3}, relu, conv: {out: 8, kernel: 3}, relu]\n"
+                            "stages: []\nhead: [avgpool: global, linear: {out: classes}]\n");
+  build(m, 2, EVAL);
+  rgc_cuda_code *code = rgc_cuda_emit(m->graph, m->target, m->arena, &m->diags);
+  cr_assert_not_null(code);
+  int contracts = 0;
+  for (int i = 0; i < code->function_count; i++) contracts += strstr(code->functions[i].text, "#define KERNEL_H 3") != NULL;
+  cr_expect_eq(contracts, 1);
+  cr_expect_eq(code->launch_count, code->first_launch[m->graph->op_count]);
+  close_machine(m);
+}
