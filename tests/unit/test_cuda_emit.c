@@ -178,11 +178,11 @@ Test(cuda, side_store, .timeout = 300) {
   close_machine(m);
 }
 
-/* The network of a graph file, as small as it becomes: images of 32, two of them. Slow for a large one: RGC_TEST_GRAPHS=1 runs all. */
+/* The network of a graph file, as small as it becomes: images of 32, two of them. Minutes each for large ones: RGC_TEST_GRAPHS=1 runs all. */
 static void check_graph(const char *name, bool small) {
   const char *overrides[] = {"input.size=32"};
   if (!getenv("RGC_TEST_GRAPHS")) {
-    printf("skipped: kernels of %s, which take a minute in the emulator; RGC_TEST_GRAPHS=1 runs them\n", name);
+    printf("skipped: kernels of %s, which take minutes in the emulator; RGC_TEST_GRAPHS=1 runs them\n", name);
     return;
   }
   machine *m = open_machine("sm_80");
