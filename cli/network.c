@@ -31,7 +31,16 @@ rgc_plan *command_plan(const command_line *line, rgc_network **network) {
 }
 
 rgc_dataset *command_data(const rgc_network *network, const char *spec, rgc_diagnostics *diags) {
-  if (!network || !network->classes[0].names) return rgc_dataset_open(spec, NULL, diags);
-  rgc_dataset_options names = {.class_names = network->classes[0].names, .class_count = (int)network->classes[0].count};
-  return rgc_dataset_open(spec, &names, diags);
+  rgc_dataset_options options = {0};
+  if (!network) return rgc_dataset_open(spec, NULL, diags);
+  options.split = network->data.split > 0 ? network->data.split : -1;
+  options.seed = network->data.seed;
+  if (network->classes[0].names) options.class_names = network->classes[0].names, options.class_count = (int)network->classes[0].count;
+  return rgc_dataset_open(spec, &options, diags);
+}
+
+const char *command_data_spec(const command_line *line, const rgc_network *network) {
+  const char *spec = option_text(line, "--data", NULL);
+  if (spec || !network || !network->data.path) return spec;
+  return network->data.format ? rgc_arena_printf(line->arena, "%s:%s", network->data.format, network->data.path) : network->data.path;
 }

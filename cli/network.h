@@ -15,4 +15,6 @@ rgc_network *command_network(const command_line *line);
 rgc_plan *command_plan(const command_line *line, rgc_network **network);
 /* The data set in the order of the network's class names, if there is a network and it has names. NULL after an error. */
 rgc_dataset *command_data(const rgc_network *network, const char *spec, rgc_diagnostics *diags);
+/* What --data says, or else data: of the graph file; NULL if neither does. */
+const char *command_data_spec(const command_line *line, const rgc_network *network);
 #endif

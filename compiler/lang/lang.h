@@ -4,6 +4,7 @@
 #ifndef RGC_LANG_LANG_H
 #define RGC_LANG_LANG_H
 #include "compiler/graph/graph.h"
+#include "compiler/lang/data_settings.h"
 #include "compiler/lang/yaml.h"
 
 enum { RGC_MAX_CHANNELS = 64, RGC_MAX_OUTPUTS = 8, RGC_MAX_STEPS = 16 };
@@ -60,7 +61,7 @@ typedef struct rgc_network {
   bool freeze_bn;   /* bn of frozen layers uses the running statistics */
   bool init_torch;  /* init: torch; else torchvision */
   int64_t memory_bytes; /* memory: what a program may take (memory.h, all regions); 0: as much as it wants */
-  const rgc_yaml *data; /* the map data:, or NULL */
+  rgc_data_settings data;
   const rgc_yaml *root; /* the whole merged file */
   const struct rgc_block *blocks; /* of the file, then the built-in ones (layer.h) */
   int block_count;
@@ -71,6 +72,8 @@ typedef struct rgc_network {
  * file are reported at once. NULL after an error. */
 rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *const *overrides, int override_count,
                               rgc_diagnostics *diags);
+/* Gives the classes of a network with one output and a count alone their names, as if its file had them; nothing otherwise. */
+void rgc_network_name_classes(rgc_network *network, const char *const *names, int count);
 /* The network as texts, for a plan: the resolved file (bases and overrides merged) as YAML of one canonical form, and the line map
  * beside it, which gives each node the file, line and column where the user wrote it, and that line (source_print.c). */
 void rgc_network_source(const rgc_network *network, rgc_text *source, rgc_text *line_map);

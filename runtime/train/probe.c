@@ -4,15 +4,16 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/data/image.h"
 #include "runtime/data/loader.h"
 #include "runtime/data/npy.h"
 
-rgc_transform_options rgc_input_transform(const rgc_network *n, rgc_image_shape src, rgc_arena *arena) {
+rgc_pipeline_options rgc_input_pipeline(const rgc_network *n, const rgc_dataset *data, bool train, uint64_t seed, rgc_arena *arena) {
   float *mean = RGC_NEW_ARRAY(arena, float, n->channels), *std = RGC_NEW_ARRAY(arena, float, n->channels);
   for (int c = 0; c < n->channels; c++) mean[c] = (float)n->mean[c], std[c] = (float)n->std[c];
-  return (rgc_transform_options){.src = src, .mean = mean, .stddev = std,
-                                 .dst = {(int)n->height, (int)n->width, (int)n->channels}};
+  rgc_pipeline_options o = {.mean = mean, .stddev = std, .settings = &n->data, .train = train, .seed = seed,
+                            .dst = {(int)n->height, (int)n->width, (int)n->channels}};
+  if (data) o.src = rgc_dataset_shape(data), o.src_is_float = rgc_dataset_is_float(data);
+  return o;
 }
 
 void rgc_step_set_rates(rgc_cpu_step *numbers, const rgc_train_settings *s, double rate, int64_t step) {
@@ -28,27 +29,30 @@ static rgc_cpu_step one_step(const rgc_model *model, uint64_t seed, int64_t vali
   return step;
 }
 
+/* Softmax of the logits of sample 0. */
+static void find_probabilities(const rgc_model_program *program, int64_t classes, double *probabilities) {
+  const float *logits = rgc_model_f32(program, program->logits);
+  double most = -INFINITY, total = 0;
+  for (int64_t c = 0; c < classes; c++) most = fmax(most, (double)logits[c]);
+  for (int64_t c = 0; c < classes; c++) total += probabilities[c] = exp((double)logits[c] - most);
+  for (int64_t c = 0; c < classes; c++) probabilities[c] /= total;
+}
+
 bool rgc_predict_file(const rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags) {
+  const rgc_model_program *program = &model->infer;
   rgc_arena *scratch = rgc_arena_create();
-  rgc_image_shape shape;
-  const uint8_t *pixels = rgc_png_read(path, model->network->channels == 1 ? 1 : 3, scratch, &shape, diags);
-  rgc_transform_options options = pixels ? rgc_input_transform(model->network, shape, scratch) : (rgc_transform_options){0};
-  rgc_transform *transform = pixels ? rgc_transform_create(&options, scratch, diags) : NULL;
-  if (transform) {
-    const rgc_model_program *program = &model->infer;
-    int64_t classes = model->network->classes[0].count;
+  rgc_pipeline_options options = rgc_input_pipeline(model->network, NULL, false, 0, scratch);
+  rgc_pipeline *pipeline = rgc_pipeline_create(&options, scratch, diags);
+  const char *problem = pipeline ? rgc_pipeline_file(pipeline, path, scratch, rgc_model_f32(program, program->input)) : NULL;
+  bool good = pipeline && !problem;
+  if (problem) rgc_diag_fail(diags, RGC_CODE_DATA_FORMAT, path, "give a whole JPEG, PNG or WebP file", "%s", problem);
+  if (good) {
     rgc_cpu_step step = one_step(model, 0, 1);
-    rgc_transform_apply(transform, pixels, RGC_NEW_ARRAY(scratch, float, rgc_transform_workspace_floats(transform) + 1),
-                        rgc_model_f32(program, program->input));
     rgc_cpu_program_run(program->run, &step);
-    const float *logits = rgc_model_f32(program, program->logits);
-    double most = -INFINITY, total = 0;
-    for (int64_t c = 0; c < classes; c++) most = fmax(most, (double)logits[c]);
-    for (int64_t c = 0; c < classes; c++) total += probabilities[c] = exp((double)logits[c] - most);
-    for (int64_t c = 0; c < classes; c++) probabilities[c] /= total;
+    find_probabilities(program, model->network->classes[0].count, probabilities);
   }
   rgc_arena_destroy(scratch);
-  return transform != NULL;
+  return good;
 }
 
 static bool write_value(const rgc_model_program *program, const char *path, rgc_diagnostics *diags) {
@@ -63,11 +67,11 @@ static bool write_value(const rgc_model_program *program, const char *path, rgc_
 bool rgc_dump_value(const rgc_model *model, const rgc_dataset *data, uint64_t seed, const char *path, rgc_diagnostics *diags) {
   const rgc_model_program *program = model->train.program ? &model->train : &model->infer;
   rgc_arena *scratch = rgc_arena_create();
-  rgc_transform_options options = rgc_input_transform(model->network, rgc_dataset_shape(data), scratch);
-  rgc_loader *loader = rgc_loader_create(data, &options, RGC_SPLIT_TRAIN, model->batch, 0, diags);
+  rgc_pipeline_options options = rgc_input_pipeline(model->network, data, false, seed, scratch);
+  rgc_loader *loader = rgc_loader_create(data, &options, &(rgc_loader_options){.split = RGC_SPLIT_TRAIN, .batch = model->batch}, diags);
   int count = rgc_dataset_count(data, RGC_SPLIT_TRAIN), *order = RGC_NEW_ARRAY(scratch, int, count + 1);
   for (int i = 0; i < count; i++) order[i] = i;
-  if (loader) rgc_loader_start(loader, order, count);
+  if (loader) rgc_loader_start(loader, order, count, 0);
   const rgc_batch *batch = loader ? rgc_loader_next(loader) : NULL;
   bool good = batch != NULL;
   if (batch) {
@@ -75,7 +79,7 @@ bool rgc_dump_value(const rgc_model *model, const rgc_dataset *data, uint64_t se
     rgc_cpu_step step = one_step(model, seed, batch->valid);
     rgc_cpu_program_run(program->run, &step);
     good = write_value(program, path, diags);
-  } else if (loader) {
+  } else if (loader && !rgc_loader_failed(loader, diags)) {
     rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
   }
   rgc_loader_destroy(loader);

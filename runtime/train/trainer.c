@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/base/clock.h"
+#include "compiler/plan/plan_build.h"
 #include "runtime/data/loader.h"
 #include "runtime/reference/philox.h"
 #include "runtime/train/log.h"
@@ -31,14 +33,40 @@ typedef struct trainer {
   rgc_log log;
 } trainer;
 
-static bool open_loaders(trainer *t) {
-  rgc_transform_options o = rgc_input_transform(t->network, rgc_dataset_shape(t->data), t->arena);
-  t->loader = rgc_loader_create(t->data, &o, RGC_SPLIT_TRAIN, t->options->batch, LOADER_WORKERS, t->diags);
-  t->valid_loader = rgc_loader_create(t->data, &o, RGC_SPLIT_VALIDATION, t->options->batch, LOADER_WORKERS, t->diags);
+static rgc_loader *open_loader(trainer *t, rgc_split split) {
+  rgc_pipeline_options pipeline = rgc_input_pipeline(t->network, t->data, split == RGC_SPLIT_TRAIN, t->options->seed, t->arena);
+  rgc_loader_options o = {.split = split, .batch = t->options->batch, .workers = LOADER_WORKERS, .skip_corrupt = t->network->data.skip_corrupt};
+  return rgc_loader_create(t->data, &pipeline, &o, t->diags);
+}
+
+static bool open_loaders(trainer *t, bool train) {
   int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION);
+  if (train) t->loader = open_loader(t, RGC_SPLIT_TRAIN);
+  t->valid_loader = open_loader(t, RGC_SPLIT_VALIDATION);
   t->valid_order = RGC_NEW_ARRAY(t->arena, int, count + 1);
   for (int i = 0; i < count; i++) t->valid_order[i] = i;
-  return t->loader && t->valid_loader;
+  return (t->loader || !train) && t->valid_loader;
+}
+
+/* Names every file that was left out, to a limit. */
+static void tell_skipped(const trainer *t, rgc_loader *loader) {
+  enum { MOST = 20 };
+  int count = 0;
+  const rgc_bad_file *files = loader && t->network->data.skip_corrupt ? rgc_loader_skipped(loader, &count) : NULL;
+  for (int i = 0; i < count && i < MOST; i++)
+    rgc_diag_add(t->diags, RGC_WARNING, RGC_CODE_DATA_FORMAT, (rgc_location){.file = rgc_arena_strdup(t->diags->arena, files[i].path)},
+                 "skipped: %s", files[i].problem);
+  if (count > MOST) rgc_diag_add(t->diags, RGC_WARNING, RGC_CODE_DATA_FORMAT, (rgc_location){0}, "and %d more files were skipped", count - MOST);
+}
+
+/* A network that knows only how many classes it has learns their names, and keeps them in its plan. */
+static void take_class_names(trainer *t) {
+  int count = rgc_dataset_class_count(t->data);
+  if (!rgc_dataset_has_class_names(t->data)) return;
+  const char **names = RGC_NEW_ARRAY(t->arena, const char *, count);
+  for (int i = 0; i < count; i++) names[i] = rgc_dataset_class_name(t->data, i);
+  rgc_network_name_classes(t->network, names, count);
+  rgc_plan_update_source(t->plan, t->network);
 }
 
 static bool check_classes(trainer *t) {
@@ -100,14 +128,24 @@ static bool check_finite(trainer *t, const char *which, double loss, int64_t ste
                                          (long long)step);
 }
 
-static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
-  const rgc_model_program *program = &t->model.train;
+/* The batch of a step; NULL with an error. */
+static const rgc_batch *take_batch(trainer *t, int64_t step) {
   int64_t within = step % t->epoch_steps, seen = within * t->options->batch;
   if (within == 0 || step == t->first) {
     shuffle(t, step / t->epoch_steps);
-    rgc_loader_start(t->loader, t->order + seen, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - seen);
+    rgc_loader_start(t->loader, t->order + seen, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - seen, step / t->epoch_steps);
   }
   const rgc_batch *batch = rgc_loader_next(t->loader);
+  if (!batch) rgc_loader_failed(t->loader, t->diags);
+  return batch;
+}
+
+/* A batch of which every file was skipped is no step: loss and accuracy stay. */
+static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
+  const rgc_model_program *program = &t->model.train;
+  const rgc_batch *batch = take_batch(t, step);
+  if (!batch) return false;
+  if (!batch->valid) return true;
   rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
   int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
   rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
@@ -130,8 +168,8 @@ static double sample_loss(const float *logits, int64_t classes, int label, rgc_p
   return log(total) + (double)logits[best] - (double)logits[label];
 }
 
-/* Validation samples from number `begin`; adds to the sums in `result`. */
-static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_run_result *result, rgc_prediction *predictions) {
+/* Adds to the sums in `result`. */
+static void validate_batch(trainer *t, const rgc_batch *batch, rgc_run_result *result, rgc_prediction *predictions) {
   const rgc_model_program *program = &t->model.infer;
   int64_t classes = t->network->classes[0].count;
   rgc_cpu_step numbers = step_numbers(t, 0, batch->valid);
@@ -147,19 +185,24 @@ static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_ru
     rgc_prediction p;
     result->valid_loss += sample_loss(logits + i * classes, classes, batch->labels[i], &p);
     result->valid_acc += p.predicted == p.label;
-    if (predictions) predictions[begin + i] = p;
+    if (predictions) predictions[batch->samples[i]] = p;
   }
 }
 
-static void validate(trainer *t, rgc_run_result *result, rgc_prediction *predictions) {
-  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), begin = 0;
+/* False when a file cannot be decoded. */
+static bool validate(trainer *t, rgc_run_result *result, rgc_prediction *predictions) {
+  int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION);
+  int64_t seen = 0;
   result->valid_loss = result->valid_acc = 0;
+  for (int i = 0; predictions && i < count; i++) predictions[i] = (rgc_prediction){.label = rgc_dataset_label(t->data, RGC_SPLIT_VALIDATION, i), .predicted = -1};
   rgc_model_fold(&t->model);
-  rgc_loader_start(t->valid_loader, t->valid_order, count);
-  for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); begin += (int)batch->valid)
-    validate_batch(t, batch, begin, result, predictions);
-  result->valid_loss = isnan(result->valid_loss) ? NAN : result->valid_loss / fmax(count, 1); /* without a sign, to be printed alike everywhere */
-  result->valid_acc /= fmax(count, 1);
+  rgc_loader_start(t->valid_loader, t->valid_order, count, 0);
+  for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); seen += batch->valid)
+    if (batch->valid) validate_batch(t, batch, result, predictions);
+  double samples = fmax((double)seen, 1);
+  result->valid_loss = isnan(result->valid_loss) ? NAN : result->valid_loss / samples; /* without a sign, to be printed alike everywhere */
+  result->valid_acc /= samples;
+  return !rgc_loader_failed(t->valid_loader, t->diags);
 }
 
 static char *out_path(trainer *t, const char *name) { return rgc_arena_printf(t->arena, "%s/%s", t->options->out_dir, name); }
@@ -179,13 +222,15 @@ static bool freeze_statistics(trainer *t) {
 
 static bool loop(trainer *t, rgc_run_result *result) {
   int64_t every = t->options->validate ? t->options->validate : t->epoch_steps;
+  double loss = 0, acc = 0;
   for (int64_t step = t->first; step < t->total; step++) {
-    double loss, acc;
+    double begun = rgc_now_seconds();
     if (!train_step(t, step, &loss, &acc)) return false;
+    result->seconds += rgc_now_seconds() - begun;
     bool stop = t->options->stop && *t->options->stop;
     rgc_log_step(&t->log, step, loss);
     if (step % every && step + 1 < t->total && !stop) continue;
-    validate(t, result, NULL);
+    if (!validate(t, result, NULL)) return false;
     rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
     if (!check_finite(t, "validation", result->valid_loss, step)) return false;
     if (result->valid_acc >= result->best_acc && !rgc_model_save(&t->model, out_path(t, "best.bin"), t->diags)) return false;
@@ -199,13 +244,17 @@ static bool loop(trainer *t, rgc_run_result *result) {
 static bool prepare(trainer *t, bool train) {
   rgc_model_options o = {.batch = t->options->batch, .seed = t->options->seed, .threads = t->options->threads, .train = train,
                          .target = t->options->target};
-  if (!check_classes(t) || !open_loaders(t) || !rgc_model_create(&t->model, t->network, t->plan, &o, t->diags)) return false;
+  if (!check_classes(t)) return false;
+  take_class_names(t);
+  if (!open_loaders(t, train) || !rgc_model_create(&t->model, t->network, t->plan, &o, t->diags)) return false;
   if (t->model.compiled) printf("compiled %d kernels in %.1f s\n", t->model.compiled, t->model.compile_seconds);
   if (t->options->weights && !rgc_model_load(&t->model, t->options->weights, t->diags)) return false;
   return !train || !t->options->state || rgc_model_load_state(&t->model, t->options->state, &t->first, t->diags);
 }
 
 static void close_trainer(trainer *t) {
+  tell_skipped(t, t->loader);
+  tell_skipped(t, t->valid_loader);
   rgc_loader_destroy(t->loader);
   rgc_loader_destroy(t->valid_loader);
   if (t->model.arena) rgc_model_destroy(&t->model);
@@ -223,6 +272,7 @@ static bool run(trainer *t, rgc_run_result *result) {
   if (!csv) return rgc_diag_fail(t->diags, RGC_CODE_FILE_WRITE, csv_path, "choose another --out", "cannot be written: %s", strerror(errno));
   rgc_log_begin(&t->log, stdout, csv, t->total, t->options->batch);
   bool good = loop(t, result);
+  result->waited_seconds = rgc_loader_waited_seconds(t->loader);
   return fclose(csv) == 0 && good;
 }
 
@@ -241,7 +291,7 @@ bool rgc_evaluate(rgc_network *network, rgc_plan *plan, const rgc_dataset *data,
   *result = (rgc_run_result){0};
   t.epoch_steps = t.total = 1;
   bool good = prepare(&t, false);
-  if (good) validate(&t, result, predictions);
+  good = good && validate(&t, result, predictions);
   close_trainer(&t);
   return good;
 }

@@ -23,6 +23,8 @@ typedef struct rgc_run_result {
   double valid_loss, valid_acc; /* of the last validation */
   double best_acc;
   bool stopped;
+  double seconds;        /* of all training steps, with what they waited for data; without validation */
+  double waited_seconds; /* that they waited */
 } rgc_run_result;
 
 /* False after an error: shapes that do not fit, a loss that is not finite, files that cannot be written. */
@@ -34,7 +36,7 @@ typedef struct rgc_prediction {
 } rgc_prediction;
 
 /* Runs the validation split with options->weights; of the options only batch and weights count. `predictions` takes one entry a
- * validation sample, in their order; may be NULL. */
+ * validation sample, in their order (predicted -1: its file was skipped); may be NULL. */
 bool rgc_evaluate(rgc_network *network, rgc_plan *plan, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
                   rgc_prediction *predictions, rgc_diagnostics *diags);
 #endif
