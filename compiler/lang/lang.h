@@ -82,8 +82,11 @@ void rgc_network_source(const rgc_network *network, rgc_text *source, rgc_text *
 rgc_network *rgc_network_parse(rgc_arena *arena, const char *source, const char *line_map, rgc_diagnostics *diags);
 /* The composite forward graph: value "input" f32 [batch,H,W,C]; the logits, OUTPUT [batch,1,1,classes], "logits" or the name
  * given with output:. With `training`: dropout and drop_path, batch statistics, "label" i32 [batch,1,1,1] and xent's outputs
- * "loss" and "correct". Sets params and macs, and checks expect:. NULL after an error. */
+ * "loss" and "correct"; if samples are mixed, "other_label" as well, and "loss" is mix times that of "label" + (1 - mix) times that of
+ * "other_label", mix a number of the step (expr.h). Sets params and macs, and checks expect:. NULL after an error. */
 rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags);
+/* Whether data: train: mixes samples (mixup, cutmix). */
+bool rgc_network_mixes(const rgc_network *network);
 /* Whether `parameter` ("layer1.0.conv1.weight") or layer ("layer1.0.conv1") is frozen by freeze:. */
 bool rgc_network_is_frozen(const rgc_network *network, const char *parameter);
 /* Whether `name` is `layer`, or stands within it: "fc" holds "fc.weight". */

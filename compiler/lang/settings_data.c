@@ -150,6 +150,12 @@ static int read_word(const rgc_yaml *data, const char *key, const char *const *w
 #define READ_WORD(key, ...) \
   read_word(data, key, (const char *const[]){__VA_ARGS__}, (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)), diags)
 
+bool rgc_network_mixes(const rgc_network *n) {
+  for (int i = 0; i < n->data.train.count; i++)
+    if (steps[n->data.train.items[i].kind].phase == 2) return true;
+  return false;
+}
+
 static const char *read_text(const rgc_yaml *data, const char *key) {
   const rgc_yaml *node = rgc_yaml_get(data, key);
   return node && node->kind == RGC_YAML_SCALAR && *node->text ? node->text : NULL;

@@ -7,7 +7,7 @@
 
 #include "runtime/data/image_codec.h"
 
-enum { MAX_CHUNK_BYTES = 1 << 24, MAX_CHUNKS = 1000 };
+enum { MAX_CHUNK_BYTES = 1 << 24, MAX_CHUNKS = 1000, MAX_DEFLATE = 1032 }; /* bytes that one of deflate can become */
 
 typedef struct session {
   const uint8_t *bytes;
@@ -62,6 +62,7 @@ static const char *run(png_structp png, png_infop info, session *s, rgc_arena *a
   stored->orientation = find_orientation(png, info);
   png_uint_32 height = png_get_image_height(png, info), width = png_get_image_width(png, info);
   const char *problem = rgc_image_check_size(height, width, arena);
+  if (!problem && (uint64_t)png_get_rowbytes(png, info) * height > (uint64_t)s->size * MAX_DEFLATE) problem = "is a damaged PNG: the file ends early";
   if (problem) return problem;
   ask_for_bytes(png, info);
   stored->shape = (rgc_image_shape){(int)height, (int)width, png_get_channels(png, info)};

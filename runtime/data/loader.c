@@ -55,6 +55,7 @@ struct rgc_loader {
   int64_t epoch;    /* of this pass */
   bad_sample *bad;  /* [bad_count], ascending */
   int bad_count, bad_capacity;
+  float *room;      /* one image, for mixing */
   rgc_bad_file *listed; /* what rgc_loader_skipped gave */
   bool failed;      /* a bad file ended the pass */
   bool quit;
@@ -117,9 +118,11 @@ static void *work(void *argument) {
 }
 
 static void prepare_slots(rgc_loader *l) {
+  l->room = RGC_NEW_ARRAY(l->arena, float, l->image_elems);
   for (int i = 0; i < l->depth; i++) {
     l->slots[i].batch.images = RGC_NEW_ARRAY(l->arena, float, l->batch * l->image_elems);
     l->slots[i].batch.labels = RGC_NEW_ARRAY(l->arena, int32_t, l->batch);
+    l->slots[i].batch.others = RGC_NEW_ARRAY(l->arena, int32_t, l->batch);
     l->slots[i].batch.samples = RGC_NEW_ARRAY(l->arena, int, l->batch);
     l->slots[i].bad = RGC_NEW_ARRAY(l->arena, bool, l->batch);
   }
@@ -215,7 +218,14 @@ static void close_gaps(const rgc_loader *l, slot *s) {
   s->batch.valid = kept;
 }
 
-/* Decodes or waits until the current batch has all its samples. Under the lock. */
+/* The first sample tells the batch apart from others of the epoch, also when an epoch is gone on with in its middle. */
+static void mix(const rgc_loader *l, rgc_batch *b) {
+  rgc_mix_batch batch = {b->images, b->labels, b->others, b->valid, rgc_pipeline_dst(l->pipeline), l->room};
+  b->mix = b->valid ? rgc_pipeline_mix(l->pipeline, l->epoch, b->samples[0], &batch) : 1;
+}
+
+/* Decodes or waits until the current batch has all its samples. Under the lock, which is not held while the batch is mixed: it is the
+ * caller's own by then. */
 static const rgc_batch *complete(rgc_loader *l) {
   slot *s = &l->slots[l->current % l->depth];
   s->batch.valid = min64(l->batch, l->count - l->current * l->batch);
@@ -227,6 +237,9 @@ static const rgc_batch *complete(rgc_loader *l) {
   }
   int64_t whole = s->batch.valid;
   close_gaps(l, s);
+  pthread_mutex_unlock(&l->lock);
+  mix(l, &s->batch);
+  pthread_mutex_lock(&l->lock);
   if (s->batch.valid == whole || l->skip_corrupt) return &s->batch;
   l->failed = true;
   l->count = l->claimed; /* the pass ends here */

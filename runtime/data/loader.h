@@ -19,6 +19,8 @@ typedef struct rgc_batch {
   float *images;   /* [valid][height][width][channels] of the pipeline's dst */
   int32_t *labels; /* [valid] */
   int *samples;    /* [valid]: their numbers in the split */
+  int32_t *others; /* [valid]: labels of what was mixed in; where nothing was, the sample's own */
+  double mix;      /* how much of each sample is its own: 1 without mixup and cutmix */
   int64_t valid;   /* 1 to the loader's batch; 0 only if all were skipped */
 } rgc_batch;
 

@@ -294,3 +294,7 @@ const char *rgc_pipeline_file(const rgc_pipeline *p, const char *path, rgc_arena
   const char *problem = load_file(&at, path);
   return problem ? problem : run_steps(&at, dst);
 }
+
+double rgc_pipeline_mix(const rgc_pipeline *p, int64_t epoch, int64_t key, const rgc_mix_batch *batch) {
+  return rgc_mix(&p->steps, p->seed, epoch, key, batch);
+}

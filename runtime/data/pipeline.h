@@ -10,6 +10,7 @@
 #define RGC_RUNTIME_DATA_PIPELINE_H
 #include "compiler/lang/data_settings.h"
 #include "runtime/data/dataset.h"
+#include "runtime/data/mix.h"
 
 typedef struct rgc_pipeline_options {
   rgc_image_shape src; /* of every sample; all 0: image files */
@@ -41,4 +42,6 @@ const char *rgc_pipeline_sample(const rgc_pipeline *pipeline, const rgc_pipeline
                                 int index, int64_t epoch, rgc_arena *scratch, float *dst);
 /* The same of an image file alone, as evaluation has it. The pipeline must be one for image files. */
 const char *rgc_pipeline_file(const rgc_pipeline *pipeline, const char *path, rgc_arena *scratch, float *dst);
+/* Mixes a batch by the pipeline's steps (mix.h), if they say so. */
+double rgc_pipeline_mix(const rgc_pipeline *pipeline, int64_t epoch, int64_t key, const rgc_mix_batch *batch);
 #endif

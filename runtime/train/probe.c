@@ -18,6 +18,7 @@ rgc_pipeline_options rgc_input_pipeline(const rgc_network *n, const rgc_dataset 
 
 void rgc_step_set_rates(rgc_cpu_step *numbers, const rgc_train_settings *s, double rate, int64_t step) {
   numbers->scalars[RGC_SCALAR_LR] = (float)rate;
+  numbers->scalars[RGC_SCALAR_MIX] = 1;
   numbers->scalars[RGC_SCALAR_BIAS1] = (float)(1 / (1 - pow(s->beta1, (double)step + 1)));
   numbers->scalars[RGC_SCALAR_BIAS2] = (float)(1 / (1 - pow(s->beta2, (double)step + 1)));
 }

@@ -9,7 +9,7 @@ bool rgc_predict_file(const rgc_model *model, const char *path, double *probabil
 /* Runs the first training batch of `data` through the program that keeps a value (the training step if the model has one) and writes the
  * value as float32 .npy, in its logical order [N,H,W,C]. */
 bool rgc_dump_value(const rgc_model *model, const rgc_dataset *data, uint64_t seed, const char *path, rgc_diagnostics *diags);
-/* Sets the optimizer's numbers of step `step`, counted from 0: the rate, and Adam's bias corrections. */
+/* Sets the optimizer's numbers of step `step`, counted from 0: the rate, and Adam's bias corrections; mix 1. */
 void rgc_step_set_rates(rgc_cpu_step *numbers, const rgc_train_settings *settings, double rate, int64_t step);
 /* The way from samples of `data` (NULL: from image files) to the network's input. Arrays live in `arena`. */
 rgc_pipeline_options rgc_input_pipeline(const rgc_network *network, const rgc_dataset *data, bool train, uint64_t seed, rgc_arena *arena);

@@ -148,7 +148,9 @@ static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
   if (!batch->valid) return true;
   rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
   int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
+  numbers.scalars[RGC_SCALAR_MIX] = (float)batch->mix;
   rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
+  rgc_model_give_others(program, batch->others, batch->valid);
   rgc_cpu_program_run_ops(program->run, &numbers, 0, forward_ops);
   *loss = (double)*rgc_model_f32(program, program->loss);
   *acc = (double)*rgc_model_f32(program, program->correct) / (double)batch->valid;
