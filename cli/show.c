@@ -6,13 +6,15 @@
 #include "cli/network.h"
 #include "runtime/data/canvas.h"
 #include "runtime/data/contact_sheet.h"
+#include "runtime/data/export.h"
 #include "runtime/data/pipeline.h"
 #include "runtime/data/statistics.h"
 
 const command_option show_options[] = {NETWORK_OPTION_SET,
                                        {"--data", OPTION_TEXT, "SPEC", "the data set: a folder of class folders, or e.g. quickdraw:DIR, cifar10:FILE, idx:DIR"},
                                        {"--out", OPTION_TEXT, "FILE", "the picture to write (samples.png)"},
-                                       {"--count", OPTION_INT, "N", "samples a class (10)"},
+                                       {"--count", OPTION_INT, "N", "samples a class (10; of --export: all)"},
+                                       {"--export", OPTION_TEXT, "DIR", "instead: write the samples as PNG files, DIR/train/CLASS and DIR/val/CLASS"},
                                        {0}};
 
 enum { MAX_CELLS = 4096 };
@@ -164,6 +166,12 @@ static bool show_data(const command_line *line, const rgc_dataset *data, const c
   return good;
 }
 
+static bool export_data(const command_line *line, const rgc_dataset *data, const char *dir) {
+  int count = rgc_dataset_export(data, dir, (int)option_int(line, "--count", 0), line->diags);
+  if (count >= 0) printf("%d PNG files are in %s\n", count, dir);
+  return count >= 0;
+}
+
 int run_show(const command_line *line) {
   rgc_network *network = line->word_count ? command_network(line) : NULL;
   if (line->word_count && !network) return RGC_EXIT_INPUT;
@@ -175,7 +183,8 @@ int run_show(const command_line *line) {
     return RGC_EXIT_USAGE;
   }
   rgc_dataset *data = command_data(network, spec, line->diags);
-  bool good = data && show_data(line, data, spec, network, (int)each);
+  const char *dir = option_text(line, "--export", NULL);
+  bool good = data && (dir ? export_data(line, data, dir) : show_data(line, data, spec, network, (int)each));
   rgc_dataset_close(data);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }

@@ -25,6 +25,7 @@ static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_mode
   rgc_cpu_program *run = program->run;
   *program = (rgc_model_program){.program = own, .run = run, .input = rgc_graph_find(graph, "input"), .label = rgc_graph_find(graph, "label"),
                                  .other_label = rgc_graph_find(graph, "other_label"),
+                                 .other_correct = rgc_graph_find(graph, "other_correct"),
                                  .loss = rgc_graph_find(graph, "loss"), .correct = rgc_graph_find(graph, "correct"),
                                  .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1};
   return true;

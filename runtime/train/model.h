@@ -11,7 +11,7 @@ typedef struct rgc_model_program {
   const rgc_program *program; /* its graph and memory; NULL: not wanted */
   rgc_cpu_program *run;
   void **data;                                /* [value_count]: where each value is */
-  int input, label, other_label, loss, correct, logits, kept; /* value ids; -1: the program has none */
+  int input, label, other_label, loss, correct, other_correct, logits, kept; /* value ids; -1: the program has none */
 } rgc_model_program;
 
 typedef struct rgc_model {

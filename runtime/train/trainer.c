@@ -153,7 +153,8 @@ static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
   rgc_model_give_others(program, batch->others, batch->valid);
   rgc_cpu_program_run_ops(program->run, &numbers, 0, forward_ops);
   *loss = (double)*rgc_model_f32(program, program->loss);
-  *acc = (double)*rgc_model_f32(program, program->correct) / (double)batch->valid;
+  int hits = batch->mix < 0.5 && program->other_correct >= 0 ? program->other_correct : program->correct; /* of the label that weighs more */
+  *acc = (double)*rgc_model_f32(program, hits) / (double)batch->valid;
   if (!isfinite(*loss)) name_first_not_finite(t, program, &numbers, forward_ops);
   else rgc_cpu_program_run_ops(program->run, &numbers, forward_ops, op_count - forward_ops);
   return check_finite(t, "training", *loss, step);
