@@ -117,7 +117,7 @@ static void print_view(const view *v, const char *spec, const rgc_network *netwo
   else printf("%s: images of %dx%dx%d (height x width x channels)\n", spec, s.height, s.width, s.channels);
   print_list("mean ", v->mean, channels, "");
   print_list(", std ", v->stddev, channels, "");
-  printf(" of %d of the training samples, / 255\n", v->measured);
+  printf(" of %d of the training samples%s\n", v->measured, rgc_dataset_is_float(v->data) ? "" : ", / 255");
   print_classes(v);
   if (network)
     print_transform(v, network);

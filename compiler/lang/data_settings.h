@@ -53,6 +53,7 @@ typedef struct rgc_data_settings {
   const char *format, *path; /* NULL: not given */
   double split;              /* part of the samples kept for validation where the data have no split of their own; 0.1 */
   int64_t seed;              /* which samples those are; 0 */
+  int workers;               /* threads that decode; -1: as many as suit the machine */
   bool skip_corrupt;         /* corrupt: skip; else fatal */
   bool bicubic;              /* interpolation: bicubic; else bilinear */
   bool exact_decode;         /* decode: exact; else scaled */

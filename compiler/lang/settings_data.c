@@ -163,15 +163,17 @@ static const char *read_text(const rgc_yaml *data, const char *key) {
 
 void rgc_settings_read_data(rgc_network *n, const rgc_yaml *data, rgc_diagnostics *diags) {
   rgc_data_settings *d = &n->data;
-  *d = (rgc_data_settings){.split = 0.1};
+  *d = (rgc_data_settings){.split = 0.1, .workers = -1};
   if (!data || data->kind != RGC_YAML_MAP) return;
   rgc_keys_check(data, "data", NULL, diags);
   d->format = read_text(data, "format");
   d->path = read_text(data, "path");
   const rgc_yaml *split = rgc_yaml_get(data, "split"), *seed = rgc_yaml_get(data, "seed");
+  const rgc_yaml *workers = rgc_yaml_get(data, "workers");
   double number;
   if (split && split->kind == RGC_YAML_SCALAR) rgc_read_number(split, "split", 0, 1, false, diags, &d->split);
   if (seed && seed->kind == RGC_YAML_SCALAR && rgc_read_number(seed, "seed", 0, 1e12, true, diags, &number)) d->seed = (int64_t)number;
+  if (workers && workers->kind == RGC_YAML_SCALAR && rgc_read_number(workers, "workers", 0, 64, true, diags, &number)) d->workers = (int)number;
   d->skip_corrupt = READ_WORD("corrupt", "fatal", "skip");
   d->bicubic = READ_WORD("interpolation", "bilinear", "bicubic");
   d->exact_decode = READ_WORD("decode", "scaled", "exact");

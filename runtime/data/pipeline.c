@@ -8,6 +8,7 @@
 #include "runtime/data/color.h"
 #include "runtime/data/resample.h"
 
+enum { MARGIN_OF = 8, MARGIN_FROM = 7 }; /* image files without steps: resized to 8/7 of the input (256 for 224), then cut in the middle */
 enum { GAP = 2 }; /* an image is decoded smaller only while it stays this many times larger than what is made of it */
 
 struct rgc_pipeline {
@@ -80,6 +81,13 @@ static void resized_size(const rgc_pipeline *p, const rgc_data_step *step, rgc_i
   *height = given_height, *width = given_width;
   if (!given_height) rgc_image_cover_size(s, p->dst.height, p->dst.width, height, width);
   else if (!given_width) rgc_image_cover_size(s, given_height, given_height, height, width);
+}
+
+/* The size before the middle is cut out. Files without steps get what evaluation on ImageNet is by custom. */
+static void fitting_size(const rgc_pipeline *p, rgc_image_shape s, int64_t *height, int64_t *width) {
+  bool margin = !p->src.height && !p->steps.items; /* files, and no list of steps */
+  int of = margin ? MARGIN_OF : 1, from = margin ? MARGIN_FROM : 1;
+  rgc_image_cover_size(s, (p->dst.height * of + from / 2) / from, (p->dst.width * of + from / 2) / from, height, width);
 }
 
 static const char *resize(passage *at, int64_t height, int64_t width) {
@@ -187,7 +195,7 @@ static const char *fit(passage *at) {
   rgc_image_shape dst = at->pipeline->dst, s = at->image.shape;
   if (s.height == dst.height && s.width == dst.width) return NULL;
   int64_t height, width;
-  rgc_image_cover_size(s, dst.height, dst.width, &height, &width);
+  fitting_size(at->pipeline, s, &height, &width);
   const char *problem = resize(at, height, width);
   if (!problem) center_crop(at, dst.height, dst.width);
   return problem;
@@ -242,7 +250,7 @@ static int choose_shrink(const passage *at, rgc_image_shape full) {
   const rgc_data_step *first = p->steps.count ? &p->steps.items[0] : NULL;
   int64_t have_height = full.height, have_width = full.width, height, width;
   if (p->settings.exact_decode) return 1;
-  rgc_image_cover_size(full, p->dst.height, p->dst.width, &height, &width);
+  fitting_size(p, full, &height, &width);
   if (first && first->kind == RGC_STEP_RANDOM_RESIZED_CROP) {
     rgc_draws draws = draws_of(at, 0);
     rgc_box box = draw_box(first, full, &draws);

@@ -1,6 +1,7 @@
 /* pipeline.h: a sample of a data set to the network's input, by the steps of the graph file's data: (data_settings.h).
  *
- *   image files             decoded (a large JPEG at a part of its size), then as below
+ *   image files             decoded (a large JPEG at a part of its size), then as below; without steps, and of another size than the input:
+ *                           resized to cover 8/7 of it (256 for 224), then cut in the middle
  *   u8 images with steps    the steps, each on u8 pixels as Pillow and torchvision do them; then, if they have another size, resized to
  *                           cover the input and cut in the middle; / 255, normalised; random_erasing
  *   other images            transform.h: floats from the beginning, resized without regard to the sides' ratio

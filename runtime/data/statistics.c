@@ -1,4 +1,4 @@
-/* statistics.c: see statistics.h. Sums are of integers, so they are exact: of 2^28 bytes the squares stay below 2^44. */
+/* statistics.c: see statistics.h. Sums of bytes are exact: of 2^28 bytes the squares stay below 2^44, and doubles hold 2^53. */
 #include "runtime/data/statistics.h"
 
 #include <math.h>
@@ -18,27 +18,38 @@ int rgc_dataset_statistics_channels(const rgc_dataset *dataset) { return has_fil
 
 /* What is summed of a split. */
 typedef struct sums {
-  uint64_t *values, *squares; /* [channels] */
+  double *values, *squares; /* [channels] */
+  double unit;              /* what counts as 1: 255 of bytes */
   int channels, samples;
-  uint64_t bytes;
+  uint64_t elems;
 } sums;
 
+static void add_element(sums *s, size_t at, double value) {
+  s->values[at % (size_t)s->channels] += value;
+  s->squares[at % (size_t)s->channels] += value * value;
+}
+
 static void add_image(sums *s, const rgc_image *image) {
-  size_t bytes = (size_t)image->shape.height * (size_t)image->shape.width * (size_t)s->channels;
-  for (size_t at = 0; at < bytes; at += (size_t)s->channels)
-    for (int c = 0; c < s->channels; c++) {
-      uint64_t value = image->pixels[at + (size_t)c];
-      s->values[c] += value;
-      s->squares[c] += value * value;
-    }
-  s->bytes += bytes;
+  size_t elems = (size_t)image->shape.height * (size_t)image->shape.width * (size_t)s->channels;
+  for (size_t at = 0; at < elems; at++) add_element(s, at, image->pixels[at]);
+  s->elems += elems;
+  s->samples++;
+}
+
+static void add_floats(sums *s, const rgc_dataset *dataset, rgc_split split, int index, rgc_arena *scratch) {
+  size_t elems = rgc_dataset_sample_bytes(dataset) / sizeof(float);
+  float *sample = RGC_NEW_ARRAY(scratch, float, elems);
+  rgc_dataset_fetch(dataset, split, index, sample);
+  for (size_t at = 0; at < elems; at++) add_element(s, at, (double)sample[at]);
+  s->elems += elems;
   s->samples++;
 }
 
 static void add_sample(sums *s, const rgc_dataset *dataset, rgc_split split, int index) {
   rgc_arena *scratch = rgc_arena_create();
   rgc_image image;
-  if (!rgc_dataset_image(dataset, split, index, NULL, scratch, &image)) add_image(s, &image);
+  if (rgc_dataset_is_float(dataset)) add_floats(s, dataset, split, index, scratch);
+  else if (!rgc_dataset_image(dataset, split, index, NULL, scratch, &image)) add_image(s, &image);
   rgc_arena_destroy(scratch);
 }
 
@@ -71,21 +82,21 @@ static int golden_stride(int count) {
 /* Files differ in size: how many are enough is seen on the way. */
 static void add_files(sums *s, const rgc_dataset *dataset, rgc_split split) {
   int count = rgc_dataset_count(dataset, split), stride = count ? golden_stride(count) : 0;
-  for (int64_t i = 0; i < count && s->bytes < MAX_FILE_BYTES; i++) add_sample(s, dataset, split, (int)(i * stride % count));
+  for (int64_t i = 0; i < count && s->elems < MAX_FILE_BYTES; i++) add_sample(s, dataset, split, (int)(i * stride % count));
 }
 
 int rgc_dataset_statistics(const rgc_dataset *dataset, rgc_split split, double *mean, double *stddev) {
   rgc_arena *scratch = rgc_arena_create();
-  sums s = {.channels = rgc_dataset_statistics_channels(dataset)};
-  s.values = RGC_NEW_ARRAY(scratch, uint64_t, s.channels);
-  s.squares = RGC_NEW_ARRAY(scratch, uint64_t, s.channels);
+  sums s = {.channels = rgc_dataset_statistics_channels(dataset), .unit = rgc_dataset_is_float(dataset) ? 1 : 255};
+  s.values = RGC_NEW_ARRAY(scratch, double, s.channels);
+  s.squares = RGC_NEW_ARRAY(scratch, double, s.channels);
   if (has_files(dataset)) add_files(&s, dataset, split);
   else add_samples(&s, dataset, split);
-  double pixels = fmax(1, (double)(s.bytes / (uint64_t)s.channels));
+  double pixels = fmax(1, (double)(s.elems / (uint64_t)s.channels));
   for (int c = 0; c < s.channels; c++) {
-    double average = (double)s.values[c] / pixels;
-    mean[c] = average / 255;
-    stddev[c] = sqrt(fmax(0, (double)s.squares[c] / pixels - average * average)) / 255;
+    double average = s.values[c] / pixels;
+    mean[c] = average / s.unit;
+    stddev[c] = sqrt(fmax(0, s.squares[c] / pixels - average * average)) / s.unit;
   }
   rgc_arena_destroy(scratch);
   return s.samples;

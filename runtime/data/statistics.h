@@ -5,7 +5,7 @@
 
 /* counts[class_count]: the split's samples of each class. */
 void rgc_dataset_class_counts(const rgc_dataset *dataset, rgc_split split, int *counts);
-/* mean[channels] and stddev[channels] (of the population) of the pixels / 255, over all samples of the split, or over as many as
+/* mean[channels] and stddev[channels] (of the population) of the pixels / 255 (floats: as they are), over all samples of the split, or over as many as
  * have about 2^26 bytes (of files 2^28), spread evenly. Files count as RGB, with 3 channels; those that cannot be decoded do not count.
  * Returns how many samples that were; of none, both are 0. */
 int rgc_dataset_statistics(const rgc_dataset *dataset, rgc_split split, double *mean, double *stddev);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@
 #include "runtime/train/probe.h"
 #include "runtime/train/schedule.h"
 
-enum { SHUFFLE_STREAM = 1 << 21, LOADER_WORKERS = 2 };
+enum { SHUFFLE_STREAM = 1 << 21, MIN_WORKERS = 2, MAX_WORKERS = 16 };
 
 typedef struct trainer {
   rgc_arena *arena;
@@ -33,9 +34,15 @@ typedef struct trainer {
   rgc_log log;
 } trainer;
 
+static int count_workers(const rgc_network *network) {
+  if (network->data.workers >= 0) return network->data.workers;
+  int half = omp_get_num_procs() / 2;
+  return half < MIN_WORKERS ? MIN_WORKERS : half > MAX_WORKERS ? MAX_WORKERS : half;
+}
+
 static rgc_loader *open_loader(trainer *t, rgc_split split) {
   rgc_pipeline_options pipeline = rgc_input_pipeline(t->network, t->data, split == RGC_SPLIT_TRAIN, t->options->seed, t->arena);
-  rgc_loader_options o = {.split = split, .batch = t->options->batch, .workers = LOADER_WORKERS, .skip_corrupt = t->network->data.skip_corrupt};
+  rgc_loader_options o = {.split = split, .batch = t->options->batch, .workers = count_workers(t->network), .skip_corrupt = t->network->data.skip_corrupt};
   return rgc_loader_create(t->data, &pipeline, &o, t->diags);
 }
 

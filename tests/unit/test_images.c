@@ -197,6 +197,28 @@ Test(images, evaluation_as_torchvision_does) {
   rgc_arena_destroy(f.arena);
 }
 
+/* Without steps: 8/7 of the input, as Resize(256) and CenterCrop(224) do; nothing where the size is the input's. */
+Test(images, files_without_steps_are_brought_to_size) {
+  fixture f = setup();
+  static const int sides[] = {14, 21};
+  for (int k = 0; k < 2; k++) {
+    int side = sides[k], wide = side * 8 / 7;
+    rgc_image picture = read_image(&f, "picture.png", (rgc_image_options){.channels = 3});
+    rgc_image wanted = rgc_image_resize(picture, wide, wide * WIDTH / HEIGHT, RGC_FILTER_BILINEAR, f.arena);
+    wanted = rgc_image_crop(wanted, rgc_image_center_box(wanted.shape, side, side), f.arena);
+    rgc_pipeline_options o = {.dst = {side, side, 3}};
+    float *made = RGC_NEW_ARRAY(f.arena, float, side * side * 3);
+    cr_assert_null(rgc_pipeline_file(rgc_pipeline_create(&o, f.arena, &f.diags), IMAGES "picture.png", f.arena, made));
+    for (int i = 0; i < side * side * 3; i++) cr_assert_eq(made[i], (float)wanted.pixels[i] / 255.0f);
+  }
+  rgc_pipeline_options as_it_is = {.dst = {HEIGHT, WIDTH, 3}};
+  rgc_image picture = read_image(&f, "picture.png", (rgc_image_options){.channels = 3});
+  float *made = RGC_NEW_ARRAY(f.arena, float, HEIGHT * WIDTH * 3);
+  cr_assert_null(rgc_pipeline_file(rgc_pipeline_create(&as_it_is, f.arena, &f.diags), IMAGES "picture.png", f.arena, made));
+  for (int i = 0; i < HEIGHT * WIDTH * 3; i++) cr_assert_eq(made[i], (float)picture.pixels[i] / 255.0f);
+  rgc_arena_destroy(f.arena);
+}
+
 /* ---- bad files ---- */
 
 static const char *problem_of(fixture *f, const uint8_t *bytes, size_t size) {
