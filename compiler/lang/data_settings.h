@@ -49,6 +49,9 @@ typedef struct rgc_data_steps {
 
 typedef enum rgc_transparency { RGC_TRANSPARENT_DROP, RGC_TRANSPARENT_WHITE, RGC_TRANSPARENT_BLACK } rgc_transparency;
 
+/* Whether a JPEG much larger than needed may be decoded at a part of its size: in training (auto), always, never. */
+typedef enum rgc_decode { RGC_DECODE_AUTO, RGC_DECODE_SCALED, RGC_DECODE_EXACT } rgc_decode;
+
 typedef struct rgc_data_settings {
   const char *format, *path; /* NULL: not given */
   double split;              /* part of the samples kept for validation where the data have no split of their own; 0.1 */
@@ -56,7 +59,7 @@ typedef struct rgc_data_settings {
   int workers;               /* threads that decode; -1: as many as suit the machine */
   bool skip_corrupt;         /* corrupt: skip; else fatal */
   bool bicubic;              /* interpolation: bicubic; else bilinear */
-  bool exact_decode;         /* decode: exact; else scaled */
+  rgc_decode decode;
   bool as_stored;            /* orientation: stored; else exif */
   rgc_transparency transparent;
   bool given;                /* the file has data: with train: or evaluate: */

@@ -176,7 +176,7 @@ void rgc_settings_read_data(rgc_network *n, const rgc_yaml *data, rgc_diagnostic
   if (workers && workers->kind == RGC_YAML_SCALAR && rgc_read_number(workers, "workers", 0, 64, true, diags, &number)) d->workers = (int)number;
   d->skip_corrupt = READ_WORD("corrupt", "fatal", "skip");
   d->bicubic = READ_WORD("interpolation", "bilinear", "bicubic");
-  d->exact_decode = READ_WORD("decode", "scaled", "exact");
+  d->decode = (rgc_decode)READ_WORD("decode", "auto", "scaled", "exact");
   d->as_stored = READ_WORD("orientation", "exif", "stored");
   d->transparent = (rgc_transparency)READ_WORD("transparent", "drop", "white", "black");
   const rgc_yaml *train = rgc_yaml_get(data, "train"), *evaluate = rgc_yaml_get(data, "evaluate");

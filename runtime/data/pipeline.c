@@ -16,6 +16,7 @@ struct rgc_pipeline {
   const float *mean, *stddev;
   rgc_data_settings settings;
   rgc_data_steps steps;
+  bool exact_decode;
   uint64_t seed;
   rgc_transform *transform; /* not NULL: this, and no steps */
 };
@@ -49,11 +50,12 @@ static bool check_steps(const rgc_pipeline_options *o, rgc_diagnostics *diags) {
 
 rgc_pipeline *rgc_pipeline_create(const rgc_pipeline_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_pipeline *p = RGC_NEW(arena, rgc_pipeline);
-  *p = (rgc_pipeline){.src = o->src, .dst = o->dst, .seed = o->seed};
+  *p = (rgc_pipeline){.src = o->src, .dst = o->dst, .seed = o->seed, .exact_decode = !o->train};
   p->mean = copy_numbers(o->mean, 0, o->dst.channels, arena);
   p->stddev = copy_numbers(o->stddev, 1, o->dst.channels, arena);
   if (o->settings) {
     p->settings = *o->settings;
+    p->exact_decode = o->settings->decode == RGC_DECODE_EXACT || (o->settings->decode == RGC_DECODE_AUTO && !o->train);
     p->steps = o->train ? o->settings->train : o->settings->evaluate;
     if (o->train && !o->settings->train.items) p->steps = o->settings->evaluate; /* no train: at all */
   }
@@ -249,7 +251,7 @@ static int choose_shrink(const passage *at, rgc_image_shape full) {
   const rgc_pipeline *p = at->pipeline;
   const rgc_data_step *first = p->steps.count ? &p->steps.items[0] : NULL;
   int64_t have_height = full.height, have_width = full.width, height, width;
-  if (p->settings.exact_decode) return 1;
+  if (p->exact_decode) return 1;
   fitting_size(p, full, &height, &width);
   if (first && first->kind == RGC_STEP_RANDOM_RESIZED_CROP) {
     rgc_draws draws = draws_of(at, 0);

@@ -102,7 +102,7 @@ Test(folder, train_and_val_are_a_split) {
   fixture f = setup();
   shell(&f, "mkdir -p $D/train/a $D/train/b $D/val/b && cp *.png $D/train/a && cp *.jpg $D/train/b && cp *.webp $D/val/b");
   rgc_dataset *d = open_folder(&f, "folder:", NULL);
-  cr_assert(d && rgc_dataset_count(d, RGC_SPLIT_TRAIN) == 9 + 11 && rgc_dataset_count(d, RGC_SPLIT_VALIDATION) == 4);
+  cr_assert(d && rgc_dataset_count(d, RGC_SPLIT_TRAIN) == 10 + 11 && rgc_dataset_count(d, RGC_SPLIT_VALIDATION) == 4);
   cr_expect_eq(rgc_dataset_label(d, RGC_SPLIT_VALIDATION, 0), 1);
   rgc_dataset_close(d);
   shell(&f, "mkdir $D/val/c && cp gray.png $D/val/c");
@@ -267,8 +267,8 @@ Test(folder, narrow_images_stay_within_memory) {
 Test(folder, large_jpegs_may_be_decoded_smaller) {
   fixture f = setup();
   rgc_data_step resize = {.kind = RGC_STEP_RESIZE, .size = {7, 0}};
-  rgc_data_settings scaled = {.given = true, .evaluate = {&resize, 1}}, exact = scaled;
-  exact.exact_decode = true;
+  rgc_data_settings scaled = {.given = true, .evaluate = {&resize, 1}, .decode = RGC_DECODE_SCALED}, exact = scaled;
+  exact.decode = RGC_DECODE_AUTO; /* which is exact in evaluation */
   float made[2][7 * 7 * 3], worst = 0;
   for (int i = 0; i < 2; i++) {
     rgc_pipeline_options o = {.dst = {7, 7, 3}, .settings = i ? &exact : &scaled};

@@ -3,6 +3,8 @@
 image files of one 37x29 picture in every kind of encoding; what Pillow decodes of them; resizes, colour operations and an evaluation
 transform of picture.png. Run here; the files are kept, so that tests need neither."""
 import io
+import struct
+import zlib
 
 import numpy as np
 import torchvision.transforms as T
@@ -22,6 +24,18 @@ names = []
 
 def keep(name, image, **options):
     image.save(name, **options)
+    names.append(name)
+
+
+def keep_png16(name):
+    """16 bits a channel, of which Pillow (and rgc) keep the high 8: the low ones here would change a rounded value."""
+    deep = rgb.astype(">u2") * 256 + 200
+    rows = b"".join(b"\0" + deep[row].tobytes() for row in range(H))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", W, H, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    with open(name, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n")
+        for kind, data in chunks:
+            f.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
     names.append(name)
 
 
@@ -52,6 +66,7 @@ keep("palette.png", picture.quantize(16))
 keep("palette_transparent.png", picture.quantize(16), transparency=3)
 keep("bits1.png", picture.convert("1"))
 keep("bits4.png", picture.convert("L").quantize(8), bits=4)
+keep_png16("rgb16.png")
 keep("orientation8.png", stored_for(8), exif=exif(8))
 keep("lossy.webp", picture, quality=80)
 keep("lossless.webp", picture, lossless=True)
