@@ -141,6 +141,12 @@ static bool has_samples(const rgc_dataset *d, const char *spec, rgc_diagnostics 
   return rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, spec, "check the path: its files are empty", "the data set is empty");
 }
 
+/* Nothing can be learnt from one class: more likely the path is that of the class. */
+static bool has_classes(const rgc_dataset *d, const char *spec, rgc_diagnostics *diags) {
+  return d->class_count > 1 || rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, spec, "give the path of a data set with two classes at least",
+                                             "there is only one class, '%s'", d->class_names[0]);
+}
+
 rgc_dataset *rgc_dataset_open(const char *spec, const rgc_dataset_options *options, rgc_diagnostics *diags) {
   const struct kind *kind = find_kind(spec, diags);
   if (!kind) return NULL;
@@ -152,7 +158,7 @@ rgc_dataset *rgc_dataset_open(const char *spec, const rgc_dataset_options *optio
   d->arena = arena;
   d->decode = rgc_dataset_copy_bytes;
   const char *where = kind_of(spec) ? strchr(spec, ':') + 1 : spec;
-  if (kind->read(d, where, &given, diags) && has_samples(d, spec, diags) && match_classes(d, spec, &given, diags)) return d;
+  if (kind->read(d, where, &given, diags) && has_samples(d, spec, diags) && has_classes(d, spec, diags) && match_classes(d, spec, &given, diags)) return d;
   rgc_arena_destroy(arena);
   return NULL;
 }

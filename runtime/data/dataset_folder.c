@@ -23,33 +23,45 @@ typedef struct name_list {
   int count, capacity;
 } name_list;
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+typedef struct entry {
+  const char *name;
+  bool is_folder;
+} entry;
+
+typedef struct entry_list {
+  entry *items;
+  int count, capacity;
+} entry_list;
+
+static int compare_entries(const void *a, const void *b) { return strcmp(((const entry *)a)->name, ((const entry *)b)->name); }
 
 static bool is_folder(const char *path) {
   struct stat about;
   return !stat(path, &about) && S_ISDIR(about.st_mode);
 }
 
-/* The sorted entries of a folder, without hidden ones. */
-static bool list_folder(const char *dir, rgc_arena *arena, name_list *names, rgc_diagnostics *diags) {
+/* The sorted entries of a folder, without hidden ones. Links are followed; a file system that tells kinds is not asked again: there may be
+ * millions of files. */
+static bool list_folder(const char *dir, rgc_arena *arena, entry_list *entries, rgc_diagnostics *diags) {
   DIR *stream = opendir(dir);
   if (!stream)
     return rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, dir, "give the folder that holds one folder for each class", "cannot open the folder: %s",
                          strerror(errno));
-  for (struct dirent *entry; (entry = readdir(stream));)
-    if (entry->d_name[0] != '.')
-      *RGC_PUSH(arena, names->items, names->count, names->capacity) = rgc_arena_strdup(arena, entry->d_name);
+  for (struct dirent *e; (e = readdir(stream));) {
+    if (e->d_name[0] == '.') continue;
+    bool folder = e->d_type == DT_DIR || (e->d_type != DT_REG && is_folder(rgc_arena_printf(arena, "%s/%s", dir, e->d_name)));
+    *RGC_PUSH(arena, entries->items, entries->count, entries->capacity) = (entry){rgc_arena_strdup(arena, e->d_name), folder};
+  }
   closedir(stream);
-  if (names->count) qsort(names->items, (size_t)names->count, sizeof *names->items, compare_names);
+  if (entries->count) qsort(entries->items, (size_t)entries->count, sizeof *entries->items, compare_entries);
   return true;
 }
 
 static bool list_folders(const char *dir, rgc_arena *arena, name_list *folders, rgc_diagnostics *diags) {
-  name_list all = {0};
+  entry_list all = {0};
   if (!list_folder(dir, arena, &all, diags)) return false;
   for (int i = 0; i < all.count; i++)
-    if (is_folder(rgc_arena_printf(arena, "%s/%s", dir, all.items[i])))
-      *RGC_PUSH(arena, folders->items, folders->count, folders->capacity) = all.items[i];
+    if (all.items[i].is_folder) *RGC_PUSH(arena, folders->items, folders->count, folders->capacity) = all.items[i].name;
   return true;
 }
 
@@ -64,15 +76,17 @@ static bool is_other_image(const char *name) {
 
 /* Image files in `dir` and below it, in order. */
 static bool list_images(const char *dir, int depth, rgc_arena *arena, name_list *images, rgc_diagnostics *diags) {
-  name_list all = {0};
+  entry_list all = {0};
   if (depth > MAX_DEPTH)
     return rgc_diag_fail(diags, RGC_CODE_DATA_FORMAT, dir, "is it a link to a folder above it?", "folders lie more than %d deep", (int)MAX_DEPTH);
   if (!list_folder(dir, arena, &all, diags)) return false;
   for (int i = 0; i < all.count; i++) {
-    const char *path = rgc_arena_printf(arena, "%s/%s", dir, all.items[i]);
-    if (is_folder(path)) {
+    const char *name = all.items[i].name;
+    bool wanted = rgc_image_has_name(name) || is_other_image(name);
+    const char *path = wanted || all.items[i].is_folder ? rgc_arena_printf(arena, "%s/%s", dir, name) : NULL;
+    if (all.items[i].is_folder) {
       if (!list_images(path, depth + 1, arena, images, diags)) return false;
-    } else if (rgc_image_has_name(path) || is_other_image(path)) {
+    } else if (wanted) {
       *RGC_PUSH(arena, images->items, images->count, images->capacity) = path;
     }
   }
@@ -118,11 +132,8 @@ static bool take_classes(rgc_dataset *d, const char *dir, rgc_diagnostics *diags
   if (!list_folders(dir, d->arena, &folders, diags)) return false;
   d->class_names = folders.items;
   d->class_count = folders.count;
-  if (folders.count > 1) return true;
-  if (!folders.count)
-    return rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, dir, "give the folder that holds one folder of images for each class", "there are no class folders");
-  return rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, dir, "one folder of images for each class, two at least", "there is only one class, '%s'",
-                       folders.items[0]);
+  return folders.count || rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, dir, "give the folder that holds one folder of images for each class",
+                                        "there are no class folders");
 }
 
 static const char *find_validation(const char *where, rgc_arena *arena) {

@@ -42,6 +42,11 @@ for threads in 1 3; do
 done
 cmp "$out/run1/log.csv" "$out/run3/log.csv"
 cmp "$out/run1/last.bin" "$out/run3/last.bin"
+# Gone on with in the middle of an epoch, it is the run that never stopped: the plan alone knows data: and its steps.
+"$RGC" run "$out/pets.yaml" --train --steps 5 --out "$out/whole" >/dev/null
+"$RGC" run "$out/pets.yaml" --train --steps 2 --out "$out/half" >/dev/null
+"$RGC" run "$out/half/last.bin" --train --steps 5 --state "$out/half/last.state" --out "$out/rest" >/dev/null
+cmp "$out/whole/last.bin" "$out/rest/last.bin"
 # The names are in the plan: no graph file is needed to predict.
 told=$("$RGC" run "$out/run1/last.bin" --predict tests/data/images/{baseline.jpg,picture.png,lossless.webp})
 [ "$(grep -cE '^tests/data/images/[a-z]+\.(jpg|png|webp): (cat|dog) [0-9.]+ %, (cat|dog) [0-9.]+ %$' <<<"$told")" -eq 3 ]
