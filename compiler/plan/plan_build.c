@@ -11,6 +11,7 @@ void rgc_plan_update_source(rgc_plan *plan, const rgc_network *network) {
 rgc_plan *rgc_plan_create(rgc_network *network, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_plan *plan = RGC_NEW(arena, rgc_plan);
   plan->arena = arena;
+  plan->network = network;
   plan->unfused = rgc_network_build(network, 1, network->class_set_count == 1, diags);
   rgc_plan_update_source(plan, network);
   return plan->unfused ? plan : NULL;

@@ -1,6 +1,5 @@
-/* export.c: see export.h. Everything is written beside the place wanted and then renamed, so nothing half-written is left. */
-#include "runtime/data/export.h"
-
+/* export.c: a data set as a folder of PNG files, which folder:DIR reads again: rgc_dataset_export of rgc.h. Everything is written beside the
+ * place wanted and then renamed, so nothing half-written is left. */
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>

@@ -11,10 +11,7 @@
 #include <stdint.h>
 
 #include "compiler/base/diag.h"
-
-typedef struct rgc_image_shape {
-  int height, width, channels;
-} rgc_image_shape;
+#include "runtime/rgc.h"
 
 typedef struct rgc_transform_options {
   rgc_image_shape src, dst;

@@ -130,7 +130,7 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
 }
 
 bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads};
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads, .bn = network->train.bn};
   m->target = rgc_cpu_target_choose(o->target, diags);
   if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
   if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
@@ -144,6 +144,7 @@ bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
   m->plan = apart;
   bool good = need(m, RGC_PROGRAM_TRAIN, NULL, &m->train, diags);
   m->plan = plan;
+  m->bn = m->network->train.bn;
   return good && allocate(m, diags) && start_all(m, diags);
 }
 
@@ -156,10 +157,12 @@ void rgc_model_destroy(rgc_model *m) {
   rgc_arena_destroy(m->arena);
 }
 
-void rgc_model_fold(const rgc_model *m) {
+void rgc_model_fold(rgc_model *m) {
+  if (m->folded) return;
   rgc_cpu_step step = {0};
   rgc_cpu_step_set_valid(&step, m->batch);
   rgc_cpu_program_run(m->fold.run, &step);
+  m->folded = true;
 }
 
 void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid) {
@@ -191,6 +194,7 @@ bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   int count;
   rgc_weight *weights = list_weights(m, scratch, &count);
   bool good = rgc_weights_load(weights, count, path, diags);
+  m->folded = false;
   rgc_arena_destroy(scratch);
   return good;
 }

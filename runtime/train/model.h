@@ -1,11 +1,12 @@
 /* model.h: a network on a device: its programs, and the memory they share.
  *
  * Parameters, buffers and optimizer states have one place each, the same in all programs (memory.h lays them out by name); activations
- * of the programs lie over one another, for only one runs at a time. */
+ * of the programs lie over one another, for only one runs at a time. rgc_model_load and rgc_model_save are public: see rgc.h. */
 #ifndef RGC_TRAIN_MODEL_H
 #define RGC_TRAIN_MODEL_H
 #include "compiler/plan/plan_build.h"
 #include "runtime/device/cpu.h"
+#include "runtime/rgc.h"
 
 typedef struct rgc_model_program {
   const rgc_program *program; /* its graph and memory; NULL: not wanted */
@@ -26,16 +27,9 @@ typedef struct rgc_model {
   rgc_model_program train, fold, infer;
   int compiled;            /* kernels that were not in the cache */
   double compile_seconds;  /* that compiling them took */
+  rgc_bn_mode bn;          /* what the training program was compiled for */
+  bool folded;             /* program fold has run since the weights changed last */
 } rgc_model;
-
-typedef struct rgc_model_options {
-  int64_t batch;
-  uint64_t seed;     /* of initial values */
-  int threads;       /* 0: all processors */
-  bool train;        /* also the training program */
-  const char *keep;  /* rgc_compile_options: of the training program if there is one, else of inference; NULL: none */
-  const char *target; /* NULL: the best for this machine */
-} rgc_model_options;
 
 /* Takes the programs from the plan, or compiles those it lacks (and adds them), allocates all memory; weights are the plan's, or drawn.
  * False after an error; destroy it in any case. */
@@ -44,18 +38,14 @@ void rgc_model_destroy(rgc_model *model);
 /* Compiles the training program anew after the network's settings have changed; all values stay. */
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 
-/* What inference needs of the weights, after they have changed; then rgc_cpu_program_run(model->infer.run). */
-void rgc_model_fold(const rgc_model *model);
+/* What inference needs of the weights, if they have changed; then rgc_cpu_program_run(model->infer.run). */
+void rgc_model_fold(rgc_model *model);
 /* Copies a batch to the program's input, and to its labels where it reads them. images: [valid,H,W,C]. */
 void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);
 /* The labels of what is mixed into the samples; nothing for a program without them. The step's scalar mix belongs to it. */
 void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid);
 /* Data of a value. */
 float *rgc_model_f32(const rgc_model_program *program, int value);
-/* The plan with the weights as they are now, as a file that runs. */
-bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);
-/* Parameters and buffers from a plan with weights or any safetensors file of their names (weights.h). */
-bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics *diags);
 /* Optimizer state and the step it is of, beside a checkpoint. */
 bool rgc_model_save_state(const rgc_model *model, const char *path, int64_t step, rgc_diagnostics *diags);
 bool rgc_model_load_state(rgc_model *model, const char *path, int64_t *step, rgc_diagnostics *diags);

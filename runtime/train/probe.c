@@ -1,4 +1,4 @@
-/* probe.c: see probe.h. */
+/* probe.c: see probe.h; and rgc_model_dump of rgc.h. */
 #include "runtime/train/probe.h"
 
 #include <math.h>
@@ -23,37 +23,11 @@ void rgc_step_set_rates(rgc_cpu_step *numbers, const rgc_train_settings *s, doub
   numbers->scalars[RGC_SCALAR_BIAS2] = (float)(1 / (1 - pow(s->beta2, (double)step + 1)));
 }
 
-static rgc_cpu_step one_step(const rgc_model *model, uint64_t seed, int64_t valid) {
+rgc_cpu_step rgc_single_step(const rgc_model *model, uint64_t seed, int64_t valid) {
   rgc_cpu_step step = {.seed = seed};
   rgc_cpu_step_set_valid(&step, valid);
   rgc_step_set_rates(&step, &model->network->train, model->network->train.lr, 0);
   return step;
-}
-
-/* Softmax of the logits of sample 0. */
-static void find_probabilities(const rgc_model_program *program, int64_t classes, double *probabilities) {
-  const float *logits = rgc_model_f32(program, program->logits);
-  double most = -INFINITY, total = 0;
-  for (int64_t c = 0; c < classes; c++) most = fmax(most, (double)logits[c]);
-  for (int64_t c = 0; c < classes; c++) total += probabilities[c] = exp((double)logits[c] - most);
-  for (int64_t c = 0; c < classes; c++) probabilities[c] /= total;
-}
-
-bool rgc_predict_file(const rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags) {
-  const rgc_model_program *program = &model->infer;
-  rgc_arena *scratch = rgc_arena_create();
-  rgc_pipeline_options options = rgc_input_pipeline(model->network, NULL, false, 0, scratch);
-  rgc_pipeline *pipeline = rgc_pipeline_create(&options, scratch, diags);
-  const char *problem = pipeline ? rgc_pipeline_file(pipeline, path, scratch, rgc_model_f32(program, program->input)) : NULL;
-  bool good = pipeline && !problem;
-  if (problem) rgc_diag_fail(diags, RGC_CODE_DATA_FORMAT, path, "give a whole JPEG, PNG or WebP file", "%s", problem);
-  if (good) {
-    rgc_cpu_step step = one_step(model, 0, 1);
-    rgc_cpu_program_run(program->run, &step);
-    find_probabilities(program, model->network->classes[0].count, probabilities);
-  }
-  rgc_arena_destroy(scratch);
-  return good;
 }
 
 static bool write_value(const rgc_model_program *program, const char *path, rgc_diagnostics *diags) {
@@ -65,24 +39,33 @@ static bool write_value(const rgc_model_program *program, const char *path, rgc_
   return rgc_npy_write(path, &array, diags);
 }
 
-bool rgc_dump_value(const rgc_model *model, const rgc_dataset *data, uint64_t seed, const char *path, rgc_diagnostics *diags) {
+/* The first training batch through the program, and the value to the file. */
+static bool dump_first_batch(rgc_model *model, const rgc_model_program *program, rgc_loader *loader, uint64_t seed, const char *path,
+                             rgc_diagnostics *diags) {
+  const rgc_batch *batch = rgc_loader_next(loader);
+  if (!batch && rgc_loader_failed(loader, diags)) return false;
+  if (!batch) return rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
+  if (program == &model->infer) rgc_model_fold(model);
+  else model->folded = false;
+  rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
+  rgc_cpu_step step = rgc_single_step(model, seed, batch->valid);
+  rgc_cpu_program_run(program->run, &step);
+  return write_value(program, path, diags);
+}
+
+bool rgc_model_dump(rgc_model *model, const rgc_dataset *data, uint64_t seed, const char *path, rgc_value_facts *facts, rgc_diagnostics *diags) {
   const rgc_model_program *program = model->train.program ? &model->train : &model->infer;
+  if (program->kept < 0) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `keep`", "the model keeps no value");
   rgc_arena *scratch = rgc_arena_create();
   rgc_pipeline_options options = rgc_input_pipeline(model->network, data, false, seed, scratch);
   rgc_loader *loader = rgc_loader_create(data, &options, &(rgc_loader_options){.split = RGC_SPLIT_TRAIN, .batch = model->batch}, diags);
   int count = rgc_dataset_count(data, RGC_SPLIT_TRAIN), *order = RGC_NEW_ARRAY(scratch, int, count + 1);
   for (int i = 0; i < count; i++) order[i] = i;
   if (loader) rgc_loader_start(loader, order, count, 0);
-  const rgc_batch *batch = loader ? rgc_loader_next(loader) : NULL;
-  bool good = batch != NULL;
-  if (batch) {
-    rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
-    rgc_cpu_step step = one_step(model, seed, batch->valid);
-    rgc_cpu_program_run(program->run, &step);
-    good = write_value(program, path, diags);
-  } else if (loader && !rgc_loader_failed(loader, diags)) {
-    rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
-  }
+  bool good = loader && dump_first_batch(model, program, loader, seed, path, diags);
+  const rgc_value *kept = &program->program->graph->values[program->kept];
+  *facts = (rgc_value_facts){.name = kept->name};
+  memcpy(facts->shape, kept->shape, sizeof facts->shape);
   rgc_loader_destroy(loader);
   rgc_arena_destroy(scratch);
   return good;

@@ -1,10 +1,9 @@
-/* trainer.c: see trainer.h. Batches are drawn without replacement from a permutation that depends on (seed, epoch) only; the
+/* trainer.c: training and validation of a model (rgc_model_train, rgc_model_evaluate of rgc.h). Batches are drawn without replacement from a permutation that depends on (seed, epoch) only; the
  * last batch of an epoch may be smaller, and is then a step with fewer valid samples. */
-#include "runtime/train/trainer.h"
-
 #include <errno.h>
 #include <math.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,6 @@
 #include "compiler/plan/plan_build.h"
 #include "runtime/data/loader.h"
 #include "runtime/reference/philox.h"
-#include "runtime/train/log.h"
 #include "runtime/train/model.h"
 #include "runtime/train/probe.h"
 #include "runtime/train/schedule.h"
@@ -21,17 +19,16 @@ enum { SHUFFLE_STREAM = 1 << 21, MIN_WORKERS = 2, MAX_WORKERS = 16 };
 
 typedef struct trainer {
   rgc_arena *arena;
-  rgc_network *network;
-  rgc_plan *plan;
+  rgc_model *model;
+  rgc_network *network; /* the model's */
   const rgc_dataset *data;
   const rgc_run_options *options;
   rgc_diagnostics *diags;
-  rgc_model model;
   rgc_loader *loader, *valid_loader; /* of the training and the validation split */
   int *order;          /* permutation of the training samples */
   int *valid_order;    /* 0, 1, .. of the validation samples */
   int64_t epoch_steps, total, first; /* first: steps done before, by an earlier run */
-  rgc_log log;
+  FILE *csv;           /* NULL: none */
 } trainer;
 
 static int count_workers(const rgc_network *network) {
@@ -42,7 +39,7 @@ static int count_workers(const rgc_network *network) {
 
 static rgc_loader *open_loader(trainer *t, rgc_split split) {
   rgc_pipeline_options pipeline = rgc_input_pipeline(t->network, t->data, split == RGC_SPLIT_TRAIN, t->options->seed, t->arena);
-  rgc_loader_options o = {.split = split, .batch = t->options->batch, .workers = count_workers(t->network), .skip_corrupt = t->network->data.skip_corrupt};
+  rgc_loader_options o = {.split = split, .batch = t->model->batch, .workers = count_workers(t->network), .skip_corrupt = t->network->data.skip_corrupt};
   return rgc_loader_create(t->data, &pipeline, &o, t->diags);
 }
 
@@ -73,13 +70,7 @@ static void take_class_names(trainer *t) {
   const char **names = RGC_NEW_ARRAY(t->arena, const char *, count);
   for (int i = 0; i < count; i++) names[i] = rgc_dataset_class_name(t->data, i);
   rgc_network_name_classes(t->network, names, count);
-  rgc_plan_update_source(t->plan, t->network);
-}
-
-static bool check_classes(trainer *t) {
-  int64_t wanted = t->network->classes[0].count, found = rgc_dataset_class_count(t->data);
-  return wanted == found || rgc_diag_fail(t->diags, RGC_CODE_DATA_CLASSES, t->network->file, "set classes: to the data set's count",
-                                          "the network has %lld classes, the data set %lld", (long long)wanted, (long long)found);
+  rgc_plan_update_source(t->model->plan, t->network);
 }
 
 /* Fisher-Yates by counter: the same for any (seed, epoch). */
@@ -137,7 +128,7 @@ static bool check_finite(trainer *t, const char *which, double loss, int64_t ste
 
 /* The batch of a step; NULL with an error. */
 static const rgc_batch *take_batch(trainer *t, int64_t step) {
-  int64_t within = step % t->epoch_steps, seen = within * t->options->batch;
+  int64_t within = step % t->epoch_steps, seen = within * t->model->batch;
   if (within == 0 || step == t->first) {
     shuffle(t, step / t->epoch_steps);
     rgc_loader_start(t->loader, t->order + seen, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - seen, step / t->epoch_steps);
@@ -149,10 +140,11 @@ static const rgc_batch *take_batch(trainer *t, int64_t step) {
 
 /* A batch of which every file was skipped is no step: loss and accuracy stay. */
 static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
-  const rgc_model_program *program = &t->model.train;
+  const rgc_model_program *program = &t->model->train;
   const rgc_batch *batch = take_batch(t, step);
   if (!batch) return false;
   if (!batch->valid) return true;
+  t->model->folded = false;
   rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
   int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
   numbers.scalars[RGC_SCALAR_MIX] = (float)batch->mix;
@@ -172,15 +164,14 @@ static double sample_loss(const float *logits, int64_t classes, int label, rgc_p
   int best = 0;
   for (int c = 1; c < classes; c++)
     if (logits[c] > logits[best]) best = c;
-  double total = 0;
-  for (int c = 0; c < classes; c++) total += exp((double)logits[c] - (double)logits[best]);
-  *prediction = (rgc_prediction){.label = label, .predicted = best, .probability = 1 / total};
-  return log(total) + (double)logits[best] - (double)logits[label];
+  double log_sum = rgc_softmax(logits, classes, NULL);
+  *prediction = (rgc_prediction){.label = label, .predicted = best, .probability = exp((double)logits[best] - log_sum)};
+  return log_sum - (double)logits[label];
 }
 
 /* Adds to the sums in `result`. */
 static void validate_batch(trainer *t, const rgc_batch *batch, rgc_run_result *result, rgc_prediction *predictions) {
-  const rgc_model_program *program = &t->model.infer;
+  const rgc_model_program *program = &t->model->infer;
   int64_t classes = t->network->classes[0].count;
   rgc_cpu_step numbers = step_numbers(t, 0, batch->valid);
   rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
@@ -205,7 +196,7 @@ static bool validate(trainer *t, rgc_run_result *result, rgc_prediction *predict
   int64_t seen = 0;
   result->valid_loss = result->valid_acc = 0;
   for (int i = 0; predictions && i < count; i++) predictions[i] = (rgc_prediction){.label = rgc_dataset_label(t->data, RGC_SPLIT_VALIDATION, i), .predicted = -1};
-  rgc_model_fold(&t->model);
+  rgc_model_fold(t->model);
   rgc_loader_start(t->valid_loader, t->valid_order, count, 0);
   for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); seen += batch->valid)
     if (batch->valid) validate_batch(t, batch, result, predictions);
@@ -217,9 +208,26 @@ static bool validate(trainer *t, rgc_run_result *result, rgc_prediction *predict
 
 static char *out_path(trainer *t, const char *name) { return rgc_arena_printf(t->arena, "%s/%s", t->options->out_dir, name); }
 
-static bool save_last(trainer *t, int64_t step) {
-  return rgc_model_save(&t->model, out_path(t, "last.bin"), t->diags) &&
-         rgc_model_save_state(&t->model, out_path(t, "last.state"), step + 1, t->diags);
+/* The best so far, and the last. */
+static bool save(trainer *t, int64_t step, const rgc_run_result *result) {
+  if (!t->options->out_dir) return true;
+  if (result->valid_acc >= result->best_acc && !rgc_model_save(t->model, out_path(t, "best.bin"), t->diags)) return false;
+  return rgc_model_save(t->model, out_path(t, "last.bin"), t->diags) &&
+         rgc_model_save_state(t->model, out_path(t, "last.state"), step + 1, t->diags);
+}
+
+static void tell(const trainer *t, rgc_progress progress) {
+  progress.total = t->total;
+  progress.batch = t->model->batch;
+  if (t->options->progress) t->options->progress(t->options->context, &progress);
+}
+
+/* To the CSV file, in the tutorial's form, and to who looks on. */
+static void tell_validated(const trainer *t, int64_t step, double loss, double acc, const rgc_run_result *r) {
+  tell(t, (rgc_progress){.event = RGC_EVENT_VALIDATED, .step = step, .loss = loss, .acc = acc, .valid_loss = r->valid_loss, .valid_acc = r->valid_acc});
+  if (!t->csv) return;
+  fprintf(t->csv, "%d,%.4f,%.4f,%.4f,%.4f\n", (int)step, loss, acc, r->valid_loss, r->valid_acc);
+  fflush(t->csv);
 }
 
 /* What `bn: running_after_first_validation` asks for: from the first validation on the step uses the running statistics. That is
@@ -227,39 +235,56 @@ static bool save_last(trainer *t, int64_t step) {
 static bool freeze_statistics(trainer *t) {
   if (t->network->train.bn != RGC_BN_RUNNING_AFTER_FIRST_VALIDATION) return true;
   t->network->train.bn = RGC_BN_RUNNING;
-  return rgc_model_retrain(&t->model, t->diags);
+  return rgc_model_retrain(t->model, t->diags);
 }
 
 static bool loop(trainer *t, rgc_run_result *result) {
   int64_t every = t->options->validate ? t->options->validate : t->epoch_steps;
   double loss = 0, acc = 0;
+  tell(t, (rgc_progress){.event = RGC_EVENT_BEGIN, .step = t->first});
   for (int64_t step = t->first; step < t->total; step++) {
     double begun = rgc_now_seconds();
     if (!train_step(t, step, &loss, &acc)) return false;
     result->seconds += rgc_now_seconds() - begun;
     bool stop = t->options->stop && *t->options->stop;
-    rgc_log_step(&t->log, step, loss);
+    tell(t, (rgc_progress){.event = RGC_EVENT_STEP, .step = step, .loss = loss, .acc = acc});
     if (step % every && step + 1 < t->total && !stop) continue;
     if (!validate(t, result, NULL)) return false;
-    rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
-    if (!check_finite(t, "validation", result->valid_loss, step)) return false;
-    if (result->valid_acc >= result->best_acc && !rgc_model_save(&t->model, out_path(t, "best.bin"), t->diags)) return false;
+    tell_validated(t, step, loss, acc, result);
+    if (!check_finite(t, "validation", result->valid_loss, step) || !save(t, step, result) || !freeze_statistics(t)) return false;
     result->best_acc = fmax(result->best_acc, result->valid_acc);
-    if (!save_last(t, step) || !freeze_statistics(t)) return false;
     if (stop) return result->stopped = true;
   }
   return true;
 }
 
-static bool prepare(trainer *t, bool train) {
-  rgc_model_options o = {.batch = t->options->batch, .seed = t->options->seed, .threads = t->options->threads, .train = train,
-                         .target = t->options->target};
-  if (!check_classes(t)) return false;
+static bool open_csv(trainer *t) {
+  char *path = t->options->out_dir ? out_path(t, "log.csv") : NULL;
+  t->csv = path ? fopen(path, "w") : NULL;
+  return !path || t->csv || rgc_diag_fail(t->diags, RGC_CODE_FILE_WRITE, path, "choose another --out", "cannot be written: %s", strerror(errno));
+}
+
+static bool train(trainer *t, rgc_run_result *result) {
+  int train_count = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN);
+  if (!t->model->train.program) return rgc_diag_fail(t->diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
+  if (!train_count) return rgc_diag_fail(t->diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
+  if (t->model->bn != t->network->train.bn && !rgc_model_retrain(t->model, t->diags)) return false; /* an earlier run has frozen the statistics */
+  if (t->options->state && !rgc_model_load_state(t->model, t->options->state, &t->first, t->diags)) return false;
+  t->order = RGC_NEW_ARRAY(t->arena, int, train_count);
+  t->epoch_steps = (train_count + t->model->batch - 1) / t->model->batch;
+  t->total = t->options->steps ? t->options->steps : t->options->epochs * t->epoch_steps;
+  bool good = open_csv(t) && loop(t, result);
+  result->waited_seconds = rgc_loader_waited_seconds(t->loader);
+  return (!t->csv || fclose(t->csv) == 0) && good;
+}
+
+static bool open_trainer(trainer *t, bool train_too) {
+  t->arena = rgc_arena_create();
+  t->network = t->model->network;
+  t->epoch_steps = t->total = 1;
+  if (!rgc_dataset_fits(t->data, t->network, t->diags)) return false;
   take_class_names(t);
-  if (!open_loaders(t, train) || !rgc_model_create(&t->model, t->network, t->plan, &o, t->diags)) return false;
-  if (t->model.compiled) printf("compiled %d kernels in %.1f s\n", t->model.compiled, t->model.compile_seconds);
-  if (t->options->weights && !rgc_model_load(&t->model, t->options->weights, t->diags)) return false;
-  return !train || !t->options->state || rgc_model_load_state(&t->model, t->options->state, &t->first, t->diags);
+  return open_loaders(t, train_too);
 }
 
 static void close_trainer(trainer *t) {
@@ -267,41 +292,27 @@ static void close_trainer(trainer *t) {
   tell_skipped(t, t->valid_loader);
   rgc_loader_destroy(t->loader);
   rgc_loader_destroy(t->valid_loader);
-  if (t->model.arena) rgc_model_destroy(&t->model);
   rgc_arena_destroy(t->arena);
 }
 
-static bool run(trainer *t, rgc_run_result *result) {
-  int train_count = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN);
-  if (!prepare(t, true)) return false;
-  t->order = RGC_NEW_ARRAY(t->arena, int, train_count);
-  t->epoch_steps = (train_count + t->options->batch - 1) / t->options->batch;
-  t->total = t->options->steps ? t->options->steps : t->options->epochs * t->epoch_steps;
-  char *csv_path = out_path(t, "log.csv");
-  FILE *csv = fopen(csv_path, "w");
-  if (!csv) return rgc_diag_fail(t->diags, RGC_CODE_FILE_WRITE, csv_path, "choose another --out", "cannot be written: %s", strerror(errno));
-  rgc_log_begin(&t->log, stdout, csv, t->total, t->options->batch);
-  bool good = loop(t, result);
-  result->waited_seconds = rgc_loader_waited_seconds(t->loader);
-  return fclose(csv) == 0 && good;
-}
-
-bool rgc_train(rgc_network *network, rgc_plan *plan, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
-               rgc_diagnostics *diags) {
-  trainer t = {.arena = rgc_arena_create(), .network = network, .plan = plan, .data = data, .options = options, .diags = diags};
+bool rgc_model_train(rgc_model *model, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
+                     rgc_diagnostics *diags) {
+  trainer t = {.model = model, .data = data, .options = options, .diags = diags};
+  rgc_train_settings settings = model->network->train; /* this run's are its own */
+  model->network->train.lr = options->lr;
   *result = (rgc_run_result){0};
-  bool good = run(&t, result);
+  bool good = open_trainer(&t, true) && train(&t, result);
   close_trainer(&t);
+  model->network->train = settings;
   return good;
 }
 
-bool rgc_evaluate(rgc_network *network, rgc_plan *plan, const rgc_dataset *data, const rgc_run_options *options, rgc_run_result *result,
-                  rgc_prediction *predictions, rgc_diagnostics *diags) {
-  trainer t = {.arena = rgc_arena_create(), .network = network, .plan = plan, .data = data, .options = options, .diags = diags};
+bool rgc_model_evaluate(rgc_model *model, const rgc_dataset *data, rgc_run_result *result, rgc_prediction *predictions,
+                        rgc_diagnostics *diags) {
+  const rgc_run_options none = {0};
+  trainer t = {.model = model, .data = data, .options = &none, .diags = diags};
   *result = (rgc_run_result){0};
-  t.epoch_steps = t.total = 1;
-  bool good = prepare(&t, false);
-  good = good && validate(&t, result, predictions);
+  bool good = open_trainer(&t, false) && validate(&t, result, predictions);
   close_trainer(&t);
   return good;
 }
