@@ -11,8 +11,8 @@
  *
  * The split: CIFAR folders and IDX have their own test files. Otherwise the first nine tenths of each class
  * (quickdraw; 450 of 500) or of the file (cifar10:FILE, synthetic) are for training, the rest for validation; of a
- * folder without train/ and val/ a part of each class, of npy a part of all, chosen by a seed. All is in memory after opening, of image files their names; a
- * data set never changes then, so threads may fetch from it at the same time. */
+ * folder without train/ and val/ a part of each class, of npy a part of all, chosen by a seed. All is in
+ * memory after opening, of image files their names; a data set never changes then, so threads may fetch from it at the same time. */
 #ifndef RGC_RUNTIME_DATA_DATASET_H
 #define RGC_RUNTIME_DATA_DATASET_H
 #include <stddef.h>

@@ -4,7 +4,8 @@
 #include "runtime/data/pipeline.h"
 #include "runtime/train/model.h"
 
-/* Probabilities of all classes for a JPEG, PNG or WebP file as evaluation sees it, by softmax of the logits; probabilities[classes]. The model is of batch 1, folded. */
+/* Probabilities of all classes for a JPEG, PNG or WebP file as evaluation sees it, by softmax of the logits; probabilities[classes]. The
+ * model is of batch 1, folded. */
 bool rgc_predict_file(const rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags);
 /* Runs the first training batch of `data` through the program that keeps a value (the training step if the model has one) and writes the
  * value as float32 .npy, in its logical order [N,H,W,C]. */
