@@ -117,8 +117,8 @@ static bool read_split(rgc_dataset *d, const char *dir, rgc_split split, rgc_dia
     name_list images = {0};
     int label = rgc_dataset_find_class(d, folders.items[i]);
     if (label < 0) {
-      good = rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, dir, "every class must have a folder in train", "class '%s' is not among the training classes",
-                           folders.items[i]);
+      good = rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, dir, "every class must have a folder in train",
+                           "class '%s' is not among the training classes", folders.items[i]);
       continue;
     }
     good = list_class(dir, folders.items[i], d->arena, &images, diags) && good;

@@ -43,7 +43,8 @@ static const float *copy_numbers(const float *from, float otherwise, int count, 
 static bool check_steps(const rgc_pipeline_options *o, rgc_diagnostics *diags) {
   bool src = is_files(o) || o->src.channels == 1 || o->src.channels == 3, dst = o->dst.channels == 1 || o->dst.channels == 3;
   if (src && dst && !o->src_is_float) return true;
-  return rgc_diag_fail(diags, RGC_CODE_BAD_VALUE, NULL, o->src_is_float ? "leave out data: train: and evaluate:, or save the images as uint8" : "set the network's input channels to 1 or 3",
+  const char *help = o->src_is_float ? "leave out data: train: and evaluate:, or save the images as uint8" : "set the network's input channels to 1 or 3";
+  return rgc_diag_fail(diags, RGC_CODE_BAD_VALUE, NULL, help,
                        "images of %s%d channels cannot take the steps of data: to an input of %d", o->src_is_float ? "floats in " : "",
                        is_files(o) ? 3 : o->src.channels, o->dst.channels);
 }

@@ -195,7 +195,8 @@ static bool validate(trainer *t, rgc_run_result *result, rgc_prediction *predict
   int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION);
   int64_t seen = 0;
   result->valid_loss = result->valid_acc = 0;
-  for (int i = 0; predictions && i < count; i++) predictions[i] = (rgc_prediction){.label = rgc_dataset_label(t->data, RGC_SPLIT_VALIDATION, i), .predicted = -1};
+  for (int i = 0; predictions && i < count; i++)
+    predictions[i] = (rgc_prediction){.label = rgc_dataset_label(t->data, RGC_SPLIT_VALIDATION, i), .predicted = -1};
   rgc_model_fold(t->model);
   rgc_loader_start(t->valid_loader, t->valid_order, count, 0);
   for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); seen += batch->valid)
