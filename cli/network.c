@@ -21,3 +21,9 @@ int command_print(char *text) {
   rgc_free(text);
   return RGC_EXIT_OK;
 }
+
+const char *command_data_spec(const command_line *line, const rgc_network *network, char **own) {
+  const char *spec = option_text(line, "--data", NULL);
+  *own = !spec && network ? rgc_network_data(network) : NULL;
+  return spec ? spec : *own;
+}

@@ -13,4 +13,6 @@ rgc_network *command_network(const command_line *line);
 rgc_plan *command_plan(const command_line *line);
 /* Prints a text of the library's and frees it; the command's exit code, INPUT for NULL. */
 int command_print(char *text);
+/* What --data says, or else data: of the graph file (in `own`, which the caller frees by rgc_free); NULL if neither does. */
+const char *command_data_spec(const command_line *line, const rgc_network *network, char **own);
 #endif

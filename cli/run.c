@@ -11,9 +11,9 @@
 const command_option run_options[] = {
     {"--train", OPTION_FLAG, NULL, "train on --data"},
     {"--eval", OPTION_FLAG, NULL, "validate on --data"},
-    {"--predict", OPTION_FLAG, NULL, "tell what the PNG files behind the plan show"},
+    {"--predict", OPTION_FLAG, NULL, "tell what the JPEG, PNG or WebP files behind the plan show"},
     {"--dump", OPTION_TEXT, "LAYER", "write a layer's output (LAYER.grad: its gradient) for the first batch of --data as .npy"},
-    {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. quickdraw:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28"},
+    {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. folder:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28 (the graph file's data:)"},
     {"--out", OPTION_TEXT, "DIR", "where log.csv, best.bin and last.bin go (run); of --dump: the file (LAYER.npy)"},
     {"--weights", OPTION_TEXT, "FILE", "a plan with weights, or safetensors under torchvision's names, to start from"},
     {"--state", OPTION_TEXT, "FILE", "optimizer state to go on from: last.state beside last.bin"},
@@ -91,6 +91,9 @@ static int run_train(run *r) {
       !open_model(r, option_int(r->line, "--batch", 0), true, NULL, true) ||
       !rgc_model_train(r->model, r->data, &options, &result, r->line->diags))
     return RGC_EXIT_INPUT;
+  if (result.seconds > 0)
+    printf("waited %.1f s for data, %.1f %% of %.1f s of training steps\n", result.waited_seconds, 100 * result.waited_seconds / result.seconds,
+           result.seconds);
   printf("validation accuracy %.4f, best %.4f; checkpoints in %s\n", result.valid_acc, result.best_acc, options.out_dir);
   return result.stopped ? RGC_EXIT_STOPPED : RGC_EXIT_OK;
 }
@@ -104,6 +107,7 @@ static bool show_predictions(const run *r, const rgc_prediction *predictions, in
   for (int i = 0; i < shown; i++) {
     indices[i] = (int)((int64_t)i * count / shown);
     const rgc_prediction *p = &predictions[indices[i]];
+    if (p->predicted < 0) continue; /* its file was skipped */
     printf("%-14s %5.1f %%  %s%s\n", rgc_dataset_class_name(r->data, p->predicted), 100 * p->probability,
            p->predicted == p->label ? "right" : "wrong, it is ", p->predicted == p->label ? "" : rgc_dataset_class_name(r->data, p->label));
   }
@@ -190,17 +194,20 @@ static int run_mode(run *r) {
 int run_run(const command_line *line) {
   bool predict = option_flag(line, "--predict"), dump = option_text(line, "--dump", NULL) != NULL;
   int modes = option_flag(line, "--train") + option_flag(line, "--eval") + predict;
-  const char *spec = option_text(line, "--data", NULL);
   if (modes + dump == 0 || modes > 1) return command_usage(line, "rgc run --help", "one of --train, --eval, --predict and --dump is needed");
-  if (!predict && !spec) return command_usage(line, "for example --data quickdraw:examples/data/quickdraw", "--data is needed");
   if (predict != (line->word_count > 1))
     return command_usage(line, "rgc run PLAN --predict a.png b.png", "images go with --predict, and it needs some");
   if (option_int(line, "--batch", 1) < 1) return command_usage(line, NULL, "--batch must be at least 1");
   run r = {.line = line, .plan = command_plan(line)};
   if (!r.plan) return RGC_EXIT_INPUT;
   r.network = rgc_plan_network(r.plan);
-  r.data = predict ? NULL : rgc_dataset_open_for(r.network, spec, line->diags);
-  int code = predict || r.data ? run_mode(&r) : RGC_EXIT_INPUT;
+  char *own;
+  const char *spec = command_data_spec(line, r.network, &own);
+  int code = RGC_EXIT_INPUT;
+  if (!predict && !spec) code = command_usage(line, "for example --data quickdraw:examples/data/quickdraw", "--data is needed");
+  r.data = predict || !spec ? NULL : rgc_dataset_open_for(r.network, spec, line->diags);
+  if (predict || r.data) code = run_mode(&r);
+  rgc_free(own);
   rgc_model_close(r.model);
   rgc_dataset_close(r.data);
   rgc_plan_close(r.plan);

@@ -114,6 +114,8 @@ RGC_API bool rgc_network_check(rgc_network *network, rgc_diagnostics *diags);
 RGC_API void rgc_network_tell(const rgc_network *network, rgc_network_facts *facts);
 /* Name of a class of the first output; NULL: the file gives none, or there is no such class. */
 RGC_API const char *rgc_network_class_name(const rgc_network *network, int64_t index);
+/* "FORMAT:PATH" of the file's data:, or PATH where it gives no format; NULL: it names no data. For rgc_free. */
+RGC_API char *rgc_network_data(const rgc_network *network);
 /* A table of layers: kind, output shape, parameters, MACs; then totals. NULL after an error. */
 RGC_API char *rgc_network_summary(rgc_network *network, rgc_diagnostics *diags);
 
@@ -247,28 +249,38 @@ typedef struct rgc_dataset_options {
   const char *const *class_names;
   int class_count;     /* of class_names */
   int limit_per_class; /* quickdraw: only the first so many of a class; 0 means 500 */
+  double split;        /* folder, npy: the part kept for validation where they have none of their own; 0 means 0.1, less none */
+  int64_t seed;        /* which samples those are */
 } rgc_dataset_options;
 
-/* Opens "KIND:WHERE", all of it into memory:
+/* Opens "KIND:WHERE", all of it into memory; of image files their names:
+ *   folder:DIR             CLASS/FILE.jpg (.png, .webp), or the same in train/ and val/: image files of any size
+ *   npy:DIR                images.npy (N,H,W), (N,H,W,C) or (N,C,H,W), u8 or f32, and labels.npy (N)
  *   quickdraw:DIR          CLASS.bin (rows of 784 bytes) or CLASS.npy (N,784): 28x28x1, white on black
  *   quickdraw-strokes:DIR  CLASS.ndjson or CLASS.bin strokes, drawn to 255x255x1 when fetched, black on white
  *   cifar10:FILE or DIR    records of 3073 bytes: 32x32x3; a DIR holds data_batch_*.bin and test_batch.bin
  *   idx:DIR                train- and t10k-{images-idx3,labels-idx1}-ubyte, plain or .gz
  *   synthetic:KEY=N,...    made up, the same every time; keys: count (1000), classes (10), size (32), channels (3), seed (0)
+ *   DIR or FILE            one of these, by what is there
  * The split: CIFAR folders and IDX have their own test files. Otherwise the first nine tenths of each class
- * (quickdraw; 450 of 500) or of the file (cifar10:FILE, synthetic) are for training, the rest for validation.
+ * (quickdraw; 450 of 500) or of the file (cifar10:FILE, synthetic) are for training, the rest for validation; of a
+ * folder without train/ and val/ a part of each class, of npy a part of all, chosen by a seed.
  * `options` may be NULL. NULL on error: data-missing, data-format, data-classes, file-read, bad-value. */
 RGC_API rgc_dataset *rgc_dataset_open(const char *spec, const rgc_dataset_options *options, rgc_diagnostics *diags);
-/* The same with the class names of a network, if it has any; `network` may be NULL. */
+/* The same with the class names of a network, if it has any, and the split that its data: asks for; `network` may be NULL. */
 RGC_API rgc_dataset *rgc_dataset_open_for(const rgc_network *network, const char *spec, rgc_diagnostics *diags);
 RGC_API void rgc_dataset_close(rgc_dataset *dataset); /* NULL is allowed */
-RGC_API rgc_image_shape rgc_dataset_shape(const rgc_dataset *dataset); /* of every sample */
+RGC_API rgc_image_shape rgc_dataset_shape(const rgc_dataset *dataset); /* of every sample; all 0: samples are image files */
+RGC_API bool rgc_dataset_is_float(const rgc_dataset *dataset);        /* samples are float32 in the place of u8 / 255 */
+RGC_API bool rgc_dataset_has_class_names(const rgc_dataset *dataset); /* or only numbers */
+/* The path of an image file; NULL if samples are no files. */
+RGC_API const char *rgc_dataset_file(const rgc_dataset *dataset, rgc_split split, int index);
 RGC_API size_t rgc_dataset_sample_bytes(const rgc_dataset *dataset);
 RGC_API int rgc_dataset_class_count(const rgc_dataset *dataset);
 RGC_API const char *rgc_dataset_class_name(const rgc_dataset *dataset, int label);
 RGC_API int rgc_dataset_count(const rgc_dataset *dataset, rgc_split split);
-/* Writes sample `index` of the split as u8[height][width][channels] and returns its label. */
-RGC_API int rgc_dataset_fetch(const rgc_dataset *dataset, rgc_split split, int index, uint8_t *dst);
+/* Writes sample `index` of the split as u8[height][width][channels] (float[..] of a float set) and returns its label. Not for image files. */
+RGC_API int rgc_dataset_fetch(const rgc_dataset *dataset, rgc_split split, int index, void *dst);
 /* Only the label. */
 RGC_API int rgc_dataset_label(const rgc_dataset *dataset, rgc_split split, int index);
 /* Whether the network can train on the data: its classes (data-classes) and its images (bad-value). */
@@ -278,6 +290,10 @@ RGC_API bool rgc_dataset_fits(const rgc_dataset *dataset, const rgc_network *net
 RGC_API char *rgc_dataset_describe(const rgc_dataset *dataset, const char *spec, const rgc_network *network, rgc_diagnostics *diags);
 /* Draws the first training samples of every class, at most `each` (1 to 4096), a class a row, as PNG. */
 RGC_API bool rgc_dataset_draw(const rgc_dataset *dataset, const char *path, int each, rgc_diagnostics *diags);
+
+/* Writes the samples as PNG files, DIR/train/CLASS/00001.png and DIR/val/CLASS/00001.png, at most `limit` of a class in each split (0: all).
+ * `dir` must not be there: it appears, whole, at the end. Returns the number of files, -1 after an error. */
+RGC_API int rgc_dataset_export(const rgc_dataset *dataset, const char *dir, int limit, rgc_diagnostics *diags);
 
 /* ---- models: programs with weights, ready to run ---- */
 
@@ -318,12 +334,12 @@ RGC_API bool rgc_model_run(rgc_model *model, const float *images, int64_t count,
 /* exp(logits[c]) / sum, without overflow; probabilities [count] or NULL. Returns log(sum of exp(logits)), so that the cross entropy of
  * class k is that less logits[k]. */
 RGC_API double rgc_softmax(const float *logits, int64_t count, double *probabilities);
-/* The probability of each class for a PNG; probabilities [classes]. */
+/* The probability of each class for a JPEG, PNG or WebP file, made the network's input as data: evaluate: says; probabilities [classes]. */
 RGC_API bool rgc_model_predict_file(rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags);
 
 /* One validation sample's result. */
 typedef struct rgc_prediction {
-  int label, predicted; /* classes, from 0 */
+  int label, predicted; /* classes, from 0; predicted -1: the sample's file was skipped */
   double probability;   /* of the predicted class, by softmax */
 } rgc_prediction;
 
@@ -331,6 +347,8 @@ typedef struct rgc_run_result {
   double valid_loss, valid_acc; /* mean cross entropy and share that is right, of the last validation */
   double best_acc;              /* of all validations */
   bool stopped;                 /* `stop` was set */
+  double seconds;               /* of all training steps, with what they waited for data; without validation */
+  double waited_seconds;        /* that they waited */
 } rgc_run_result;
 
 typedef enum rgc_event {

@@ -62,7 +62,8 @@ typedef enum rgc_expr_kind {
   X(BIAS1, "bias1")     /* 1 / (1 - beta1^t) of Adam, t counted from 1 */                                              \
   X(BIAS2, "bias2")     /* 1 / (1 - beta2^t) */                                                                        \
   X(N_VALID, "n_valid") /* samples in this batch, <= the program's batch */                                            \
-  X(INV_N, "inv_n")     /* 1 / n_valid */
+  X(INV_N, "inv_n")     /* 1 / n_valid */                                                                              \
+  X(MIX, "mix")         /* how much of a mixed sample is its own, 1 - mix another's (mixup, cutmix) */
 
 typedef enum rgc_scalar {
 #define X(id, word) RGC_SCALAR_##id,

@@ -465,6 +465,31 @@ static bool check_logits(const rgc_expander *x, int value) {
   return false;
 }
 
+/* Returns the loss, of role `role`; "correct" is an output in any case. */
+static int add_cross_entropy(rgc_expander *x, int logits, const char *label, const char *loss, const char *correct, const char *probs,
+                             rgc_role role) {
+  rgc_graph *graph = x->graph;
+  const int64_t one[RGC_AXES] = {1, 1, 1, 1}, labels[RGC_AXES] = {graph->batch, 1, 1, 1};
+  int inputs[] = {logits, rgc_graph_value(graph, label, RGC_I32, RGC_ROLE_LABEL, labels)};
+  int outputs[] = {rgc_graph_value(graph, loss, RGC_F32, role, one), rgc_graph_value(graph, correct, RGC_F32, RGC_ROLE_OUTPUT, one),
+                   rgc_graph_value(graph, probs, RGC_F32, RGC_ROLE_TEMP, graph->values[logits].shape)};
+  rgc_graph_op(graph, RGC_OP_XENT, inputs, 2, outputs, 3)->attr[RGC_ATTR_SMOOTHING] = x->network->train.smoothing;
+  return outputs[0];
+}
+
+/* "loss" = mix own + (1 - mix) other: with labels that are one-hot the cross entropy of the mixed targets (Zhang et al. 2018, eq. 1). */
+static void mix_losses(rgc_graph *graph, int own, int other) {
+  const int64_t one[RGC_AXES] = {1, 1, 1, 1};
+  rgc_body *body = rgc_body_create(graph->arena);
+  rgc_view identity = rgc_view_identity();
+  int a = rgc_body_load(body, own, &identity), b = rgc_body_load(body, other, &identity);
+  int mix = rgc_body_leaf(body, RGC_EXPR_SCALAR, RGC_SCALAR_MIX);
+  int rest = rgc_body_node(body, RGC_EXPR_SUB, rgc_body_const(body, 1), mix, -1);
+  int sum = rgc_body_node(body, RGC_EXPR_ADD, rgc_body_node(body, RGC_EXPR_MUL, mix, a, -1), rgc_body_node(body, RGC_EXPR_MUL, rest, b, -1), -1);
+  int loss = rgc_graph_value(graph, "loss", RGC_F32, RGC_ROLE_OUTPUT, one);
+  rgc_graph_map(graph, body, sum, loss);
+}
+
 static bool add_loss(rgc_expander *x, int logits) {
   rgc_graph *graph = x->graph;
   if (x->network->class_set_count > 1) {
@@ -473,12 +498,13 @@ static bool add_loss(rgc_expander *x, int logits) {
     return false;
   }
   if (!check_logits(x, logits)) return false;
-  const int64_t one[RGC_AXES] = {1, 1, 1, 1}, labels[RGC_AXES] = {graph->batch, 1, 1, 1};
-  int inputs[] = {logits, rgc_graph_value(graph, "label", RGC_I32, RGC_ROLE_LABEL, labels)};
-  int outputs[] = {rgc_graph_value(graph, "loss", RGC_F32, RGC_ROLE_OUTPUT, one),
-                   rgc_graph_value(graph, "correct", RGC_F32, RGC_ROLE_OUTPUT, one),
-                   rgc_graph_value(graph, "probs", RGC_F32, RGC_ROLE_TEMP, graph->values[logits].shape)};
-  rgc_graph_op(graph, RGC_OP_XENT, inputs, 2, outputs, 3)->attr[RGC_ATTR_SMOOTHING] = x->network->train.smoothing;
+  if (!rgc_network_mixes(x->network)) {
+    add_cross_entropy(x, logits, "label", "loss", "correct", "probs", RGC_ROLE_OUTPUT);
+    return true;
+  }
+  int own = add_cross_entropy(x, logits, "label", "own_loss", "correct", "probs", RGC_ROLE_TEMP);
+  int other = add_cross_entropy(x, logits, "other_label", "other_loss", "other_correct", "other_probs", RGC_ROLE_TEMP);
+  mix_losses(graph, own, other);
   return true;
 }
 

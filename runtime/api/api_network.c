@@ -65,8 +65,16 @@ void rgc_run_defaults(const rgc_network *network, rgc_run_options *options) {
   *options = (rgc_run_options){.steps = t->iterations, .epochs = t->epochs, .validate = t->validate, .seed = (uint64_t)t->seed, .lr = t->lr};
 }
 
+char *rgc_network_data(const rgc_network *network) {
+  rgc_text text = {0};
+  const rgc_data_settings *d = &network->data;
+  if (d->path) rgc_text_printf(&text, "%s%s%s", d->format ? d->format : "", d->format ? ":" : "", d->path);
+  return text.chars;
+}
+
 rgc_dataset *rgc_dataset_open_for(const rgc_network *network, const char *spec, rgc_diagnostics *diags) {
-  if (!network || !network->classes[0].names) return rgc_dataset_open(spec, NULL, diags);
-  rgc_dataset_options names = {.class_names = network->classes[0].names, .class_count = (int)network->classes[0].count};
-  return rgc_dataset_open(spec, &names, diags);
+  if (!network) return rgc_dataset_open(spec, NULL, diags);
+  rgc_dataset_options options = {.split = network->data.split > 0 ? network->data.split : -1, .seed = network->data.seed};
+  if (network->classes[0].names) options.class_names = network->classes[0].names, options.class_count = (int)network->classes[0].count;
+  return rgc_dataset_open(spec, &options, diags);
 }

@@ -2,7 +2,7 @@
  * rgc_dataset_fits of rgc.h. */
 #include "compiler/lang/lang.h"
 #include "runtime/data/canvas.h"
-#include "runtime/data/dataset.h"
+#include "runtime/data/pipeline.h"
 #include "runtime/data/statistics.h"
 
 /* A data set with what is told of it. */
@@ -16,7 +16,7 @@ typedef struct view {
 
 static view look_at(const rgc_dataset *data, rgc_arena *arena) {
   view v = {.data = data, .classes = rgc_dataset_class_count(data)};
-  int channels = rgc_dataset_shape(data).channels;
+  int channels = rgc_dataset_statistics_channels(data);
   for (int s = 0; s < RGC_SPLIT_COUNT; s++) {
     v.counts[s] = RGC_NEW_ARRAY(arena, int, v.classes);
     rgc_dataset_class_counts(data, (rgc_split)s, v.counts[s]);
@@ -51,6 +51,11 @@ static void print_classes(const view *v, rgc_text *out) {
 /* The input: line of a graph file that would take the images as they are, normalised. */
 static void print_input(const view *v, rgc_text *out) {
   rgc_image_shape s = rgc_dataset_shape(v->data);
+  if (!s.height) {
+    print_list(out, "\nnormalised by these, in a graph file:\n  input: {channels: 3, size: 224, mean: ", v->mean, 3, "");
+    print_list(out, ", std: ", v->stddev, 3, "}\n");
+    return;
+  }
   rgc_text_printf(out, "\nas they are, in a graph file:\n  input: {channels: %d, ", s.channels);
   rgc_text_printf(out, s.height == s.width ? "size: %d" : "height: %d, width: %d", s.height, s.width);
   print_list(out, ", mean: ", v->mean, s.channels, "");
@@ -61,6 +66,12 @@ static void print_input(const view *v, rgc_text *out) {
 static void print_transform(const view *v, const rgc_network *n, rgc_text *out) {
   rgc_image_shape s = rgc_dataset_shape(v->data);
   int channels = (int)n->channels;
+  if (!s.height || n->data.given) {
+    rgc_text_printf(out, "\ntransformed for %s:\n  as its data: says, to %dx%dx%d", n->file, (int)n->height, (int)n->width, channels);
+    print_list(out, ", / 255, - ", n->mean, channels, "");
+    print_list(out, ", / ", n->std, channels, "\n");
+    return;
+  }
   rgc_text_printf(out, "\ntransformed for %s:\n  bytes / 255", n->file);
   if (channels != s.channels) rgc_text_printf(out, channels == 1 ? ", RGB to gray" : ", gray repeated in %d channels", channels);
   if (n->height != s.height || n->width != s.width) rgc_text_printf(out, ", resized to %dx%d (bilinear)", (int)n->height, (int)n->width);
@@ -68,12 +79,33 @@ static void print_transform(const view *v, const rgc_network *n, rgc_text *out) 
   print_list(out, ", / ", n->std, channels, "\n");
 }
 
+static void print_range(rgc_text *out, const char *what, rgc_size_range r, const char *after) {
+  rgc_text_printf(out, r.min == r.max ? "%s %d" : "%s %d to %d, median %d", what, r.min, r.max, r.median);
+  rgc_text_add(out, after);
+}
+
+static void print_files(const view *v, const char *spec, rgc_text *out) {
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_file_sizes s = rgc_dataset_file_sizes(v->data, scratch);
+  int total = rgc_dataset_count(v->data, RGC_SPLIT_TRAIN) + rgc_dataset_count(v->data, RGC_SPLIT_VALIDATION);
+  rgc_text_printf(out, "%s: %d image files", spec, total);
+  if (s.measured < total) rgc_text_printf(out, "; of %d of them", s.measured);
+  print_range(out, ": height", s.height, "; ");
+  print_range(out, "width", s.width, "");
+  if (s.gray) rgc_text_printf(out, "; %d gray", s.gray);
+  rgc_text_add(out, "\n");
+  if (s.bad) rgc_text_printf(out, "%d cannot be read, the first: %s %s\n", s.bad, s.bad_path, s.bad_problem);
+  rgc_arena_destroy(scratch);
+}
+
 static void print_view(const view *v, const char *spec, const rgc_network *network, rgc_text *out) {
   rgc_image_shape s = rgc_dataset_shape(v->data);
-  rgc_text_printf(out, "%s: images of %dx%dx%d (height x width x channels)\n", spec, s.height, s.width, s.channels);
-  print_list(out, "mean ", v->mean, s.channels, "");
-  print_list(out, ", std ", v->stddev, s.channels, "");
-  rgc_text_printf(out, " of %d of the training samples, / 255\n", v->measured);
+  int channels = rgc_dataset_statistics_channels(v->data);
+  if (!s.height) print_files(v, spec, out);
+  else rgc_text_printf(out, "%s: images of %dx%dx%d (height x width x channels)\n", spec, s.height, s.width, s.channels);
+  print_list(out, "mean ", v->mean, channels, "");
+  print_list(out, ", std ", v->stddev, channels, "");
+  rgc_text_printf(out, " of %d of the training samples%s\n", v->measured, rgc_dataset_is_float(v->data) ? "" : ", / 255");
   print_classes(v, out);
   if (network)
     print_transform(v, network, out);
@@ -84,8 +116,9 @@ static void print_view(const view *v, const char *spec, const rgc_network *netwo
 /* Whether the network can take the data set's images at all. */
 static bool shapes_fit(const rgc_network *n, const rgc_dataset *data, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
-  rgc_transform_options o = {.src = rgc_dataset_shape(data), .dst = {(int)n->height, (int)n->width, (int)n->channels}};
-  bool good = rgc_transform_create(&o, scratch, diags) != NULL;
+  rgc_pipeline_options o = {.src = rgc_dataset_shape(data), .src_is_float = rgc_dataset_is_float(data), .settings = &n->data,
+                            .dst = {(int)n->height, (int)n->width, (int)n->channels}};
+  bool good = rgc_pipeline_create(&o, scratch, diags) != NULL;
   rgc_arena_destroy(scratch);
   return good;
 }

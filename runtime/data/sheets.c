@@ -42,6 +42,7 @@ bool rgc_dataset_draw(const rgc_dataset *dataset, const char *path, int each, rg
 
 /* Its title is the predicted class; a wrong one's note tells the true one. */
 static rgc_sheet_cell predicted_cell(rgc_arena *arena, const rgc_dataset *data, int index, const rgc_prediction *p) {
+  if (p->predicted < 0) return (rgc_sheet_cell){.index = -1}; /* its file was skipped */
   rgc_sheet_cell cell = {.index = index, .title = rgc_dataset_class_name(data, p->predicted), .title_rgb = RIGHT_RGB};
   if (p->predicted == p->label) return cell;
   cell.title_rgb = WRONG_RGB;

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/data/image.h"
 #include "runtime/train/model.h"
 #include "runtime/train/probe.h"
 
@@ -43,7 +42,8 @@ bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *
 bool rgc_network_input(const rgc_network *network, const uint8_t *pixels, int height, int width, int channels, float *dst,
                        rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
-  rgc_transform_options options = rgc_input_transform(network, (rgc_image_shape){height, width, channels}, scratch);
+  rgc_pipeline_options input = rgc_input_pipeline(network, NULL, false, 0, scratch);
+  rgc_transform_options options = {.src = {height, width, channels}, .dst = input.dst, .mean = input.mean, .stddev = input.stddev};
   rgc_transform *transform = rgc_transform_create(&options, scratch, diags);
   if (transform)
     rgc_transform_apply(transform, pixels, RGC_NEW_ARRAY(scratch, float, rgc_transform_workspace_floats(transform) + 1), dst);
@@ -54,12 +54,13 @@ bool rgc_network_input(const rgc_network *network, const uint8_t *pixels, int he
 bool rgc_model_predict_file(rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags) {
   const rgc_network *n = model->network;
   rgc_arena *scratch = rgc_arena_create();
-  rgc_image_shape shape;
-  const uint8_t *pixels = rgc_png_read(path, n->channels == 1 ? 1 : 3, scratch, &shape, diags);
+  rgc_pipeline_options options = rgc_input_pipeline(n, NULL, false, 0, scratch);
+  rgc_pipeline *pipeline = rgc_pipeline_create(&options, scratch, diags);
   float *input = RGC_NEW_ARRAY(scratch, float, n->height * n->width * n->channels);
   float *logits = RGC_NEW_ARRAY(scratch, float, n->classes[0].count);
-  bool good = pixels && rgc_network_input(n, pixels, shape.height, shape.width, shape.channels, input, diags) &&
-              rgc_model_run(model, input, 1, logits, diags);
+  const char *problem = pipeline ? rgc_pipeline_file(pipeline, path, scratch, input) : NULL;
+  if (problem) rgc_diag_fail(diags, RGC_CODE_DATA_FORMAT, path, "give a whole JPEG, PNG or WebP file", "%s", problem);
+  bool good = pipeline && !problem && rgc_model_run(model, input, 1, logits, diags);
   if (good) rgc_softmax(logits, n->classes[0].count, probabilities);
   rgc_arena_destroy(scratch);
   return good;

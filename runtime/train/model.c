@@ -24,6 +24,8 @@ static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_mode
   const rgc_graph *graph = own->graph;
   rgc_device_program *run = program->run;
   *program = (rgc_model_program){.program = own, .run = run, .input = rgc_graph_find(graph, "input"), .label = rgc_graph_find(graph, "label"),
+                                 .other_label = rgc_graph_find(graph, "other_label"),
+                                 .other_correct = rgc_graph_find(graph, "other_correct"),
                                  .loss = rgc_graph_find(graph, "loss"), .correct = rgc_graph_find(graph, "correct"),
                                  .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1};
   return true;
@@ -170,6 +172,10 @@ void rgc_model_give_batch(const rgc_model_program *program, const float *images,
   int64_t image = rgc_shape_elems(input->shape) / input->shape[RGC_N];
   memcpy(program->data[program->input], images, sizeof(float) * (size_t)(image * valid));
   if (program->label >= 0) memcpy(program->data[program->label], labels, sizeof(int32_t) * (size_t)valid);
+}
+
+void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid) {
+  if (program->other_label >= 0) memcpy(program->data[program->other_label], others, sizeof(int32_t) * (size_t)valid);
 }
 
 float *rgc_model_f32(const rgc_model_program *program, int value) { return program->data[value]; }

@@ -12,7 +12,7 @@ typedef struct rgc_model_program {
   const rgc_program *program; /* its graph and memory; NULL: not wanted */
   rgc_device_program *run;
   void **data;                                /* [value_count]: where each value is */
-  int input, label, loss, correct, logits, kept; /* value ids; -1: the program has none */
+  int input, label, other_label, loss, correct, other_correct, logits, kept; /* value ids; -1: the program has none */
 } rgc_model_program;
 
 typedef struct rgc_model {
@@ -43,6 +43,8 @@ bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 void rgc_model_fold(rgc_model *model);
 /* Copies a batch to the program's input, and to its labels where it reads them. images: [valid,H,W,C]. */
 void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);
+/* The labels of what is mixed into the samples; nothing for a program without them. The step's scalar mix belongs to it. */
+void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid);
 /* Data of a value. */
 float *rgc_model_f32(const rgc_model_program *program, int value);
 /* Optimizer state and the step it is of, beside a checkpoint. */
