@@ -148,7 +148,11 @@ static bool add_program(const command_line *line, rgc_network *network, rgc_plan
                         const rgc_cpu_target *target) {
   rgc_compile_options o = {.kind = kind, .batch = batch, .target = &target->facts};
   const rgc_program *program = rgc_plan_need_program(plan, network, &o, line->diags);
-  return program && finish_program(line, program, target);
+  if (!program || !finish_program(line, program, target)) return false;
+  int64_t thawed = kind == RGC_PROGRAM_TRAIN ? rgc_unfrozen_bytes(network, &o) : -1;
+  if (thawed >= 0)
+    printf("  freeze: saves %.1f MB of %.1f MB\n", megabytes(thawed - rgc_memory_bytes(program->memory)), megabytes(thawed));
+  return true;
 }
 
 static bool compile_all(const command_line *line, rgc_network *network, const rgc_cpu_target *target, int64_t batch) {

@@ -62,7 +62,10 @@ typedef enum rgc_expr_kind {
   X(BIAS1, "bias1")     /* 1 / (1 - beta1^t) of Adam, t counted from 1 */                                              \
   X(BIAS2, "bias2")     /* 1 / (1 - beta2^t) */                                                                        \
   X(N_VALID, "n_valid") /* samples in this batch, <= the program's batch */                                            \
-  X(INV_N, "inv_n")     /* 1 / n_valid */
+  X(INV_N, "inv_n")     /* 1 / n_valid */                                                                              \
+  X(FIRST, "first")     /* 1 in the first micro-batch of a step, else 0 */                                             \
+  X(LAST, "last")       /* 1 in the last micro-batch of a step, which updates; else 0 */                               \
+  X(SHARE, "share")     /* 1 / how many micro-batches the step has */
 
 typedef enum rgc_scalar {
 #define X(id, word) RGC_SCALAR_##id,

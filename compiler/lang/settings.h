@@ -8,4 +8,6 @@ void rgc_settings_read_file(rgc_network *network, rgc_diagnostics *diags);
 /* A constant: a number, or an expression without names, between min and max; `whole` asks for an integer. False if reported. */
 bool rgc_read_number(const rgc_yaml *node, const char *what, double min, double max, bool whole, rgc_diagnostics *diags,
                      double *value);
+/* Words of a list (may be NULL), appended to `names`. */
+void rgc_read_names(rgc_network *network, const rgc_yaml *list, rgc_names *names, rgc_diagnostics *diags);
 #endif
