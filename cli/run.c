@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/network.h"
 #include "runtime/data/contact_sheet.h"
+#include "runtime/train/confusion.h"
 #include "runtime/train/probe.h"
 #include "runtime/train/trainer.h"
 
@@ -21,6 +22,7 @@ const command_option run_options[] = {
     {"--out", OPTION_TEXT, "DIR", "where log.csv, best.bin and last.bin go (run); of --dump: the file (LAYER.npy)"},
     {"--weights", OPTION_TEXT, "FILE", "a plan with weights, or safetensors under torchvision's names, to start from"},
     {"--state", OPTION_TEXT, "FILE", "optimizer state to go on from: last.state beside last.bin"},
+    {"--resume", OPTION_FLAG, NULL, "go on from last.bin and last.state of --out, as if the run had not ended"},
     {"--batch", OPTION_INT, "N", "samples a step; a batch that the plan does not have is compiled (the graph file's train: batch)"},
     {"--epochs", OPTION_INT, "N", "passes over the data"},
     {"--steps", OPTION_INT, "N", "steps, instead of epochs"},
@@ -30,6 +32,7 @@ const command_option run_options[] = {
     {"--threads", OPTION_INT, "N", "threads (all processors); the bits do not depend on it"},
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
     {"--show", OPTION_INT, "N", "of --eval: tell the predictions of N validation samples, drawn evenly (0)"},
+    {"--confusion", OPTION_TEXT, "FILE", "of --eval: write how often each class was taken for which, as CSV; a small one is printed"},
     {"--picture", OPTION_TEXT, "FILE", "of --eval: and draw these samples, in their order, as PNG"},
     NETWORK_OPTION_SET,
     {0}};
@@ -52,6 +55,7 @@ static rgc_run_options read_options(const command_line *line, const rgc_network 
   rgc_run_options o = {.out_dir = option_text(line, "--out", "run"), .stop = &interrupted};
   o.weights = option_text(line, "--weights", NULL);
   o.state = option_text(line, "--state", NULL);
+  o.resume = option_flag(line, "--resume");
   o.batch = option_int(line, "--batch", s->batch);
   o.epochs = option_int(line, "--epochs", s->epochs);
   o.steps = option_int(line, "--steps", option_text(line, "--epochs", NULL) ? 0 : s->iterations);
@@ -77,6 +81,7 @@ static int run_train(run *r) {
   r->network->train.lr = option_real(r->line, "--lr", r->network->train.lr);
   if (!make_dir(r->options.out_dir, r->line->diags) || !rgc_train(r->network, r->plan, r->data, &r->options, &result, r->line->diags))
     return RGC_EXIT_INPUT;
+  if (result.early) printf("stopped early: %lld validations were not better than the best\n", (long long)r->network->train.patience);
   printf("validation accuracy %.4f, best %.4f; checkpoints in %s\n", result.valid_acc, result.best_acc, r->options.out_dir);
   return result.stopped ? RGC_EXIT_STOPPED : RGC_EXIT_OK;
 }
@@ -114,7 +119,9 @@ static int run_eval(run *r) {
   rgc_prediction *predictions = RGC_NEW_ARRAY(r->line->arena, rgc_prediction, count + 1);
   rgc_run_result result;
   if (!rgc_evaluate(r->network, r->plan, r->data, &r->options, &result, predictions, r->line->diags)) return RGC_EXIT_INPUT;
-  printf("validation loss %.4f, accuracy %.4f\n", result.valid_loss, result.valid_acc);
+  printf("validation loss %.4f, accuracy %.4f, top-5 %.4f\n", result.valid_loss, result.valid_acc, result.valid_top5);
+  const char *confusion = option_text(r->line, "--confusion", NULL);
+  if (confusion && !rgc_confusion_report(confusion, r->data, predictions, count, r->line->diags)) return RGC_EXIT_INPUT;
   if (shown > MAX_SHOWN) shown = MAX_SHOWN;
   return show_predictions(r->line, r->data, predictions, shown < count ? shown : count) ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }

@@ -189,27 +189,65 @@ bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   return good;
 }
 
-bool rgc_model_save_state(const rgc_model *m, const char *path, int64_t step, rgc_diagnostics *diags) {
+bool rgc_model_save_state(const rgc_model *m, const char *path, const rgc_progress *progress, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
-  rgc_metadata metadata[] = {{"rgc", "state"}, {"step", rgc_arena_printf(scratch, "%lld", (long long)step)}};
-  rgc_tensor_file file = {.metadata = metadata, .metadata_count = 2};
+  rgc_metadata metadata[] = {{"rgc", "state"},
+                             {"step", rgc_arena_printf(scratch, "%lld", (long long)progress->step)},
+                             {"best", rgc_arena_printf(scratch, "%.17g", progress->best_acc)},
+                             {"stale", rgc_arena_printf(scratch, "%lld", (long long)progress->stale)}};
+  rgc_tensor_file file = {.metadata = metadata, .metadata_count = sizeof metadata / sizeof *metadata};
   file.tensors = rgc_weights_tensors(states, count, scratch, &file.tensor_count);
   bool good = rgc_safetensors_write(&file, path, diags);
   rgc_arena_destroy(scratch);
   return good;
 }
 
-bool rgc_model_load_state(rgc_model *m, const char *path, int64_t *step, rgc_diagnostics *diags) {
+/* What a file does not say is 0. */
+static rgc_progress read_progress(const rgc_tensor_file *file) {
+  const char *step = rgc_metadata_find(file, "step"), *best = rgc_metadata_find(file, "best"), *stale = rgc_metadata_find(file, "stale");
+  rgc_progress progress = {.step = step ? strtoll(step, NULL, 10) : 0, .best_acc = best ? strtod(best, NULL) : 0,
+                           .stale = stale ? strtoll(stale, NULL, 10) : 0};
+  if (progress.step < 0) progress.step = 0;
+  return progress;
+}
+
+bool rgc_model_load_state(rgc_model *m, const char *path, rgc_progress *progress, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
   rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
-  const char *number = file ? rgc_metadata_find(file, "step") : NULL;
   bool good = file && rgc_weights_take(states, count, file, path, diags);
-  if (file && !number) good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
-  if (good) *step = strtoll(number, NULL, 10);
+  if (file && !rgc_metadata_find(file, "step"))
+    good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
+  if (good) *progress = read_progress(file);
   rgc_arena_destroy(scratch);
   return good;
 }
+
+/* Calls `use` with each averaged parameter and its average, both of `count` elements. */
+static void each_average(const rgc_model *m, void (*use)(float *weight, float *average, int64_t count)) {
+  const rgc_graph *graph = m->train.program->graph;
+  rgc_arena *scratch = rgc_arena_create();
+  for (int i = 0; i < graph->value_count; i++) {
+    const rgc_value *v = &graph->values[i];
+    int average = v->role == RGC_ROLE_PARAM ? rgc_graph_find(graph, rgc_arena_printf(scratch, "%s.ema", v->name)) : -1;
+    if (average >= 0 && graph->values[average].role == RGC_ROLE_STATE)
+      use(m->train.data[i], m->train.data[average], rgc_shape_elems(v->shape));
+  }
+  rgc_arena_destroy(scratch);
+}
+
+static void copy_weight(float *weight, float *average, int64_t count) { memcpy(average, weight, sizeof *weight * (size_t)count); }
+
+static void swap_weight(float *weight, float *average, int64_t count) {
+  for (int64_t e = 0; e < count; e++) {
+    float keep = weight[e];
+    weight[e] = average[e];
+    average[e] = keep;
+  }
+}
+
+void rgc_model_start_averages(const rgc_model *m) { each_average(m, copy_weight); }
+void rgc_model_swap_averages(const rgc_model *m) { each_average(m, swap_weight); }

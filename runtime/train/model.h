@@ -54,7 +54,17 @@ float *rgc_model_f32(const rgc_model_program *program, int value);
 bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);
 /* Parameters and buffers from a plan with weights or any safetensors file of their names (weights.h). */
 bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics *diags);
-/* Optimizer state and the step it is of, beside a checkpoint. */
-bool rgc_model_save_state(const rgc_model *model, const char *path, int64_t step, rgc_diagnostics *diags);
-bool rgc_model_load_state(rgc_model *model, const char *path, int64_t *step, rgc_diagnostics *diags);
+/* How far a training run is; kept with the optimizer state. */
+typedef struct rgc_progress {
+  int64_t step;    /* steps done */
+  double best_acc; /* the best validation's */
+  int64_t stale;   /* validations since it became better */
+} rgc_progress;
+
+/* Optimizer state and the progress it is of, beside a checkpoint. */
+bool rgc_model_save_state(const rgc_model *model, const char *path, const rgc_progress *progress, rgc_diagnostics *diags);
+bool rgc_model_load_state(rgc_model *model, const char *path, rgc_progress *progress, rgc_diagnostics *diags);
+/* Averaged weights (ema:), states NAME.ema of the training program; nothing happens where there are none. */
+void rgc_model_start_averages(const rgc_model *model); /* as the weights are now */
+void rgc_model_swap_averages(const rgc_model *model);  /* parameters and averages change places */
 #endif

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/data/loader.h"
 #include "runtime/reference/philox.h"
@@ -27,7 +28,9 @@ typedef struct trainer {
   rgc_loader *loader, *valid_loader; /* of the training and the validation split */
   int *order;          /* permutation of the training samples */
   int *valid_order;    /* 0, 1, .. of the validation samples */
-  int64_t epoch_steps, total, first; /* first: steps done before, by an earlier run */
+  int64_t epoch_batches, epoch_steps, total;
+  int64_t first;         /* steps done before, by an earlier run */
+  rgc_progress progress;
   rgc_log log;
 } trainer;
 
@@ -100,23 +103,47 @@ static bool check_finite(trainer *t, const char *which, double loss, int64_t ste
                                          (long long)step);
 }
 
-static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
+/* Of the batches of one step. */
+typedef struct step_sums {
+  double loss;    /* sum of the batches' means */
+  double correct;
+  int64_t valid;
+} step_sums;
+
+/* Micro-batch `part` of the `parts` of a step. */
+static bool train_batch(trainer *t, int64_t step, int64_t part, int64_t parts, step_sums *sums) {
   const rgc_model_program *program = &t->model.train;
-  int64_t within = step % t->epoch_steps, seen = within * t->options->batch;
+  const rgc_batch *batch = rgc_loader_next(t->loader);
+  rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
+  numbers.step = (uint32_t)(step * t->network->train.accumulate + part); /* of random numbers: no two batches share them */
+  numbers.scalars[RGC_SCALAR_FIRST] = part == 0;
+  numbers.scalars[RGC_SCALAR_LAST] = part + 1 == parts;
+  numbers.scalars[RGC_SCALAR_SHARE] = 1 / (float)parts;
+  int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
+  rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
+  rgc_cpu_program_run_ops(program->run, &numbers, 0, forward_ops);
+  double loss = (double)*rgc_model_f32(program, program->loss);
+  sums->loss += loss;
+  sums->correct += (double)*rgc_model_f32(program, program->correct);
+  sums->valid += batch->valid;
+  if (!isfinite(loss)) name_first_not_finite(t, program, &numbers, forward_ops);
+  else rgc_cpu_program_run_ops(program->run, &numbers, forward_ops, op_count - forward_ops);
+  return check_finite(t, "training", loss, step);
+}
+
+static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
+  int64_t within = step % t->epoch_steps * t->network->train.accumulate, left = t->epoch_batches - within, seen = within * t->options->batch;
+  int64_t parts = left < t->network->train.accumulate ? left : t->network->train.accumulate;
   if (within == 0 || step == t->first) {
     shuffle(t, step / t->epoch_steps);
     rgc_loader_start(t->loader, t->order + seen, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - seen);
   }
-  const rgc_batch *batch = rgc_loader_next(t->loader);
-  rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
-  int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
-  rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
-  rgc_cpu_program_run_ops(program->run, &numbers, 0, forward_ops);
-  *loss = (double)*rgc_model_f32(program, program->loss);
-  *acc = (double)*rgc_model_f32(program, program->correct) / (double)batch->valid;
-  if (!isfinite(*loss)) name_first_not_finite(t, program, &numbers, forward_ops);
-  else rgc_cpu_program_run_ops(program->run, &numbers, forward_ops, op_count - forward_ops);
-  return check_finite(t, "training", *loss, step);
+  step_sums sums = {0};
+  for (int64_t part = 0; part < parts; part++)
+    if (!train_batch(t, step, part, parts, &sums)) return false;
+  *loss = sums.loss / (double)parts;
+  *acc = sums.correct / (double)sums.valid;
+  return true;
 }
 
 /* Cross entropy of one sample, and its first largest logit as the prediction. */
@@ -126,7 +153,9 @@ static double sample_loss(const float *logits, int64_t classes, int label, rgc_p
     if (logits[c] > logits[best]) best = c;
   double total = 0;
   for (int c = 0; c < classes; c++) total += exp((double)logits[c] - (double)logits[best]);
-  *prediction = (rgc_prediction){.label = label, .predicted = best, .probability = 1 / total};
+  int rank = 0;
+  for (int c = 0; c < classes; c++) rank += logits[c] > logits[label] || (logits[c] == logits[label] && c < label);
+  *prediction = (rgc_prediction){.label = label, .predicted = best, .probability = 1 / total, .rank = rank};
   return log(total) + (double)logits[best] - (double)logits[label];
 }
 
@@ -147,26 +176,29 @@ static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_ru
     rgc_prediction p;
     result->valid_loss += sample_loss(logits + i * classes, classes, batch->labels[i], &p);
     result->valid_acc += p.predicted == p.label;
+    result->valid_top5 += p.rank < 5;
     if (predictions) predictions[begin + i] = p;
   }
 }
 
 static void validate(trainer *t, rgc_run_result *result, rgc_prediction *predictions) {
   int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), begin = 0;
-  result->valid_loss = result->valid_acc = 0;
+  result->valid_loss = result->valid_acc = result->valid_top5 = 0;
   rgc_model_fold(&t->model);
   rgc_loader_start(t->valid_loader, t->valid_order, count);
   for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); begin += (int)batch->valid)
     validate_batch(t, batch, begin, result, predictions);
   result->valid_loss = isnan(result->valid_loss) ? NAN : result->valid_loss / fmax(count, 1); /* without a sign, to be printed alike everywhere */
   result->valid_acc /= fmax(count, 1);
+  result->valid_top5 /= fmax(count, 1);
 }
 
 static char *out_path(trainer *t, const char *name) { return rgc_arena_printf(t->arena, "%s/%s", t->options->out_dir, name); }
 
 static bool save_last(trainer *t, int64_t step) {
+  t->progress.step = step + 1;
   return rgc_model_save(&t->model, out_path(t, "last.bin"), t->diags) &&
-         rgc_model_save_state(&t->model, out_path(t, "last.state"), step + 1, t->diags);
+         rgc_model_save_state(&t->model, out_path(t, "last.state"), &t->progress, t->diags);
 }
 
 /* What `bn: running_after_first_validation` asks for: from the first validation on the step uses the running statistics. That is
@@ -177,21 +209,33 @@ static bool freeze_statistics(trainer *t) {
   return rgc_model_retrain(&t->model, t->diags);
 }
 
+/* Validates, with the averaged weights where there are any, and keeps the best. */
+static bool validate_step(trainer *t, int64_t step, double loss, double acc, rgc_run_result *result) {
+  rgc_model_swap_averages(&t->model);
+  validate(t, result, NULL);
+  rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
+  bool good = check_finite(t, "validation", result->valid_loss, step);
+  bool better = t->progress.step == 0 || result->valid_acc > t->progress.best_acc;
+  if (good && result->valid_acc >= t->progress.best_acc) good = rgc_model_save(&t->model, out_path(t, "best.bin"), t->diags);
+  rgc_model_swap_averages(&t->model);
+  t->progress.stale = better ? 0 : t->progress.stale + 1;
+  result->best_acc = t->progress.best_acc = fmax(t->progress.best_acc, result->valid_acc);
+  return good && save_last(t, step) && freeze_statistics(t);
+}
+
 static bool loop(trainer *t, rgc_run_result *result) {
-  int64_t every = t->options->validate ? t->options->validate : t->epoch_steps;
-  for (int64_t step = t->first; step < t->total; step++) {
+  int64_t every = t->options->validate ? t->options->validate : t->epoch_steps, patience = t->network->train.patience;
+  result->best_acc = t->progress.best_acc;
+  result->early = patience && t->progress.stale >= patience;
+  for (int64_t step = t->first; step < t->total && !result->early; step++) {
     double loss, acc;
     if (!train_step(t, step, &loss, &acc)) return false;
     bool stop = t->options->stop && *t->options->stop;
     rgc_log_step(&t->log, step, loss);
     if (step % every && step + 1 < t->total && !stop) continue;
-    validate(t, result, NULL);
-    rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
-    if (!check_finite(t, "validation", result->valid_loss, step)) return false;
-    if (result->valid_acc >= result->best_acc && !rgc_model_save(&t->model, out_path(t, "best.bin"), t->diags)) return false;
-    result->best_acc = fmax(result->best_acc, result->valid_acc);
-    if (!save_last(t, step) || !freeze_statistics(t)) return false;
+    if (!validate_step(t, step, loss, acc, result)) return false;
     if (stop) return result->stopped = true;
+    result->early = patience && t->progress.stale >= patience;
   }
   return true;
 }
@@ -201,8 +245,14 @@ static bool prepare(trainer *t, bool train) {
                          .target = t->options->target};
   if (!check_classes(t) || !open_loaders(t) || !rgc_model_create(&t->model, t->network, t->plan, &o, t->diags)) return false;
   if (t->model.compiled) printf("compiled %d kernels in %.1f s\n", t->model.compiled, t->model.compile_seconds);
-  if (t->options->weights && !rgc_model_load(&t->model, t->options->weights, t->diags)) return false;
-  return !train || !t->options->state || rgc_model_load_state(&t->model, t->options->state, &t->first, t->diags);
+  const char *weights = t->options->weights, *state = t->options->state;
+  if (train && t->options->resume) weights = out_path(t, "last.bin"), state = out_path(t, "last.state");
+  if (weights && !rgc_model_load(&t->model, weights, t->diags)) return false;
+  if (!train) return true;
+  rgc_model_start_averages(&t->model);
+  if (state && !rgc_model_load_state(&t->model, state, &t->progress, t->diags)) return false;
+  t->first = t->progress.step;
+  return !t->first || freeze_statistics(t); /* a validation was before the first checkpoint */
 }
 
 static void close_trainer(trainer *t) {
@@ -212,16 +262,30 @@ static void close_trainer(trainer *t) {
   rgc_arena_destroy(t->arena);
 }
 
+/* The log to write to; of a run that goes on, behind the lines of the steps before it. */
+static FILE *open_csv(trainer *t) {
+  char *path = out_path(t, "log.csv"), line[256];
+  FILE *csv = fopen(path, t->options->resume ? "r+" : "w");
+  if (!csv && t->options->resume && errno == ENOENT) csv = fopen(path, "w");
+  long kept = 0;
+  while (csv && t->options->resume && fgets(line, sizeof line, csv) && strtoll(line, NULL, 10) < t->first) kept = ftell(csv);
+  if (csv && (!t->options->resume || (!fseek(csv, kept, SEEK_SET) && !ftruncate(fileno(csv), kept)))) return csv;
+  rgc_diag_fail(t->diags, RGC_CODE_FILE_WRITE, path, "choose another --out", "cannot be written: %s", strerror(errno));
+  if (csv) fclose(csv);
+  return NULL;
+}
+
 static bool run(trainer *t, rgc_run_result *result) {
   int train_count = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN);
+  int64_t accumulate = t->network->train.accumulate;
   if (!prepare(t, true)) return false;
   t->order = RGC_NEW_ARRAY(t->arena, int, train_count);
-  t->epoch_steps = (train_count + t->options->batch - 1) / t->options->batch;
+  t->epoch_batches = (train_count + t->options->batch - 1) / t->options->batch;
+  t->epoch_steps = (t->epoch_batches + accumulate - 1) / accumulate;
   t->total = t->options->steps ? t->options->steps : t->options->epochs * t->epoch_steps;
-  char *csv_path = out_path(t, "log.csv");
-  FILE *csv = fopen(csv_path, "w");
-  if (!csv) return rgc_diag_fail(t->diags, RGC_CODE_FILE_WRITE, csv_path, "choose another --out", "cannot be written: %s", strerror(errno));
-  rgc_log_begin(&t->log, stdout, csv, t->total, t->options->batch);
+  FILE *csv = open_csv(t);
+  if (!csv) return false;
+  rgc_log_begin(&t->log, stdout, csv, t->total, t->options->batch * accumulate);
   bool good = loop(t, result);
   return fclose(csv) == 0 && good;
 }

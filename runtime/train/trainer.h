@@ -7,6 +7,7 @@
 
 typedef struct rgc_run_options {
   const char *out_dir; /* must exist: log.csv; best.bin and last.bin, plans that run; last.state */
+  bool resume;         /* go on from last.bin and last.state of out_dir, and with its log.csv */
   int64_t batch;       /* samples a step */
   int64_t steps;       /* 0: epochs */
   int64_t epochs;
@@ -21,8 +22,10 @@ typedef struct rgc_run_options {
 
 typedef struct rgc_run_result {
   double valid_loss, valid_acc; /* of the last validation */
+  double valid_top5; /* the label is among the five likeliest classes */
   double best_acc;
-  bool stopped;
+  bool stopped;      /* from outside */
+  bool early;        /* by patience: */
 } rgc_run_result;
 
 /* False after an error: shapes that do not fit, a loss that is not finite, files that cannot be written. */
@@ -31,6 +34,7 @@ bool rgc_train(rgc_network *network, rgc_plan *plan, const rgc_dataset *data, co
 typedef struct rgc_prediction {
   int label, predicted; /* classes, from 0 */
   double probability;   /* of the predicted class, by softmax */
+  int rank;             /* classes that are likelier than the label; equal ones count if they come before it */
 } rgc_prediction;
 
 /* Runs the validation split with options->weights; of the options only batch and weights count. `predictions` takes one entry a

@@ -1,0 +1,76 @@
+/* confusion.c: see confusion.h. */
+#include "runtime/train/confusion.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PRINTED_CLASSES = 20, PRINTED_PAIRS = 10, NAME_WIDTH = 14 };
+
+int64_t *rgc_confusion_counts(const rgc_prediction *predictions, int count, int classes, rgc_arena *arena) {
+  int64_t *counts = RGC_NEW_ARRAY(arena, int64_t, (size_t)classes * (size_t)classes);
+  for (int i = 0; i < count; i++) counts[(int64_t)predictions[i].label * classes + predictions[i].predicted]++;
+  return counts;
+}
+
+/* A field of CSV (RFC 4180): quoted where it must be. */
+static void write_field(FILE *file, const char *text) {
+  if (!text[strcspn(text, ",\"\r\n")]) {
+    fputs(text, file);
+    return;
+  }
+  fputc('"', file);
+  for (; *text; text++) fprintf(file, *text == '"' ? "\"\"" : "%c", *text);
+  fputc('"', file);
+}
+
+static bool write_csv(const char *path, const rgc_dataset *data, const int64_t *counts, int classes, rgc_diagnostics *diags) {
+  FILE *file = fopen(path, "w");
+  if (file) fputs("label", file);
+  for (int c = 0; file && c < classes; c++) {
+    fputc(',', file);
+    write_field(file, rgc_dataset_class_name(data, c));
+  }
+  for (int64_t row = 0; file && row < classes; row++) {
+    fputc('\n', file);
+    write_field(file, rgc_dataset_class_name(data, (int)row));
+    for (int c = 0; c < classes; c++) fprintf(file, ",%lld", (long long)counts[row * classes + c]);
+  }
+  if (file) fputc('\n', file);
+  bool bad = !file || ferror(file);
+  if (file && fclose(file)) bad = true;
+  return !bad || rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "choose another --confusion", "cannot be written: %s", strerror(errno));
+}
+
+static void print_matrix(const rgc_dataset *data, const int64_t *counts, int classes) {
+  printf("%-*s predicted (columns in the order of the rows)\n", NAME_WIDTH, "label");
+  for (int64_t row = 0; row < classes; row++) {
+    printf("%-*.*s", NAME_WIDTH, NAME_WIDTH, rgc_dataset_class_name(data, (int)row));
+    for (int c = 0; c < classes; c++) printf(" %5lld", (long long)counts[row * classes + c]);
+    printf("\n");
+  }
+}
+
+/* The pairs off the diagonal with the most samples, the first of equal ones first; `counts` loses them. */
+static void print_pairs(const rgc_dataset *data, int64_t *counts, int64_t classes) {
+  for (int k = 0; k < PRINTED_PAIRS; k++) {
+    int64_t most = -1;
+    for (int64_t e = 0; e < classes * classes; e++)
+      if (e / classes != e % classes && counts[e] && (most < 0 || counts[e] > counts[most])) most = e;
+    if (most < 0) return;
+    printf("%lld of %s taken for %s\n", (long long)counts[most], rgc_dataset_class_name(data, (int)(most / classes)),
+           rgc_dataset_class_name(data, (int)(most % classes)));
+    counts[most] = 0;
+  }
+}
+
+bool rgc_confusion_report(const char *path, const rgc_dataset *data, const rgc_prediction *predictions, int count, rgc_diagnostics *diags) {
+  rgc_arena *arena = rgc_arena_create();
+  int classes = rgc_dataset_class_count(data);
+  int64_t *counts = rgc_confusion_counts(predictions, count, classes, arena);
+  bool good = write_csv(path, data, counts, classes, diags);
+  if (good && classes <= PRINTED_CLASSES) print_matrix(data, counts, classes);
+  else if (good) print_pairs(data, counts, classes);
+  rgc_arena_destroy(arena);
+  return good;
+}
