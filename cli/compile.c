@@ -160,7 +160,7 @@ static bool compile_all(const command_line *line, rgc_network *network, const rg
   const char *path = option_text(line, "-o", "plan.bin");
   int count;
   const char *const *more = option_list(line, "--infer-batch", &count);
-  bool good = plan && (option_flag(line, "--infer-only") || network->class_set_count > 1 || add_program(line, network, plan, RGC_PROGRAM_TRAIN, batch, target));
+  bool good = plan && (option_flag(line, "--infer-only") || add_program(line, network, plan, RGC_PROGRAM_TRAIN, batch, target));
   for (int i = -1; good && i < count; i++) {
     int64_t size = i < 0 ? batch : strtoll(more[i], NULL, 10);
     if (size < 1) return rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, NULL, "--infer-batch %s is no batch", more[i]);

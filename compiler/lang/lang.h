@@ -18,6 +18,18 @@ typedef struct rgc_names {
   int count, capacity;
 } rgc_names;
 
+typedef struct rgc_loss_settings {
+  rgc_loss kind;
+  double smoothing; /* of the labels; 0 */
+  double weight;    /* in the sum of several outputs' losses; 1 */
+} rgc_loss_settings;
+
+/* The class of an output for each class of the data set. */
+typedef struct rgc_label_map {
+  int32_t *classes; /* [count] */
+  int count;
+} rgc_label_map;
+
 /* Parameters with numbers of their own; the first group that holds a parameter has it. */
 typedef struct rgc_param_group {
   rgc_names layers;    /* patterns, rgc_layer_holds */
@@ -30,8 +42,10 @@ typedef struct rgc_train_settings {
   int64_t epochs, iterations; /* epochs 1; iterations 0: by epochs */
   int64_t seed;               /* 0 */
   int64_t validate;           /* iterations between validations; 0: once an epoch */
-  rgc_loss loss;
-  double smoothing;           /* of the labels; 0 */
+  rgc_loss_settings losses[RGC_MAX_OUTPUTS]; /* by class set */
+  rgc_label_map labels[RGC_MAX_OUTPUTS];     /* by class set; none: the data set's labels as they are */
+  const char *distill_plan;   /* distill: a plan with weights; NULL: no distillation */
+  double distill_temperature, distill_weight; /* 4, 0.5 */
   rgc_optimizer optimizer;    /* adam */
   double lr;                  /* 1e-3 */
   double beta1, beta2, eps;   /* adam: 0.9, 0.999, 1e-8 */

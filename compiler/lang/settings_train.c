@@ -7,6 +7,7 @@
 static void set_defaults(rgc_train_settings *t) {
   *t = (rgc_train_settings){.batch = 32, .epochs = 1, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step_factor = 0.1,
                             .accumulate = 1};
+  for (int i = 0; i < RGC_MAX_OUTPUTS; i++) t->losses[i].weight = 1;
 }
 
 /* A setting read as a double; integers are converted by the caller. */
@@ -79,15 +80,75 @@ static void read_schedule(rgc_train_settings *t, const rgc_yaml *node, rgc_diagn
   read_steps(t, rgc_yaml_get(map, "at"), diags);
 }
 
-/* Losses of several outputs ({species: {cross_entropy: ...}}) are left to the builder to refuse. */
-static void read_loss(const rgc_network *n, rgc_train_settings *t, const rgc_yaml *node, rgc_diagnostics *diags) {
+static void read_one_loss(const rgc_yaml *node, rgc_loss_settings *loss, rgc_diagnostics *diags) {
   static const char *const words[] = {"cross_entropy", "bce"};
   const rgc_yaml *map;
-  if (n->class_set_count > 1) return;
   int choice = read_choice(node, words, 2, "loss", diags, &map);
   if (choice < 0) return;
-  t->loss = (rgc_loss)choice;
-  read(map, "smoothing", 0, 1, diags, &t->smoothing);
+  loss->kind = (rgc_loss)choice;
+  read(map, "smoothing", 0, 1, diags, &loss->smoothing);
+  read(map, "weight", 0, 1e6, diags, &loss->weight);
+}
+
+/* The class set of an output; -1 after an error. */
+static int find_output(const rgc_network *n, const rgc_yaml *name, const char *what, rgc_diagnostics *diags) {
+  const char *words[RGC_MAX_OUTPUTS];
+  for (int i = 0; i < n->class_set_count; i++) {
+    words[i] = n->classes[i].output;
+    if (strcmp(words[i], name->text) == 0) return i;
+  }
+  rgc_report_word(diags, name, RGC_CODE_BAD_VALUE, rgc_arena_printf(diags->arena, "%s: '%s' is no output of classes:", what, name->text),
+                  name->text, words, n->class_set_count);
+  return -1;
+}
+
+static void read_loss(const rgc_network *n, rgc_train_settings *t, const rgc_yaml *node, rgc_diagnostics *diags) {
+  if (n->class_set_count <= 1) {
+    read_one_loss(node, &t->losses[0], diags);
+    return;
+  }
+  if (node->kind != RGC_YAML_MAP) {
+    rgc_loss_settings all = t->losses[0];
+    read_one_loss(node, &all, diags);
+    for (int i = 0; i < n->class_set_count; i++) t->losses[i] = all;
+  }
+  for (int i = 0; node->kind == RGC_YAML_MAP && i < node->count; i++) {
+    int set = find_output(n, node->keys[i], "loss", diags);
+    if (set >= 0) read_one_loss(node->items[i], &t->losses[set], diags);
+  }
+}
+
+static void read_label_map(rgc_network *n, int set, const rgc_yaml *list, rgc_diagnostics *diags) {
+  rgc_label_map *map = &n->train.labels[set];
+  double class;
+  if (list->kind != RGC_YAML_LIST || !list->count) {
+    rgc_yaml_error(diags, list, RGC_CODE_WRONG_TYPE, "labels of an output are a list")->expected = "its class for each class of the data set";
+    return;
+  }
+  map->classes = RGC_NEW_ARRAY(n->arena, int32_t, list->count);
+  for (int i = 0; i < list->count; i++)
+    if (rgc_read_number(list->items[i], "a label", 0, (double)(n->classes[set].count - 1), true, diags, &class)) map->classes[i] = (int32_t)class;
+  map->count = list->count;
+}
+
+static void read_labels(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  for (int i = 0; node->kind == RGC_YAML_MAP && i < node->count; i++) {
+    int set = find_output(n, node->keys[i], "labels", diags);
+    if (set == 0)
+      rgc_yaml_error(diags, node->keys[i], RGC_CODE_BAD_VALUE, "labels: '%s' is the first output: its classes are the data set's", node->keys[i]->text);
+    if (set > 0) read_label_map(n, set, node->items[i], diags);
+  }
+}
+
+static void read_distill(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  rgc_train_settings *t = &n->train;
+  if (node->kind != RGC_YAML_MAP || !rgc_keys_check(node, "distill", NULL, diags)) return;
+  t->distill_plan = rgc_yaml_get(node, "plan")->text;
+  t->distill_temperature = 4;
+  t->distill_weight = 0.5;
+  read(node, "temperature", 1e-3, 1e3, diags, &t->distill_temperature);
+  read(node, "weight", 0, 1, diags, &t->distill_weight);
+  if (n->class_set_count > 1) rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "distill is for networks of one output");
 }
 
 static void read_bn(rgc_train_settings *t, const rgc_yaml *node, rgc_diagnostics *diags) {
@@ -154,6 +215,8 @@ void rgc_settings_read_train(rgc_network *n, const rgc_yaml *train, rgc_diagnost
   if ((node = rgc_yaml_get(train, "schedule"))) read_schedule(t, node, diags);
   if ((node = rgc_yaml_get(train, "loss"))) read_loss(n, t, node, diags);
   if ((node = rgc_yaml_get(train, "bn"))) read_bn(t, node, diags);
+  if ((node = rgc_yaml_get(train, "labels"))) read_labels(n, node, diags);
+  if ((node = rgc_yaml_get(train, "distill"))) read_distill(n, node, diags);
   if ((node = rgc_yaml_get(train, "groups"))) read_groups(n, node, diags);
   if ((node = rgc_yaml_get(train, "no_decay"))) read_no_decay(t, node, diags);
   if ((node = rgc_yaml_get(train, "clip"))) read_clip(t, node, diags);

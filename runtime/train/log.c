@@ -20,6 +20,11 @@ void rgc_log_validated(rgc_log *log, int64_t iteration, double train_loss, doubl
   fflush(log->csv);
 }
 
+void rgc_log_output(rgc_log *log, const char *output, double valid_loss, double valid_acc) {
+  fprintf(log->out, "     %s | Valid Loss %.4f | Valid Acc %.4f\n", output, valid_loss, valid_acc);
+  fflush(log->out);
+}
+
 void rgc_log_step(rgc_log *log, int64_t iteration, double loss) {
   double now = rgc_now_seconds();
   if (!log->live || now - log->drawn_s < 0.2) return;

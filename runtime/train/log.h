@@ -21,6 +21,8 @@ typedef struct rgc_log {
 void rgc_log_begin(rgc_log *log, FILE *out, FILE *csv, int64_t total, int64_t batch);
 void rgc_log_validated(rgc_log *log, int64_t iteration, double train_loss, double train_acc, double valid_loss,
                        double valid_acc);
+/* Behind it: one output of several. */
+void rgc_log_output(rgc_log *log, const char *output, double valid_loss, double valid_acc);
 /* After each step; draws at most five times a second, and nothing where `out` is no terminal. */
 void rgc_log_step(rgc_log *log, int64_t iteration, double loss);
 #endif

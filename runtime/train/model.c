@@ -15,6 +15,28 @@ static int find_logits(const rgc_graph *graph) {
   return named;
 }
 
+static int find_of(const rgc_graph *graph, const char *word, const char *output) {
+  rgc_arena *scratch = rgc_arena_create();
+  int value = rgc_graph_find(graph, rgc_arena_printf(scratch, "%s.%s", word, output));
+  rgc_arena_destroy(scratch);
+  return value;
+}
+
+static void find_outputs(const rgc_network *n, rgc_model_program *p) {
+  const rgc_graph *graph = p->program->graph;
+  p->outputs[0] = (struct rgc_model_output){p->logits, p->label, p->loss, p->correct};
+  for (int i = 0; n->class_set_count > 1 && i < n->class_set_count; i++) {
+    const char *name = n->classes[i].output;
+    p->outputs[i] = (struct rgc_model_output){rgc_graph_find(graph, name), find_of(graph, "label", name), find_of(graph, "loss", name),
+                                              find_of(graph, "correct", name)};
+  }
+  if (n->class_set_count > 1) {
+    p->logits = p->outputs[0].logits;
+    p->label = p->outputs[0].label;
+    p->correct = p->outputs[0].correct;
+  }
+}
+
 static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_model_program *program, rgc_diagnostics *diags) {
   rgc_compile_options o = {.kind = kind, .batch = m->batch, .target = &m->target->facts, .keep = keep};
   const rgc_program *found = rgc_plan_need_program(m->plan, m->network, &o, diags);
@@ -25,7 +47,9 @@ static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_mode
   rgc_cpu_program *run = program->run;
   *program = (rgc_model_program){.program = own, .run = run, .input = rgc_graph_find(graph, "input"), .label = rgc_graph_find(graph, "label"),
                                  .loss = rgc_graph_find(graph, "loss"), .correct = rgc_graph_find(graph, "correct"),
-                                 .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1};
+                                 .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1,
+                                 .teacher = rgc_graph_find(graph, "teacher")};
+  find_outputs(m->network, program);
   return true;
 }
 
@@ -160,11 +184,17 @@ void rgc_model_fold(const rgc_model *m) {
   rgc_cpu_program_run(m->fold.run, &step);
 }
 
-void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid) {
+/* The data set's labels as an output has them. */
+static void give_labels(int32_t *dst, const int32_t *labels, int64_t count, const rgc_label_map *map) {
+  for (int64_t i = 0; i < count; i++) dst[i] = map->count ? map->classes[labels[i]] : labels[i];
+}
+
+void rgc_model_give_batch(const rgc_model *m, const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid) {
   const rgc_value *input = &program->program->graph->values[program->input];
   int64_t image = rgc_shape_elems(input->shape) / input->shape[RGC_N];
   memcpy(program->data[program->input], images, sizeof(float) * (size_t)(image * valid));
-  if (program->label >= 0) memcpy(program->data[program->label], labels, sizeof(int32_t) * (size_t)valid);
+  for (int i = 0; i < m->network->class_set_count; i++)
+    if (program->outputs[i].label >= 0) give_labels(program->data[program->outputs[i].label], labels, valid, &m->network->train.labels[i]);
 }
 
 float *rgc_model_f32(const rgc_model_program *program, int value) { return program->data[value]; }

@@ -12,6 +12,10 @@ typedef struct rgc_model_program {
   rgc_cpu_program *run;
   void **data;                                /* [value_count]: where each value is */
   int input, label, loss, correct, logits, kept; /* value ids; -1: the program has none */
+  int teacher;                                   /* input: the teacher's logits */
+  struct rgc_model_output {
+    int logits, label, loss, correct; /* value ids; -1: the program has none */
+  } outputs[RGC_MAX_OUTPUTS];         /* by class set; of a network of one output, the same as above */
 } rgc_model_program;
 
 typedef struct rgc_model {
@@ -46,8 +50,9 @@ bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 
 /* What inference needs of the weights, after they have changed; then rgc_cpu_program_run(model->infer.run). */
 void rgc_model_fold(const rgc_model *model);
-/* Copies a batch to the program's input, and to its labels where it reads them. images: [valid,H,W,C]. */
-void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);
+/* Copies a batch to the program's input, and to its labels where it reads them, by train: labels. images: [valid,H,W,C]; labels: classes
+ * of the data set. */
+void rgc_model_give_batch(const rgc_model *model, const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);
 /* Data of a value. */
 float *rgc_model_f32(const rgc_model_program *program, int value);
 /* The plan with the weights as they are now, as a file that runs. */

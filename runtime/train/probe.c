@@ -71,7 +71,7 @@ bool rgc_dump_value(const rgc_model *model, const rgc_dataset *data, uint64_t se
   const rgc_batch *batch = loader ? rgc_loader_next(loader) : NULL;
   bool good = batch != NULL;
   if (batch) {
-    rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
+    rgc_model_give_batch(model, program, batch->images, batch->labels, batch->valid);
     rgc_cpu_step step = one_step(model, seed, batch->valid);
     rgc_cpu_program_run(program->run, &step);
     good = write_value(program, path, diags);

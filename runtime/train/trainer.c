@@ -14,6 +14,7 @@
 #include "runtime/train/model.h"
 #include "runtime/train/probe.h"
 #include "runtime/train/schedule.h"
+#include "runtime/train/teacher.h"
 
 enum { SHUFFLE_STREAM = 1 << 21, LOADER_WORKERS = 2 };
 
@@ -31,6 +32,7 @@ typedef struct trainer {
   int64_t epoch_batches, epoch_steps, total;
   int64_t first;         /* steps done before, by an earlier run */
   rgc_progress progress;
+  rgc_teacher *teacher; /* NULL: none */
   rgc_log log;
 } trainer;
 
@@ -44,10 +46,24 @@ static bool open_loaders(trainer *t) {
   return t->loader && t->valid_loader;
 }
 
+static bool check_output_classes(trainer *t, int set) {
+  const rgc_class_set *classes = &t->network->classes[set];
+  const rgc_label_map *map = &t->network->train.labels[set];
+  const char *of = *classes->output ? rgc_arena_printf(t->arena, " of output %s", classes->output) : "";
+  int64_t found = rgc_dataset_class_count(t->data);
+  if (map->count && map->count != found)
+    return rgc_diag_fail(t->diags, RGC_CODE_DATA_CLASSES, t->network->file, "labels: takes one class for each of the data set's",
+                         "labels%s are %d, and the data set has %lld classes", of, map->count, (long long)found);
+  return map->count || classes->count == found ||
+         rgc_diag_fail(t->diags, RGC_CODE_DATA_CLASSES, t->network->file,
+                       *of ? "set classes: to the data set's count, or give train: labels:" : "set classes: to the data set's count",
+                       "the network has %lld classes%s, the data set %lld", (long long)classes->count, of, (long long)found);
+}
+
 static bool check_classes(trainer *t) {
-  int64_t wanted = t->network->classes[0].count, found = rgc_dataset_class_count(t->data);
-  return wanted == found || rgc_diag_fail(t->diags, RGC_CODE_DATA_CLASSES, t->network->file, "set classes: to the data set's count",
-                                          "the network has %lld classes, the data set %lld", (long long)wanted, (long long)found);
+  bool good = true;
+  for (int i = 0; i < t->network->class_set_count; i++) good = check_output_classes(t, i) && good;
+  return good;
 }
 
 /* Fisher-Yates by counter: the same for any (seed, epoch). */
@@ -120,14 +136,15 @@ static bool train_batch(trainer *t, int64_t step, int64_t part, int64_t parts, s
   numbers.scalars[RGC_SCALAR_LAST] = part + 1 == parts;
   numbers.scalars[RGC_SCALAR_SHARE] = 1 / (float)parts;
   int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
-  rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
+  rgc_model_give_batch(&t->model, program, batch->images, batch->labels, batch->valid);
+  if (t->teacher) rgc_teacher_logits(t->teacher, batch->images, batch->valid, rgc_model_f32(program, program->teacher));
   rgc_cpu_program_run_ops(program->run, &numbers, 0, forward_ops);
   double loss = (double)*rgc_model_f32(program, program->loss);
   sums->loss += loss;
-  sums->correct += (double)*rgc_model_f32(program, program->correct);
   sums->valid += batch->valid;
   if (!isfinite(loss)) name_first_not_finite(t, program, &numbers, forward_ops);
   else rgc_cpu_program_run_ops(program->run, &numbers, forward_ops, op_count - forward_ops);
+  sums->correct += (double)*rgc_model_f32(program, program->correct);
   return check_finite(t, "training", loss, step);
 }
 
@@ -164,32 +181,44 @@ static void validate_batch(trainer *t, const rgc_batch *batch, int begin, rgc_ru
   const rgc_model_program *program = &t->model.infer;
   int64_t classes = t->network->classes[0].count;
   rgc_cpu_step numbers = step_numbers(t, 0, batch->valid);
-  rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
+  rgc_model_give_batch(&t->model, program, batch->images, batch->labels, batch->valid);
   rgc_cpu_program_run(program->run, &numbers);
   const float *logits = rgc_model_f32(program, program->logits);
   for (int64_t e = 0; e < batch->valid * classes && !t->diags->error_count; e++) {
     if (isfinite(logits[e])) continue;
-    rgc_model_give_batch(program, batch->images, batch->labels, batch->valid); /* other values lay over it */
+    rgc_model_give_batch(&t->model, program, batch->images, batch->labels, batch->valid); /* other values lay over it */
     name_first_not_finite(t, program, &numbers, program->program->graph->op_count);
   }
-  for (int i = 0; i < batch->valid; i++) {
-    rgc_prediction p;
-    result->valid_loss += sample_loss(logits + i * classes, classes, batch->labels[i], &p);
-    result->valid_acc += p.predicted == p.label;
-    result->valid_top5 += p.rank < 5;
-    if (predictions) predictions[begin + i] = p;
+  for (int k = 0; k < t->network->class_set_count; k++) {
+    const rgc_label_map *map = &t->network->train.labels[k];
+    classes = t->network->classes[k].count;
+    logits = rgc_model_f32(program, program->outputs[k].logits);
+    for (int i = 0; i < batch->valid; i++) {
+      rgc_prediction p;
+      int label = map->count ? map->classes[batch->labels[i]] : batch->labels[i];
+      result->output_loss[k] += sample_loss(logits + i * classes, classes, label, &p);
+      result->output_acc[k] += p.predicted == p.label;
+      if (k) continue;
+      result->valid_top5 += p.rank < 5;
+      if (predictions) predictions[begin + i] = p;
+    }
   }
 }
 
 static void validate(trainer *t, rgc_run_result *result, rgc_prediction *predictions) {
   int count = rgc_dataset_count(t->data, RGC_SPLIT_VALIDATION), begin = 0;
-  result->valid_loss = result->valid_acc = result->valid_top5 = 0;
+  *result = (rgc_run_result){.best_acc = result->best_acc};
   rgc_model_fold(&t->model);
   rgc_loader_start(t->valid_loader, t->valid_order, count);
   for (const rgc_batch *batch; (batch = rgc_loader_next(t->valid_loader)); begin += (int)batch->valid)
     validate_batch(t, batch, begin, result, predictions);
-  result->valid_loss = isnan(result->valid_loss) ? NAN : result->valid_loss / fmax(count, 1); /* without a sign, to be printed alike everywhere */
-  result->valid_acc /= fmax(count, 1);
+  for (int k = 0; k < t->network->class_set_count; k++) {
+    result->output_loss[k] /= fmax(count, 1);
+    result->output_acc[k] /= fmax(count, 1);
+    result->valid_loss += (t->network->class_set_count > 1 ? t->network->train.losses[k].weight : 1) * result->output_loss[k];
+  }
+  if (isnan(result->valid_loss)) result->valid_loss = NAN; /* without a sign, to be printed alike everywhere */
+  result->valid_acc = result->output_acc[0];
   result->valid_top5 /= fmax(count, 1);
 }
 
@@ -214,6 +243,8 @@ static bool validate_step(trainer *t, int64_t step, double loss, double acc, rgc
   rgc_model_swap_averages(&t->model);
   validate(t, result, NULL);
   rgc_log_validated(&t->log, step, loss, acc, result->valid_loss, result->valid_acc);
+  for (int k = 0; t->network->class_set_count > 1 && k < t->network->class_set_count; k++)
+    rgc_log_output(&t->log, t->network->classes[k].output, result->output_loss[k], result->output_acc[k]);
   bool good = check_finite(t, "validation", result->valid_loss, step);
   bool better = t->progress.step == 0 || result->valid_acc > t->progress.best_acc;
   if (good && result->valid_acc >= t->progress.best_acc) good = rgc_model_save(&t->model, out_path(t, "best.bin"), t->diags);
@@ -249,6 +280,10 @@ static bool prepare(trainer *t, bool train) {
   if (train && t->options->resume) weights = out_path(t, "last.bin"), state = out_path(t, "last.state");
   if (weights && !rgc_model_load(&t->model, weights, t->diags)) return false;
   if (!train) return true;
+  if (t->network->train.distill_plan) {
+    t->teacher = rgc_teacher_open(t->network, t->options->batch, t->options->threads, t->options->target, t->arena, t->diags);
+    if (!t->teacher) return false;
+  }
   rgc_model_start_averages(&t->model);
   if (state && !rgc_model_load_state(&t->model, state, &t->progress, t->diags)) return false;
   t->first = t->progress.step;
@@ -259,6 +294,7 @@ static void close_trainer(trainer *t) {
   rgc_loader_destroy(t->loader);
   rgc_loader_destroy(t->valid_loader);
   if (t->model.arena) rgc_model_destroy(&t->model);
+  rgc_teacher_close(t->teacher);
   rgc_arena_destroy(t->arena);
 }
 

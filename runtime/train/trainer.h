@@ -23,6 +23,7 @@ typedef struct rgc_run_options {
 typedef struct rgc_run_result {
   double valid_loss, valid_acc; /* of the last validation */
   double valid_top5; /* the label is among the five likeliest classes */
+  double output_loss[RGC_MAX_OUTPUTS], output_acc[RGC_MAX_OUTPUTS]; /* by class set; valid_loss is their sum by weights, valid_acc the first */
   double best_acc;
   bool stopped;      /* from outside */
   bool early;        /* by patience: */

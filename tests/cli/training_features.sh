@@ -42,3 +42,31 @@ grep -q '^stopped early: 2 validations were not better than the best$' "$out/ear
 right=$(awk -F, 'NR > 1 {right += $NR; for (k = 2; k <= NF; k++) all += $k} END {printf "%.4f", right / all}' "$out/confusion.csv")
 grep -q ", accuracy $right, top-5" "$out/evaluated"
 grep -q '^label .* predicted' "$out/evaluated"
+# Two outputs: their losses are summed by weights, and each is told. The second one's labels follow from the data set's.
+cat >"$out/two.yaml" <<YAML
+base: $PWD/graphs/quickdraw_small.yaml
+classes: {drawing: 10, food: 2}
+head: [avgpool: {over: global, as: f}, linear: {from: f, out: classes.drawing, name: fc, output: drawing},
+  linear: {from: f, out: classes.food, name: fc_food, output: food}]
+train: {loss: {drawing: cross_entropy, food: {bce: {weight: 2}}}, labels: {food: [1, 0, 1, 0, 0, 1, 0, 0, 0, 0]}}
+YAML
+"$RGC" compile "$out/two.yaml" -o "$out/two.bin" >/dev/null
+for threads in 1 2; do
+  "$RGC" run "$out/two.bin" --train $data --steps 150 --validate 149 --threads $threads --out "$out/two$threads" >"$out/two$threads.txt"
+done
+cmp "$out/two1/last.bin" "$out/two2/last.bin"
+awk '/^     drawing \|/ {d = $5} /^     food \|/ {f = $5; acc = $NF} /^Iter/ {all = $(NF - 4)}
+  END {e = all - d - 2 * f; if (e * e > 1e-7 || acc < 0.72) {print "of drawing " d ", food " f ": " all ", accuracy " acc; exit 1}}' "$out/two1.txt"
+sed 's/0, 0, 0, 0]/0, 0]/' "$out/two.yaml" >"$out/few.yaml"
+expect 1 "$out/few.yaml: error[data-classes]: labels of output food are 8, and the data set has 10 classes
+  help: labels: takes one class for each of the data set's" "$RGC" run "$out/few.yaml" --train $data --steps 1 --out "$out/few"
+# Distillation: the loss of a network that is its own teacher, by the teacher alone, is 0, and the teacher makes another run.
+"$RGC" run graphs/quickdraw_small.yaml --train $data --steps 20 --out "$out/teacher" >/dev/null
+distill="{plan: $out/teacher/last.bin, temperature: 2, weight: 1}"
+"$RGC" run graphs/quickdraw_small.yaml --set "train.distill=$distill" --set train.bn=running --weights "$out/teacher/last.bin" --train $data \
+  --steps 1 --out "$out/self" >/dev/null
+awk -F, '$2 * $2 > 1e-8 {exit 1}' "$out/self/log.csv"
+"$RGC" run graphs/quickdraw_small.yaml --set "train.distill=$distill" --train $data --steps 2 --out "$out/pupil" >/dev/null
+if "$RGC" run graphs/quickdraw_small.yaml --set input.mean=[0.5] --set "train.distill={plan: $out/1/last.bin}" --train $data --steps 2 \
+  --out "$out/pupil" >"$out/other" 2>&1; then exit 1; fi
+grep -q "last.bin: error\[shape\]: the teacher's input is not the network's" "$out/other"
