@@ -44,6 +44,8 @@ bool rgc_reference_model_create(rgc_reference_model *m, rgc_network *network, in
   if (!m->eval_graph) return false;
   m->input = rgc_graph_find(m->train_graph, "input");
   m->label = rgc_graph_find(m->train_graph, "label");
+  if (network->class_set_count > 1) /* the first output's */
+    m->label = rgc_graph_find(m->train_graph, rgc_arena_printf(network->arena, "label.%s", network->classes[0].output));
   m->loss = rgc_graph_find(m->train_graph, "loss");
   m->correct = rgc_graph_find(m->train_graph, "correct");
   m->eval_input = rgc_graph_find(m->eval_graph, "input");
