@@ -210,14 +210,28 @@ bool rgc_model_save(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   return good;
 }
 
-bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
+static bool is_fresh(const rgc_network *network, const char *name) {
+  for (int i = 0; i < network->fresh.count; i++)
+    if (rgc_layer_holds(network->fresh.items[i], name)) return true;
+  return false;
+}
+
+/* Of a checkpoint of this network all weights, of another file those of layers that are not to be drawn anew. */
+static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
-  int count;
+  int count, kept = 0;
   rgc_weight *weights = list_weights(m, scratch, &count);
-  bool good = rgc_weights_load(weights, count, path, diags);
+  rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
+  all |= file && rgc_metadata_find(file, "rgc_plan") != NULL;
+  for (int i = 0; i < count; i++)
+    if (all || !is_fresh(m->network, weights[i].value->name)) weights[kept++] = weights[i];
+  bool good = file && rgc_weights_take(weights, kept, file, path, diags);
   rgc_arena_destroy(scratch);
   return good;
 }
+
+bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, false, diags); }
+bool rgc_model_restore(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, true, diags); }
 
 bool rgc_model_save_state(const rgc_model *m, const char *path, const rgc_progress *progress, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();

@@ -57,8 +57,11 @@ void rgc_model_give_batch(const rgc_model *model, const rgc_model_program *progr
 float *rgc_model_f32(const rgc_model_program *program, int value);
 /* The plan with the weights as they are now, as a file that runs. */
 bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);
-/* Parameters and buffers from a plan with weights or any safetensors file of their names (weights.h). */
+/* Parameters and buffers from a plan with weights or any safetensors file of their names (weights.h); from a file that is no plan, not those
+ * of layers that weights: fresh: draws anew. */
 bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics *diags);
+/* The same from a checkpoint of this very network: layers that weights: fresh: draws anew as well. */
+bool rgc_model_restore(rgc_model *model, const char *path, rgc_diagnostics *diags);
 /* How far a training run is; kept with the optimizer state. */
 typedef struct rgc_progress {
   int64_t step;    /* steps done */

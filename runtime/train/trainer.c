@@ -277,8 +277,10 @@ static bool prepare(trainer *t, bool train) {
   if (!check_classes(t) || !open_loaders(t) || !rgc_model_create(&t->model, t->network, t->plan, &o, t->diags)) return false;
   if (t->model.compiled) printf("compiled %d kernels in %.1f s\n", t->model.compiled, t->model.compile_seconds);
   const char *weights = t->options->weights, *state = t->options->state;
-  if (train && t->options->resume) weights = out_path(t, "last.bin"), state = out_path(t, "last.state");
-  if (weights && !rgc_model_load(&t->model, weights, t->diags)) return false;
+  bool resume = train && t->options->resume;
+  if (resume) state = out_path(t, "last.state");
+  if (resume && !rgc_model_restore(&t->model, out_path(t, "last.bin"), t->diags)) return false;
+  if (!resume && weights && !rgc_model_load(&t->model, weights, t->diags)) return false;
   if (!train) return true;
   if (t->network->train.distill_plan) {
     t->teacher = rgc_teacher_open(t->network, t->options->batch, t->options->threads, t->options->target, t->arena, t->diags);
