@@ -1,12 +1,9 @@
 /* bench.c: rgc bench: images a second, and what each kernel takes. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/network.h"
-#include "compiler/graph/graph_text.h"
-#include "runtime/train/bench.h"
 
 const command_option bench_options[] = {
     NETWORK_OPTION_SET,
@@ -19,55 +16,54 @@ const command_option bench_options[] = {
     {0}};
 
 static int slower_first(const void *a, const void *b) {
-  double x = ((const rgc_bench_op *)a)->seconds, y = ((const rgc_bench_op *)b)->seconds;
+  double x = ((const rgc_bench_kernel *)a)->seconds, y = ((const rgc_bench_kernel *)b)->seconds;
   return (x < y) - (x > y);
 }
 
-static const char *kind_of(const rgc_kernel *kernel) {
-  if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_WEIGHTS) return "weights";
-  return kernel->kind == RGC_CONTRACT && kernel->geometry.transposed ? "data" : rgc_kernel_words[kernel->kind];
-}
-
-static void print_ops(rgc_bench_result *result, double peak) {
+static void print_kernels(rgc_bench_result *result, double peak) {
   double total = 0;
-  for (int i = 0; i < result->op_count; i++) total += result->ops[i].seconds;
-  qsort(result->ops, (size_t)result->op_count, sizeof *result->ops, slower_first);
+  for (int i = 0; i < result->each_count; i++) total += result->each[i].seconds;
+  qsort(result->each, (size_t)result->each_count, sizeof *result->each, slower_first);
   printf("\n%-30s %-9s %9s %6s %9s %7s %6s\n", "kernel", "kind", "ms", "share", "GFLOP/s", "GB/s", "% peak");
-  for (int i = 0; i < result->op_count; i++) {
-    const rgc_bench_op *o = &result->ops[i];
-    double rate = o->flops / o->seconds * 1e-9;
-    printf("%-30s %-9s %9.3f %5.1f%% %9.1f %7.1f %6.1f\n", o->op->layer && *o->op->layer ? o->op->layer : "-", kind_of(o->op->kernel),
-           1e3 * o->seconds, 100 * o->seconds / total, rate, o->bytes / o->seconds * 1e-9, peak > 0 ? 100 * rate / peak : 0);
+  for (int i = 0; i < result->each_count; i++) {
+    const rgc_bench_kernel *k = &result->each[i];
+    double rate = k->flops / k->seconds * 1e-9;
+    printf("%-30s %-9s %9.3f %5.1f%% %9.1f %7.1f %6.1f\n", *k->layer ? k->layer : "-", k->kind, 1e3 * k->seconds, 100 * k->seconds / total, rate,
+           k->bytes / k->seconds * 1e-9, peak > 0 ? 100 * rate / peak : 0);
   }
 }
 
-static void bench_program(const command_line *line, const rgc_model *model, const rgc_model_program *program, const char *word, double peak) {
+static bool bench_program(const command_line *line, rgc_model *model, int64_t batch, bool train, double peak) {
   rgc_bench_result result;
   bool kernels = option_flag(line, "--kernels");
-  rgc_bench(model, program, (int)option_int(line, "--repeats", 5), kernels, line->arena, &result);
+  if (!rgc_model_bench(model, train, (int)option_int(line, "--repeats", 5), kernels, &result, line->diags)) return false;
   double flops = 0;
-  for (int i = 0; i < result.op_count; i++) flops += result.ops[i].flops;
-  printf("%s: batch %lld, %.2f ms a step, %.2f images/s, %d kernels", word, (long long)model->batch, 1e3 * result.seconds,
-         (double)model->batch / result.seconds, program->program->graph->op_count);
+  for (int i = 0; i < result.each_count; i++) flops += result.each[i].flops;
+  printf("%s: batch %lld, %.2f ms a step, %.2f images/s, %d kernels", train ? "train" : "infer", (long long)batch, 1e3 * result.seconds,
+         (double)batch / result.seconds, result.kernels);
   if (kernels) printf(", %.1f GFLOP/s (%.1f %% of %.1f)", flops / result.seconds * 1e-9, 100e-9 * flops / result.seconds / peak, peak);
   printf("\n");
-  if (kernels) print_ops(&result, peak);
+  if (kernels) print_kernels(&result, peak);
+  rgc_free(result.each);
+  return true;
+}
+
+static bool bench_model(const command_line *line, rgc_model *model) {
+  rgc_model_facts facts;
+  rgc_model_tell(model, &facts);
+  double peak = option_flag(line, "--kernels") ? rgc_model_peak(model, line->diags) : 0;
+  if (facts.compiled) printf("compiled %d kernels in %.1f s\n", facts.compiled, facts.compile_seconds);
+  if (option_flag(line, "--train") && !bench_program(line, model, facts.batch, true, peak)) return false;
+  return bench_program(line, model, facts.batch, false, peak);
 }
 
 int run_bench(const command_line *line) {
-  rgc_network *network;
-  rgc_plan *plan = command_plan(line, &network);
-  rgc_model model = {0};
-  bool train = option_flag(line, "--train");
-  if (!plan) return RGC_EXIT_INPUT;
-  rgc_model_options o = {.batch = option_int(line, "--batch", network->train.batch), .threads = (int)option_int(line, "--threads", 0),
-                         .train = train, .target = option_text(line, "--target", NULL)};
-  bool good = rgc_model_create(&model, network, plan, &o, line->diags);
-  double peak = good && option_flag(line, "--kernels") ? rgc_bench_peak(model.target, rgc_cpu_program_threads(model.infer.run), line->diags) : 0;
-  if (good && model.compiled) printf("compiled %d kernels in %.1f s\n", model.compiled, model.compile_seconds);
-  if (good) rgc_model_fold(&model);
-  if (good && train) bench_program(line, &model, &model.train, "train", peak);
-  if (good) bench_program(line, &model, &model.infer, "infer", peak);
-  if (model.arena) rgc_model_destroy(&model);
+  rgc_plan *plan = command_plan(line);
+  rgc_model_options o = {.batch = option_int(line, "--batch", 0), .threads = (int)option_int(line, "--threads", 0),
+                         .train = option_flag(line, "--train"), .target = option_text(line, "--target", NULL)};
+  rgc_model *model = plan ? rgc_model_open(plan, &o, line->diags) : NULL;
+  bool good = model && bench_model(line, model);
+  rgc_model_close(model);
+  rgc_plan_close(plan);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }

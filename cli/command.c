@@ -1,6 +1,7 @@
 /* command.c: parsing and help from the rows; see command.h. */
 #include "cli/command.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,9 @@ static int find(const command_option *options, const char *name, size_t length) 
 
 static int must_find(const command_line *line, const char *name) {
   int i = find(line->options, name, strlen(name));
-  if (i < 0) rgc_internal_error("cli", "no option %s in the table", name);
-  return i;
+  if (i >= 0) return i;
+  fprintf(stderr, "rgc: no option %s in the table\n", name);
+  abort();
 }
 
 const char *option_text(const command_line *line, const char *name, const char *otherwise) {
@@ -40,17 +42,34 @@ const char *const *option_list(const command_line *line, const char *name, int *
   return line->lists[i];
 }
 
-static bool usage_error(command_line *line, const command *row, const char *help, const char *what, const char *word) {
-  char *more = rgc_arena_printf(line->arena, "rgc %s --help", row->name);
-  return rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, help ? help : more, "%s%s", what, word);
+int command_usage(const command_line *line, const char *help, const char *format, ...) {
+  char message[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  rgc_diagnostics_fail(line->diags, "usage", NULL, help, "%s", message);
+  return RGC_EXIT_USAGE;
 }
 
-static bool unknown_option(command_line *line, const command *row, const char *name) {
+/* help NULL: where to read more. Returns false. */
+static bool usage_error(command_line *line, const command *row, const char *help, const char *what, const char *word) {
+  char more[64];
+  snprintf(more, sizeof more, "rgc %s --help", row->name);
+  command_usage(line, help ? help : more, "%s%s", what, word);
+  return false;
+}
+
+static bool unknown_option(command_line *line, const command *row, const char *word, int length) {
+  char name[128];
+  snprintf(name, sizeof name, "%.*s", length, word);
   const char *names[MAX_OPTIONS];
   int count = 0;
   for (; row->options && row->options[count].name; count++) names[count] = row->options[count].name;
-  const char *near = rgc_suggest(name, names, count);
-  return usage_error(line, row, near ? rgc_arena_printf(line->arena, "did you mean %s?", near) : NULL, "unknown option ", name);
+  const char *near = rgc_nearest_word(name, names, count);
+  char help[64];
+  if (near) snprintf(help, sizeof help, "did you mean %s?", near);
+  return usage_error(line, row, near ? help : NULL, "unknown option ", name);
 }
 
 static bool is_number(const char *text, option_kind kind) {
@@ -64,7 +83,7 @@ static bool parse_option(const command *row, int argc, char **argv, int *at, com
   const char *word = argv[*at], *equals = strchr(word, '=');
   size_t length = equals ? (size_t)(equals - word) : strlen(word);
   int i = find(row->options, word, length);
-  if (i < 0) return unknown_option(line, row, rgc_arena_strndup(line->arena, word, length));
+  if (i < 0) return unknown_option(line, row, word, (int)length);
   option_kind kind = row->options[i].kind;
   if (kind == OPTION_FLAG) {
     if (equals) return usage_error(line, row, NULL, "takes no value: ", row->options[i].name);
@@ -94,13 +113,13 @@ bool command_parse(const command *row, int argc, char **argv, command_line *line
   return line->word_count >= row->min_words || usage_error(line, row, NULL, "usage: rgc ", row->usage);
 }
 
-void command_help(const command *row, rgc_text *out) {
-  rgc_text_printf(out, "usage: rgc %s\n\n%s\n", row->usage, row->about);
-  if (row->options && row->options[0].name) rgc_text_add(out, "\noptions:\n");
+void command_help(const command *row) {
+  printf("usage: rgc %s\n\n%s\n", row->usage, row->about);
+  if (row->options && row->options[0].name) puts("\noptions:");
   for (int i = 0; row->options && row->options[i].name; i++) {
     const command_option *o = &row->options[i];
     char left[64];
     snprintf(left, sizeof left, "%s%s%s", o->name, o->operand ? " " : "", o->operand ? o->operand : "");
-    rgc_text_printf(out, "  %-22s %s\n", left, o->about);
+    printf("  %-22s %s\n", left, o->about);
   }
 }

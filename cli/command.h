@@ -4,7 +4,7 @@
 #define RGC_CLI_COMMAND_H
 #include <stdbool.h>
 
-#include "compiler/base/diag.h"
+#include "runtime/rgc.h"
 
 /* Exit codes: X(identifier, number, meaning). */
 #define RGC_EXIT_CODES(X)                                                                                              \
@@ -32,7 +32,6 @@ enum { MAX_OPTIONS = 24, MAX_WORDS = 64 };
 
 /* A parsed command line. */
 typedef struct command_line {
-  rgc_arena *arena;
   rgc_diagnostics *diags;
   const char *words[MAX_WORDS]; /* what is no option */
   int word_count;
@@ -56,9 +55,12 @@ double option_real(const command_line *line, const char *name, double otherwise)
 /* Values of a list option; *count may become 0. */
 const char *const *option_list(const command_line *line, const char *name, int *count);
 
+/* Reports a USAGE error and gives its exit code; `help` may be NULL. */
+int command_usage(const command_line *line, const char *help, const char *format, ...) RGC_PRINTF(3, 4);
+
 /* Parses argv[2..] by the row's options; false with a USAGE error. */
 bool command_parse(const command *row, int argc, char **argv, command_line *line);
-void command_help(const command *row, rgc_text *out);
+void command_help(const command *row);
 
 extern const command rgc_commands[]; /* ends with a NULL name; main.c */
 #endif

@@ -40,29 +40,24 @@ static const command *find_command(const char *name) {
 }
 
 static int unknown_command(const char *name, rgc_diagnostics *diags) {
+  char help[64] = "rgc --help lists the commands";
   const char *names[sizeof rgc_commands / sizeof *rgc_commands];
   int count = 0;
   for (const command *c = rgc_commands; c->name; c++) names[count++] = c->name;
-  const char *near = rgc_suggest(name, names, count);
-  rgc_diag_fail(diags, RGC_CODE_USAGE, NULL,
-                near ? rgc_arena_printf(diags->arena, "did you mean 'rgc %s'?", near) : "rgc --help lists the commands",
-                "'%s' is no command of rgc", name);
+  const char *near = rgc_nearest_word(name, names, count);
+  if (near) snprintf(help, sizeof help, "did you mean 'rgc %s'?", near);
+  rgc_diagnostics_fail(diags, "usage", NULL, help, "'%s' is no command of rgc", name);
   return RGC_EXIT_USAGE;
 }
 
-static int run_command(const command *row, int argc, char **argv, rgc_arena *arena, rgc_diagnostics *diags) {
+static int run_command(const command *row, int argc, char **argv, rgc_diagnostics *diags) {
   for (int i = 2; i < argc; i++)
     if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-      rgc_text help = {0};
-      command_help(row, &help);
-      fputs(rgc_text_chars(&help), stdout);
-      rgc_text_free(&help);
+      command_help(row);
       return RGC_EXIT_OK;
     }
-  command_line *line = RGC_NEW(arena, command_line);
-  line->arena = arena;
-  line->diags = diags;
-  return command_parse(row, argc, argv, line) ? row->run(line) : RGC_EXIT_USAGE;
+  command_line line = {.diags = diags};
+  return command_parse(row, argc, argv, &line) ? row->run(&line) : RGC_EXIT_USAGE;
 }
 
 int main(int argc, char **argv) {
@@ -70,15 +65,10 @@ int main(int argc, char **argv) {
     print_help();
     return argc < 2 ? RGC_EXIT_USAGE : RGC_EXIT_OK;
   }
-  rgc_arena *arena = rgc_arena_create();
-  rgc_diagnostics diags;
-  rgc_diagnostics_init(&diags, arena);
+  rgc_diagnostics *diags = rgc_diagnostics_create();
   const command *row = find_command(argv[1]);
-  int code = row ? run_command(row, argc, argv, arena, &diags) : unknown_command(argv[1], &diags);
-  rgc_text text = {0};
-  rgc_diag_render(&diags, isatty(STDERR_FILENO) && !getenv("NO_COLOR"), &text);
-  fputs(rgc_text_chars(&text), stderr);
-  rgc_text_free(&text);
-  rgc_arena_destroy(arena);
+  int code = row ? run_command(row, argc, argv, diags) : unknown_command(argv[1], diags);
+  fputs(rgc_diagnostics_text(diags, isatty(STDERR_FILENO) && !getenv("NO_COLOR")), stderr);
+  rgc_diagnostics_destroy(diags);
   return code;
 }

@@ -1,12 +1,10 @@
-/* print_schema.c: the subcommand that prints the graph language's JSON Schema; see compiler/lang/schema.h. */
-#include <stdio.h>
-
+/* print_schema.c: the subcommand that prints the graph language's JSON Schema. */
 #include "cli/commands.h"
-#include "compiler/lang/schema.h"
+#include "cli/network.h"
 
 const command_option schema_options[] = {{0}};
 
 int run_schema(const command_line *line) {
-  fputs(rgc_schema_text(line->arena), stdout);
-  return RGC_EXIT_OK;
+  (void)line;
+  return command_print(rgc_graph_file_schema());
 }

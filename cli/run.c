@@ -1,24 +1,19 @@
 /* run.c: rgc run: a plan trains, validates, predicts; or one of its values is written to a file. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/commands.h"
 #include "cli/network.h"
-#include "runtime/data/contact_sheet.h"
-#include "runtime/train/confusion.h"
-#include "runtime/train/probe.h"
-#include "runtime/train/trainer.h"
+#include "cli/progress.h"
 
 const command_option run_options[] = {
     {"--train", OPTION_FLAG, NULL, "train on --data"},
     {"--eval", OPTION_FLAG, NULL, "validate on --data"},
-    {"--predict", OPTION_FLAG, NULL, "tell what the PNG files behind the plan show"},
+    {"--predict", OPTION_FLAG, NULL, "tell what the JPEG, PNG or WebP files behind the plan show"},
     {"--dump", OPTION_TEXT, "LAYER", "write a layer's output (LAYER.grad: its gradient) for the first batch of --data as .npy"},
-    {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. quickdraw:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28"},
+    {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. folder:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28 (the graph file's data:)"},
     {"--out", OPTION_TEXT, "DIR", "where log.csv, best.bin and last.bin go (run); of --dump: the file (LAYER.npy)"},
     {"--weights", OPTION_TEXT, "FILE", "a plan with weights, or safetensors under torchvision's names, to start from"},
     {"--state", OPTION_TEXT, "FILE", "optimizer state to go on from: last.state beside last.bin"},
@@ -45,124 +40,139 @@ static void on_interrupt(int number) {
   interrupted = 1;
 }
 
-static bool make_dir(const char *path, rgc_diagnostics *diags) {
-  if (!mkdir(path, 0777) || errno == EEXIST) return true;
-  return rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "choose another --out", "cannot be made: %s", strerror(errno));
-}
-
-static rgc_run_options read_options(const command_line *line, const rgc_network *network) {
-  const rgc_train_settings *s = &network->train;
-  rgc_run_options o = {.out_dir = option_text(line, "--out", "run"), .stop = &interrupted};
-  o.weights = option_text(line, "--weights", NULL);
-  o.state = option_text(line, "--state", NULL);
-  o.resume = option_flag(line, "--resume");
-  o.batch = option_int(line, "--batch", s->batch);
-  o.epochs = option_int(line, "--epochs", s->epochs);
-  o.steps = option_int(line, "--steps", option_text(line, "--epochs", NULL) ? 0 : s->iterations);
-  o.validate = option_int(line, "--validate", s->validate);
-  o.seed = (uint64_t)option_int(line, "--seed", s->seed);
-  o.threads = (int)option_int(line, "--threads", 0);
-  o.target = option_text(line, "--target", NULL);
-  return o;
-}
-
-/* A network, its plan, and what the command line says. */
+/* A plan and what runs on it. */
 typedef struct run {
   const command_line *line;
-  rgc_network *network;
   rgc_plan *plan;
-  rgc_dataset *data; /* NULL: not asked for */
-  rgc_run_options options;
+  rgc_network *network; /* the plan's */
+  rgc_dataset *data;    /* NULL: not asked for */
+  rgc_model *model;     /* NULL: not opened yet */
 } run;
 
+/* The model with the weights it is to have; told is whether kernels had to be compiled. */
+static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool tell) {
+  const command_line *line = r->line;
+  rgc_network_facts n;
+  rgc_network_tell(r->network, &n);
+  rgc_model_options o = {.batch = batch, .seed = (uint64_t)option_int(line, "--seed", n.seed), .threads = (int)option_int(line, "--threads", 0),
+                         .train = train, .keep = keep, .target = option_text(line, "--target", NULL)};
+  const char *weights = train && option_flag(line, "--resume") ? NULL : option_text(line, "--weights", NULL);
+  r->model = rgc_model_open(r->plan, &o, line->diags);
+  if (!r->model) return false;
+  rgc_model_facts facts;
+  rgc_model_tell(r->model, &facts);
+  if (tell && facts.compiled) printf("compiled %d kernels in %.1f s\n", facts.compiled, facts.compile_seconds);
+  return !weights || rgc_model_load(r->model, weights, line->diags);
+}
+
+static void read_options(const run *r, rgc_run_options *o) {
+  const command_line *line = r->line;
+  rgc_run_defaults(r->network, o);
+  o->out_dir = option_text(line, "--out", "run");
+  o->state = option_text(line, "--state", NULL);
+  o->resume = option_flag(line, "--resume");
+  o->epochs = option_int(line, "--epochs", o->epochs);
+  o->steps = option_int(line, "--steps", option_text(line, "--epochs", NULL) ? 0 : o->steps);
+  o->validate = option_int(line, "--validate", o->validate);
+  o->seed = (uint64_t)option_int(line, "--seed", (long)o->seed);
+  o->lr = option_real(line, "--lr", o->lr);
+  o->stop = &interrupted;
+}
+
 static int run_train(run *r) {
+  rgc_run_options options;
   rgc_run_result result;
+  progress p;
   signal(SIGINT, on_interrupt);
-  r->network->train.lr = option_real(r->line, "--lr", r->network->train.lr);
-  if (!make_dir(r->options.out_dir, r->line->diags) || !rgc_train(r->network, r->plan, r->data, &r->options, &result, r->line->diags))
+  read_options(r, &options);
+  options.progress = progress_show;
+  options.context = &p;
+  progress_begin(&p, stdout);
+  if (!rgc_make_directory(options.out_dir, "choose another --out", r->line->diags) || !rgc_dataset_fits(r->data, r->network, r->line->diags) ||
+      !open_model(r, option_int(r->line, "--batch", 0), true, NULL, true) ||
+      !rgc_model_train(r->model, r->data, &options, &result, r->line->diags))
     return RGC_EXIT_INPUT;
-  if (result.early) printf("stopped early: %lld validations were not better than the best\n", (long long)r->network->train.patience);
-  printf("validation accuracy %.4f, best %.4f; checkpoints in %s\n", result.valid_acc, result.best_acc, r->options.out_dir);
+  if (result.early) printf("stopped early: %lld validations were not better than the best\n", (long long)options.patience);
+  if (result.seconds > 0)
+    printf("waited %.1f s for data, %.1f %% of %.1f s of training steps\n", result.waited_seconds, 100 * result.waited_seconds / result.seconds,
+           result.seconds);
+  printf("validation accuracy %.4f, best %.4f; checkpoints in %s\n", result.valid_acc, result.best_acc, options.out_dir);
   return result.stopped ? RGC_EXIT_STOPPED : RGC_EXIT_OK;
 }
 
-enum { MAX_SHOWN = 100, SHOWN_COLUMNS = 10, RIGHT_RGB = 0x0a7d32, WRONG_RGB = 0xc8201c };
-
-/* Its title is the predicted class; a wrong one's note tells the true one. */
-static rgc_sheet_cell predicted_cell(const command_line *line, const rgc_dataset *data, int index, const rgc_prediction *p) {
-  rgc_sheet_cell cell = {.index = index, .title = rgc_dataset_class_name(data, p->predicted), .title_rgb = RIGHT_RGB};
-  if (p->predicted == p->label) return cell;
-  cell.title_rgb = WRONG_RGB;
-  cell.note = rgc_arena_printf(line->arena, "is %s", rgc_dataset_class_name(data, p->label));
-  return cell;
-}
+enum { MAX_SHOWN = 100 };
 
 /* Tells, and draws if asked to, `shown` samples spread over the validation split. */
-static bool show_predictions(const command_line *line, const rgc_dataset *data, const rgc_prediction *predictions, int shown) {
-  rgc_sheet_cell cells[MAX_SHOWN];
-  int count = rgc_dataset_count(data, RGC_SPLIT_VALIDATION);
-  const char *picture = option_text(line, "--picture", NULL);
+static bool show_predictions(const run *r, const rgc_prediction *predictions, int shown) {
+  int indices[MAX_SHOWN], count = rgc_dataset_count(r->data, RGC_SPLIT_VALIDATION);
+  const char *picture = option_text(r->line, "--picture", NULL);
   for (int i = 0; i < shown; i++) {
-    int index = (int)((int64_t)i * count / shown);
-    const rgc_prediction *p = &predictions[index];
-    cells[i] = predicted_cell(line, data, index, p);
-    printf("%-14s %5.1f %%  %s%s\n", rgc_dataset_class_name(data, p->predicted), 100 * p->probability,
-           p->predicted == p->label ? "right" : "wrong, it is ", p->predicted == p->label ? "" : rgc_dataset_class_name(data, p->label));
+    indices[i] = (int)((int64_t)i * count / shown);
+    const rgc_prediction *p = &predictions[indices[i]];
+    if (p->predicted < 0) continue; /* its file was skipped */
+    printf("%-14s %5.1f %%  %s%s\n", rgc_dataset_class_name(r->data, p->predicted), 100 * p->probability,
+           p->predicted == p->label ? "right" : "wrong, it is ", p->predicted == p->label ? "" : rgc_dataset_class_name(r->data, p->label));
   }
-  rgc_sheet sheet = {.split = RGC_SPLIT_VALIDATION, .cells = cells, .count = shown};
-  sheet.columns = shown < SHOWN_COLUMNS ? shown : SHOWN_COLUMNS;
-  return !picture || !shown || rgc_contact_sheet_write(picture, data, &sheet, line->diags);
+  return !picture || !shown || rgc_dataset_draw_predictions(r->data, picture, predictions, indices, shown, r->line->diags);
+}
+
+static bool show_confusion(const run *r, const rgc_prediction *predictions) {
+  const char *path = option_text(r->line, "--confusion", NULL);
+  if (!path) return true;
+  if (!rgc_dataset_write_confusion(r->data, path, predictions, r->line->diags)) return false;
+  char *text = rgc_dataset_confusion(r->data, predictions);
+  fputs(text, stdout);
+  rgc_free(text);
+  return true;
 }
 
 static int run_eval(run *r) {
   int count = rgc_dataset_count(r->data, RGC_SPLIT_VALIDATION), shown = (int)option_int(r->line, "--show", 0);
-  rgc_prediction *predictions = RGC_NEW_ARRAY(r->line->arena, rgc_prediction, count + 1);
   rgc_run_result result;
-  if (!rgc_evaluate(r->network, r->plan, r->data, &r->options, &result, predictions, r->line->diags)) return RGC_EXIT_INPUT;
-  printf("validation loss %.4f, accuracy %.4f, top-5 %.4f\n", result.valid_loss, result.valid_acc, result.valid_top5);
-  const char *confusion = option_text(r->line, "--confusion", NULL);
-  if (confusion && !rgc_confusion_report(confusion, r->data, predictions, count, r->line->diags)) return RGC_EXIT_INPUT;
-  if (shown > MAX_SHOWN) shown = MAX_SHOWN;
-  return show_predictions(r->line, r->data, predictions, shown < count ? shown : count) ? RGC_EXIT_OK : RGC_EXIT_INPUT;
+  if (!rgc_dataset_fits(r->data, r->network, r->line->diags) || !open_model(r, option_int(r->line, "--batch", 0), false, NULL, true))
+    return RGC_EXIT_INPUT;
+  rgc_prediction *predictions = calloc((size_t)count + 1, sizeof *predictions);
+  bool good = predictions && rgc_model_evaluate(r->model, r->data, &result, predictions, r->line->diags);
+  if (good) {
+    printf("validation loss %.4f, accuracy %.4f, top-5 %.4f\n", result.valid_loss, result.valid_acc, result.valid_top5);
+    good = show_confusion(r, predictions);
+    if (shown > MAX_SHOWN) shown = MAX_SHOWN;
+    good = good && show_predictions(r, predictions, shown < count ? shown : count);
+  }
+  free(predictions);
+  return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }
 
 enum { PREDICTIONS_TOLD = 3 };
 
 /* The likeliest classes, the first one's name first. */
-static void tell(const run *r, const char *path, double *probabilities) {
-  const rgc_class_set *classes = &r->network->classes[0];
+static void tell(const run *r, const char *path, double *probabilities, int64_t classes) {
   printf("%s:", path);
-  for (int k = 0; k < PREDICTIONS_TOLD && k < classes->count; k++) {
+  for (int k = 0; k < PREDICTIONS_TOLD && k < classes; k++) {
     int64_t best = 0;
-    for (int64_t c = 1; c < classes->count; c++)
+    for (int64_t c = 1; c < classes; c++)
       if (probabilities[c] > probabilities[best]) best = c;
-    if (classes->names) printf("%s %s %.1f %%", k ? "," : "", classes->names[best], 100 * probabilities[best]);
+    const char *name = rgc_network_class_name(r->network, best);
+    if (name) printf("%s %s %.1f %%", k ? "," : "", name, 100 * probabilities[best]);
     else printf("%s class %lld %.1f %%", k ? "," : "", (long long)best, 100 * probabilities[best]);
     probabilities[best] = -1;
   }
   printf("\n");
 }
 
-static bool open_model(run *r, rgc_model *model, int64_t batch, bool train, const char *keep) {
-  rgc_model_options o = {.batch = batch, .seed = r->options.seed, .threads = r->options.threads, .train = train, .keep = keep,
-                         .target = r->options.target};
-  bool good = rgc_model_create(model, r->network, r->plan, &o, r->line->diags);
-  if (good && r->options.weights) good = rgc_model_load(model, r->options.weights, r->line->diags);
-  if (good) rgc_model_fold(model);
-  return good;
-}
-
 static int run_predict(run *r) {
-  rgc_model model = {0};
-  double *probabilities = RGC_NEW_ARRAY(r->line->arena, double, r->network->classes[0].count);
-  bool good = open_model(r, &model, 1, false, NULL);
-  if (good && !r->plan->tensor_count && !r->options.weights)
-    good = rgc_diag_fail(r->line->diags, RGC_CODE_WEIGHTS, r->line->words[0], "train it, or give --weights", "has no weights yet");
-  for (int i = 1; good && i < r->line->word_count; i++) {
-    good = rgc_predict_file(&model, r->line->words[i], probabilities, r->line->diags);
-    if (good) tell(r, r->line->words[i], probabilities);
+  const command_line *line = r->line;
+  rgc_network_facts n;
+  rgc_network_tell(r->network, &n);
+  bool good = open_model(r, 1, false, NULL, false);
+  if (good && !rgc_plan_has_weights(r->plan) && !option_text(line, "--weights", NULL))
+    good = rgc_diagnostics_fail(line->diags, "weights", line->words[0], "train it, or give --weights", "has no weights yet");
+  double *probabilities = calloc((size_t)n.classes, sizeof *probabilities);
+  for (int i = 1; good && i < line->word_count; i++) {
+    good = probabilities && rgc_model_predict_file(r->model, line->words[i], probabilities, line->diags);
+    if (good) tell(r, line->words[i], probabilities, n.classes);
   }
-  if (model.arena) rgc_model_destroy(&model);
+  free(probabilities);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }
 
@@ -172,19 +182,19 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static int run_dump(run *r, const char *layer) {
-  rgc_model model = {0};
-  const char *file = option_text(r->line, "--out", rgc_arena_printf(r->line->arena, "%s.npy", layer));
+  char own[512];
+  rgc_network_facts n;
+  rgc_value_facts v;
+  snprintf(own, sizeof own, "%s.npy", layer);
+  rgc_network_tell(r->network, &n);
+  const char *file = option_text(r->line, "--out", own);
   bool train = ends_with(layer, ".grad") || option_flag(r->line, "--train");
-  bool good = open_model(r, &model, r->options.batch, train, layer) &&
-              rgc_dump_value(&model, r->data, r->options.seed, file, r->line->diags);
-  if (good) {
-    const rgc_model_program *program = train ? &model.train : &model.infer;
-    const rgc_value *v = &program->program->graph->values[program->kept];
-    printf("%s [%lld,%lld,%lld,%lld] is in %s\n", v->name, (long long)v->shape[0], (long long)v->shape[1], (long long)v->shape[2],
-           (long long)v->shape[3], file);
-  }
-  if (model.arena) rgc_model_destroy(&model);
-  return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
+  if (!open_model(r, option_int(r->line, "--batch", 0), train, layer, false) ||
+      !rgc_model_dump(r->model, r->data, (uint64_t)option_int(r->line, "--seed", n.seed), file, &v, r->line->diags))
+    return RGC_EXIT_INPUT;
+  printf("%s [%lld,%lld,%lld,%lld] is in %s\n", v.name, (long long)v.shape[0], (long long)v.shape[1], (long long)v.shape[2], (long long)v.shape[3],
+         file);
+  return RGC_EXIT_OK;
 }
 
 static int run_mode(run *r) {
@@ -194,25 +204,25 @@ static int run_mode(run *r) {
   return option_flag(r->line, "--eval") ? run_eval(r) : run_train(r);
 }
 
-static int usage(const command_line *line, const char *help, const char *message) {
-  rgc_diag_fail(line->diags, RGC_CODE_USAGE, NULL, help, "%s", message);
-  return RGC_EXIT_USAGE;
-}
-
 int run_run(const command_line *line) {
   bool predict = option_flag(line, "--predict"), dump = option_text(line, "--dump", NULL) != NULL;
   int modes = option_flag(line, "--train") + option_flag(line, "--eval") + predict;
-  const char *spec = option_text(line, "--data", NULL);
-  if (modes + dump == 0 || modes > 1) return usage(line, "rgc run --help", "one of --train, --eval, --predict and --dump is needed");
-  if (!predict && !spec) return usage(line, "for example --data quickdraw:examples/data/quickdraw", "--data is needed");
-  if (predict != (line->word_count > 1)) return usage(line, "rgc run PLAN --predict a.png b.png", "images go with --predict, and it needs some");
-  if (option_int(line, "--batch", 1) < 1) return usage(line, NULL, "--batch must be at least 1");
-  run r = {.line = line};
-  r.plan = command_plan(line, &r.network);
+  if (modes + dump == 0 || modes > 1) return command_usage(line, "rgc run --help", "one of --train, --eval, --predict and --dump is needed");
+  if (predict != (line->word_count > 1))
+    return command_usage(line, "rgc run PLAN --predict a.png b.png", "images go with --predict, and it needs some");
+  if (option_int(line, "--batch", 1) < 1) return command_usage(line, NULL, "--batch must be at least 1");
+  run r = {.line = line, .plan = command_plan(line)};
   if (!r.plan) return RGC_EXIT_INPUT;
-  r.options = read_options(line, r.network);
-  r.data = predict ? NULL : command_data(r.network, spec, line->diags);
-  int code = predict || r.data ? run_mode(&r) : RGC_EXIT_INPUT;
+  r.network = rgc_plan_network(r.plan);
+  char *own;
+  const char *spec = command_data_spec(line, r.network, &own);
+  int code = RGC_EXIT_INPUT;
+  if (!predict && !spec) code = command_usage(line, "for example --data quickdraw:examples/data/quickdraw", "--data is needed");
+  r.data = predict || !spec ? NULL : rgc_dataset_open_for(r.network, spec, line->diags);
+  if (predict || r.data) code = run_mode(&r);
+  rgc_free(own);
+  rgc_model_close(r.model);
   rgc_dataset_close(r.data);
+  rgc_plan_close(r.plan);
   return code;
 }

@@ -197,7 +197,7 @@ rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o,
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
     if (!(pass->kinds >> o->kind & 1)) continue;
     double start = rgc_now_seconds();
-    if (!run_pass(pass, c, diags)) return NULL;
+    if (!run_pass(pass, c, diags)) return rgc_text_free(&c->ledger), NULL;
     if (o->observer && !o->observer(o->context, pass, c, rgc_now_seconds() - start)) break;
   }
   return c;

@@ -26,6 +26,7 @@ static rgc_diagnostic *add(rgc_diagnostics *diags, rgc_severity severity, rgc_co
                            const char *format, va_list args) {
   rgc_diagnostic *d = RGC_PUSH(diags->arena, diags->items, diags->count, diags->capacity);
   *d = (rgc_diagnostic){.severity = severity, .code = code, .at = at};
+  if (at.file) d->at.file = rgc_arena_strdup(diags->arena, at.file); /* what it is of may end before the list is told */
   d->message = rgc_arena_vprintf(diags->arena, format, args);
   diags->error_count += severity == RGC_ERROR;
   return d;
@@ -43,8 +44,7 @@ rgc_diagnostic *rgc_diag_add(rgc_diagnostics *diags, rgc_severity severity, rgc_
 bool rgc_diag_fail(rgc_diagnostics *diags, rgc_code code, const char *file, const char *help, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  const char *name = file ? rgc_arena_strdup(diags->arena, file) : NULL;
-  rgc_diagnostic *d = add(diags, RGC_ERROR, code, (rgc_location){.file = name}, format, args);
+  rgc_diagnostic *d = add(diags, RGC_ERROR, code, (rgc_location){.file = file}, format, args);
   va_end(args);
   if (help) d->help = rgc_arena_strdup(diags->arena, help);
   return false;

@@ -22,7 +22,7 @@ bool rgc_verify_rule(rgc_verifier *v, bool holds, const char *format, ...) {
   const char *word = v->op->kind < RGC_OP_COUNT ? rgc_op_info_of(v->op->kind)->word : "?";
   rgc_diagnostic *entry = rgc_diag_add(v->diags, RGC_ERROR, RGC_CODE_IR_INVALID, at, "op %d (%s): %s",
                                        (int)(v->op - v->graph->ops), word, message);
-  if (v->op->layer && *v->op->layer) entry->path = v->op->layer;
+  if (v->op->layer && *v->op->layer) entry->path = rgc_arena_strdup(v->diags->arena, v->op->layer);
   return false;
 }
 

@@ -7,6 +7,8 @@
  * "label.O", "loss.O" and "correct.O", and "loss" is the sum of theirs by weights, "correct" the first one's.
  * With distill:, z the logits, q those of the teacher (input "teacher"), T the temperature (Hinton et al. 2015):
  *   loss = (1-w) loss + w T^2 KL(softmax(q/T) || softmax(z/T))
+ * Where data: mixes samples (mixup, cutmix), each with another whose label is the input "other_label" (Zhang et al. 2018, eq. 1):
+ *   loss = mix own_loss + (1 - mix) other_loss, the loss of the mixed targets, for both losses are linear in their targets
  * All but xent is maps and reduces: differentiated and fused like anything else. */
 #include "compiler/lang/expand.h"
 
@@ -86,12 +88,12 @@ typedef struct output {
   int64_t classes;
 } output;
 
-static void cross_entropy(rgc_expander *x, output *o, const char *loss, const char *correct, double smoothing) {
+static void cross_entropy(rgc_expander *x, output *o, const char *loss, const char *correct, const char *probs, double smoothing) {
   rgc_graph *graph = x->graph;
   const int64_t one[RGC_AXES] = {1, 1, 1, 1};
   int inputs[] = {o->logits, o->label};
   int outputs[] = {rgc_graph_value(graph, loss, RGC_F32, RGC_ROLE_TEMP, one), rgc_graph_value(graph, correct, RGC_F32, RGC_ROLE_TEMP, one),
-                   rgc_graph_value(graph, "probs", RGC_F32, RGC_ROLE_TEMP, graph->values[o->logits].shape)};
+                   rgc_graph_value(graph, probs, RGC_F32, RGC_ROLE_TEMP, graph->values[o->logits].shape)};
   rgc_graph_op(graph, RGC_OP_XENT, inputs, 2, outputs, 3)->attr[RGC_ATTR_SMOOTHING] = smoothing;
   o->loss = outputs[0];
   o->correct = outputs[1];
@@ -173,25 +175,47 @@ static int class_set_of(const rgc_expander *x, int logits) {
   return -1;
 }
 
+static int add_label(rgc_expander *x, const char *name) {
+  const int64_t labels[RGC_AXES] = {x->graph->batch, 1, 1, 1};
+  return rgc_graph_value(x->graph, name, RGC_I32, RGC_ROLE_LABEL, labels);
+}
+
+static void make_output(rgc_expander *x, int value) { x->graph->values[value].role = RGC_ROLE_OUTPUT; }
+
+static void add_loss(rgc_expander *x, output *o, const rgc_loss_settings *settings, const char *loss, const char *correct, const char *probs) {
+  if (settings->kind == RGC_LOSS_BCE) binary_cross_entropy(x, o, loss, correct, settings->smoothing);
+  else cross_entropy(x, o, loss, correct, probs, settings->smoothing);
+}
+
+static void mixed_loss(rgc_expander *x, output *o, const rgc_loss_settings *settings, const char *loss, const char *correct) {
+  output other = *o;
+  add_loss(x, o, settings, "own_loss", correct, "probs");
+  other.label = add_label(x, "other_label");
+  add_loss(x, &other, settings, "other_loss", "other_correct", "other_probs");
+  make_output(x, other.correct);
+  loss_map m = open_map(x, 1);
+  m.shape[RGC_N] = 1;
+  int mix = rgc_body_leaf(m.body, RGC_EXPR_SCALAR, RGC_SCALAR_MIX), rest = op2(&m, RGC_EXPR_SUB, number(&m, 1), mix);
+  int own_part = op2(&m, RGC_EXPR_MUL, mix, load(&m, o->loss)), other_part = op2(&m, RGC_EXPR_MUL, rest, load(&m, other.loss));
+  o->loss = close_map(&m, op2(&m, RGC_EXPR_ADD, own_part, other_part), loss);
+}
+
 static bool add_output(rgc_expander *x, int index, output *o, double *weight) {
   o->logits = x->outputs[index];
   int set = class_set_of(x, o->logits);
   if (set < 0) return false;
   const rgc_loss_settings *settings = &x->network->train.losses[set];
   const char *end = x->network->class_set_count > 1 ? rgc_arena_printf(x->graph->arena, ".%s", x->network->classes[set].output) : "";
-  const int64_t labels[RGC_AXES] = {x->graph->batch, 1, 1, 1};
   bool alone = !*end && !x->network->train.distill_plan;
   const char *loss = alone ? "loss" : rgc_arena_printf(x->graph->arena, "loss%s", *end ? end : ".hard");
   const char *correct = rgc_arena_printf(x->graph->arena, "correct%s", end);
   o->classes = x->network->classes[set].count;
-  o->label = rgc_graph_value(x->graph, rgc_arena_printf(x->graph->arena, "label%s", end), RGC_I32, RGC_ROLE_LABEL, labels);
-  if (settings->kind == RGC_LOSS_BCE) binary_cross_entropy(x, o, loss, correct, settings->smoothing);
-  else cross_entropy(x, o, loss, correct, settings->smoothing);
+  o->label = add_label(x, rgc_arena_printf(x->graph->arena, "label%s", end));
+  if (rgc_network_mixes(x->network)) mixed_loss(x, o, settings, loss, correct);
+  else add_loss(x, o, settings, loss, correct, "probs");
   *weight = settings->weight;
   return true;
 }
-
-static void make_output(rgc_expander *x, int value) { x->graph->values[value].role = RGC_ROLE_OUTPUT; }
 
 bool rgc_expand_loss(rgc_expander *x) {
   output outputs[RGC_MAX_OUTPUTS];

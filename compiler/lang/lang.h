@@ -4,6 +4,7 @@
 #ifndef RGC_LANG_LANG_H
 #define RGC_LANG_LANG_H
 #include "compiler/graph/graph.h"
+#include "compiler/lang/data_settings.h"
 #include "compiler/lang/yaml.h"
 
 enum { RGC_MAX_CHANNELS = 64, RGC_MAX_OUTPUTS = 8, RGC_MAX_STEPS = 16, RGC_MAX_GROUPS = 16 };
@@ -91,7 +92,7 @@ typedef struct rgc_network {
   bool freeze_bn;   /* bn of frozen layers uses the running statistics */
   bool init_torch;  /* init: torch; else torchvision */
   int64_t memory_bytes; /* memory: what a program may take (memory.h, all regions); 0: as much as it wants */
-  const rgc_yaml *data; /* the map data:, or NULL */
+  rgc_data_settings data;
   const rgc_yaml *root; /* the whole merged file */
   const struct rgc_block *blocks; /* of the file, then the built-in ones (layer.h) */
   int block_count;
@@ -102,6 +103,8 @@ typedef struct rgc_network {
  * file are reported at once. NULL after an error. */
 rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *const *overrides, int override_count,
                               rgc_diagnostics *diags);
+/* Gives the classes of a network with one output and a count alone their names, as if its file had them; nothing otherwise. */
+void rgc_network_name_classes(rgc_network *network, const char *const *names, int count);
 /* The network as texts, for a plan: the resolved file (bases and overrides merged) as YAML of one canonical form, and the line map
  * beside it, which gives each node the file, line and column where the user wrote it, and that line (source_print.c). */
 void rgc_network_source(const rgc_network *network, rgc_text *source, rgc_text *line_map);
@@ -110,8 +113,11 @@ void rgc_network_source(const rgc_network *network, rgc_text *source, rgc_text *
 rgc_network *rgc_network_parse(rgc_arena *arena, const char *source, const char *line_map, rgc_diagnostics *diags);
 /* The composite forward graph: value "input" f32 [batch,H,W,C]; the logits, OUTPUT [batch,1,1,classes], "logits" or the name
  * given with output:. With `training`: dropout and drop_path, batch statistics, "label" i32 [batch,1,1,1] and xent's outputs
- * "loss" and "correct". Sets params and macs, and checks expect:. NULL after an error. */
+ * "loss" and "correct"; if samples are mixed, "other_label" as well, and "loss" is mix times that of "label" + (1 - mix) times that of
+ * "other_label", mix a number of the step (expr.h). Sets params and macs, and checks expect:. NULL after an error. */
 rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags);
+/* Whether data: train: mixes samples (mixup, cutmix). */
+bool rgc_network_mixes(const rgc_network *network);
 /* Whether `parameter` ("layer1.0.conv1.weight") or layer ("layer1.0.conv1") is frozen by freeze:. */
 bool rgc_network_is_frozen(const rgc_network *network, const char *parameter);
 /* Whether `name` is `pattern`, or stands within it: "fc" holds "fc.weight"; a '*' stands for any characters, dots among them. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/lang/data_settings.h"
 #include "compiler/lang/expand.h"
 #include "compiler/lang/keys.h"
 
@@ -62,6 +63,7 @@ static json_t *key_schema(const rgc_key *key) {
   if (strcmp(key->word, "stages") == 0) json_object_set_new(schema, "items", reference("stage"));
   if (strcmp(key->word, "groups") == 0 && strcmp(key->owner, "train") == 0) json_object_set_new(schema, "items", reference("group"));
   if (strcmp(key->word, "blocks") == 0) json_object_set_new(schema, "additionalProperties", reference("block"));
+  if (strcmp(key->owner, "data") == 0 && key->type == RGC_KEY_LIST) json_object_set_new(schema, "items", reference("data_step"));
   json_object_set_new(schema, "description", json_string(key->about));
   return schema;
 }
@@ -117,12 +119,28 @@ static json_t *layer_schema(const char *const *words, int count) {
   return json_pack("{s:[{s:s}, o]}", "anyOf", "type", "string", map);
 }
 
+/* An entry of data: train: or evaluate:, a word, or a map of one word and its attributes or the one that may stand alone. */
+static json_t *data_step_schema(void) {
+  json_t *words = json_array(), *properties = json_object();
+  for (int i = 0; i < RGC_STEP_COUNT; i++) {
+    const char *word = rgc_data_step_word((rgc_data_step_kind)i);
+    json_t *forms = json_pack("[{s:[sssss]}]", "type", "number", "string", "boolean", "array", "null");
+    if (rgc_key_owner_exists(word)) json_array_append_new(forms, reference(word));
+    json_array_append_new(words, json_string(word));
+    json_object_set_new(properties, word, json_pack("{s:o}", "anyOf", forms));
+  }
+  json_t *map = json_pack("{s:s, s:i, s:i, s:o, s:b}", "type", "object", "minProperties", 1, "maxProperties", 1, "properties", properties,
+                          "additionalProperties", 0);
+  return json_pack("{s:[{s:o}, o]}", "anyOf", "enum", words, map);
+}
+
 static json_t *definitions(void) {
   const char *words[RGC_MAX_LAYER_KINDS];
   int count = rgc_layer_kind_words(words, RGC_MAX_LAYER_KINDS);
   json_t *defs = json_object();
   json_object_set_new(defs, "layers", json_pack("{s:s, s:o}", "type", "array", "items", reference("layer")));
   json_object_set_new(defs, "layer", layer_schema(words, count));
+  json_object_set_new(defs, "data_step", data_step_schema());
   for (int i = 0; i < count; i++) json_object_set_new(defs, words[i], map_schema(words[i], "layer", false));
   for (int i = 0; i < rgc_key_count; i++) {
     const char *owner = rgc_keys[i].owner;

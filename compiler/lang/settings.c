@@ -120,6 +120,22 @@ static void read_classes(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *
   }
 }
 
+void rgc_network_name_classes(rgc_network *n, const char *const *names, int count) {
+  rgc_yaml *root = (rgc_yaml *)n->root;
+  const rgc_yaml *node = rgc_yaml_get(root, "classes");
+  rgc_class_set *set = &n->classes[0];
+  if (n->class_set_count != 1 || set->names || !node || node->kind != RGC_YAML_SCALAR || set->count != count) return;
+  rgc_yaml *list = rgc_yaml_empty(n->arena, node, RGC_YAML_LIST);
+  set->names = RGC_NEW_ARRAY(n->arena, const char *, count);
+  for (int i = 0; i < count; i++) {
+    rgc_yaml *name = rgc_yaml_scalar(n->arena, node, rgc_arena_strdup(n->arena, names[i]));
+    name->quoted = true;
+    set->names[i] = name->text;
+    rgc_yaml_append(n->arena, list, name);
+  }
+  rgc_yaml_put(n->arena, root, (rgc_yaml *)rgc_yaml_key(root, "classes"), list);
+}
+
 void rgc_read_names(rgc_network *n, const rgc_yaml *list, rgc_names *names, rgc_diagnostics *diags) {
   for (int i = 0; list && i < list->count; i++) {
     if (list->items[i]->kind == RGC_YAML_SCALAR)
@@ -204,11 +220,12 @@ void rgc_settings_read_file(rgc_network *n, rgc_diagnostics *diags) {
   const rgc_yaml *root = n->root, *name = rgc_yaml_get(root, "name");
   if (name && name->text) n->name = name->text;
   read_memory(n, rgc_yaml_get(root, "memory"), diags);
-  n->data = rgc_yaml_get(root, "data");
+  rgc_settings_read_data(n, rgc_yaml_get(root, "data"), diags);
   check_fixed(rgc_yaml_get(root, "rgc"), "1", diags);
   check_fixed(rgc_yaml_get(root, "precision"), "f32", diags);
   read_input(n, rgc_yaml_get(root, "input"), diags);
   read_classes(n, rgc_yaml_get(root, "classes"), diags);
+  rgc_settings_check_mix(n, rgc_yaml_get(root, "data"), diags);
   read_weights(n, rgc_yaml_get(root, "weights"), diags);
   read_freeze(n, rgc_yaml_get(root, "freeze"), diags);
   read_init(n, rgc_yaml_get(root, "init"), diags);

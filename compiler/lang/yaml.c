@@ -45,8 +45,7 @@ static rgc_diagnostic *add_error(rgc_diagnostics *diags, const rgc_yaml_source *
     diags->error_count++;
     return RGC_NEW(diags->arena, rgc_diagnostic);
   }
-  const char *file = rgc_arena_strdup(diags->arena, source->file);
-  rgc_diagnostic *d = rgc_diag_add(diags, RGC_ERROR, code, (rgc_location){file, line, column}, "%s", message);
+  rgc_diagnostic *d = rgc_diag_add(diags, RGC_ERROR, code, (rgc_location){source->file, line, column}, "%s", message);
   d->source_line = source_line(diags->arena, source, line);
   return d;
 }

@@ -22,8 +22,12 @@ typedef struct rgc_program {
   const char *ledger; /* what fusion decided, lines; "" if none was kept */
 } rgc_program;
 
+struct rgc_network; /* lang.h */
+
 typedef struct rgc_plan {
   rgc_arena *arena;
+  struct rgc_network *network;   /* what programs it lacks are compiled from; NULL: the source was not read yet */
+  const char *path;              /* where it was read, for messages; NULL: it was made */
   const char *source, *line_map; /* rgc_network_source */
   rgc_graph *unfused;            /* composite ops; its parameters and buffers are what tensors may hold */
   rgc_program *programs;

@@ -1,14 +1,19 @@
 /* plan_build.c: see plan_build.h. */
 #include "compiler/plan/plan_build.h"
 
+void rgc_plan_update_source(rgc_plan *plan, const rgc_network *network) {
+  rgc_text source = {0}, line_map = {0};
+  rgc_network_source(network, &source, &line_map);
+  plan->source = rgc_text_take(&source, plan->arena);
+  plan->line_map = rgc_text_take(&line_map, plan->arena);
+}
+
 rgc_plan *rgc_plan_create(rgc_network *network, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_plan *plan = RGC_NEW(arena, rgc_plan);
-  rgc_text source = {0}, line_map = {0};
   plan->arena = arena;
+  plan->network = network;
   plan->unfused = rgc_network_build(network, 1, network->class_set_count == 1, diags);
-  rgc_network_source(network, &source, &line_map);
-  plan->source = rgc_text_take(&source, arena);
-  plan->line_map = rgc_text_take(&line_map, arena);
+  rgc_plan_update_source(plan, network);
   return plan->unfused ? plan : NULL;
 }
 

@@ -9,4 +9,6 @@ rgc_plan *rgc_plan_create(rgc_network *network, rgc_arena *arena, rgc_diagnostic
 /* The program of that kind, batch and target, compiled and added if it is not there. The pointer holds until the next program is
  * added. With options->keep the program is compiled in any case, and not added. NULL after an error. */
 const rgc_program *rgc_plan_need_program(rgc_plan *plan, rgc_network *network, const rgc_compile_options *options, rgc_diagnostics *diags);
+/* The plan's texts of the network, after the network has changed in what no program depends on (class names). */
+void rgc_plan_update_source(rgc_plan *plan, const rgc_network *network);
 #endif

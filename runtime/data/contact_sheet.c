@@ -3,10 +3,12 @@
 #include "runtime/data/contact_sheet.h"
 
 #include <png.h>
+#include <string.h>
 
 #include "runtime/data/canvas.h"
+#include "runtime/data/resample.h"
 
-enum { MAX_SIDE = 1 << 15, MIN_IMAGE = 84, LARGE_IMAGE = 200, MAX_TITLE = 20, FRAME = 1 };
+enum { MAX_SIDE = 1 << 15, MIN_IMAGE = 84, LARGE_IMAGE = 200, MAX_TITLE = 20, FRAME = 1, THUMBNAIL = 96 };
 enum { PAPER_RGB = 0xffffff, TEXT_RGB = 0x202020, NOTE_RGB = 0x606060, FRAME_RGB = 0xb8b8b8 };
 
 bool rgc_png_write(const char *path, const uint8_t *pixels, rgc_image_shape shape, rgc_diagnostics *diags) {
@@ -23,7 +25,7 @@ bool rgc_png_write(const char *path, const uint8_t *pixels, rgc_image_shape shap
 /* All in pixels but where it says otherwise. */
 typedef struct layout {
   const rgc_sheet *sheet;
-  rgc_image_shape image; /* as the data set has it */
+  rgc_image_shape image; /* as the data set has it; of files, which have any, a thumbnail's */
   const rgc_font *font;
   int scale; /* pixels a side that one of the image's becomes */
   int rows;  /* of cells */
@@ -109,19 +111,31 @@ static void draw_row_title(rgc_canvas *canvas, const layout *l, int row) {
   rgc_canvas_text(canvas, l->left - title_length(title) * l->font->width, top, title, MAX_TITLE, l->font, TEXT_RGB);
 }
 
-static void draw_sheet(rgc_canvas *canvas, const layout *l, const rgc_dataset *dataset, uint8_t *sample) {
+/* The sample in the cells' shape: of a file its middle, all gray if it cannot be decoded. */
+static const uint8_t *read_cell(const layout *l, const rgc_dataset *dataset, int index, rgc_arena *arena) {
+  rgc_image image;
+  size_t bytes = (size_t)l->image.height * (size_t)l->image.width * (size_t)l->image.channels;
+  if (!rgc_dataset_image(dataset, l->sheet->split, index, NULL, arena, &image) && rgc_image_fill(&image, l->image.height, l->image.width, arena))
+    return image.pixels;
+  return memset(rgc_arena_alloc(arena, bytes), 0x80, bytes);
+}
+
+static void draw_sheet(rgc_canvas *canvas, const layout *l, const rgc_dataset *dataset) {
   for (int i = 0; i < l->sheet->count; i++) {
     const rgc_sheet_cell *cell = &l->sheet->cells[i];
     int row = i / l->sheet->columns, column = i % l->sheet->columns;
     if (column == 0 && l->left) draw_row_title(canvas, l, row);
     if (cell->index < 0) continue;
-    rgc_dataset_fetch(dataset, l->sheet->split, cell->index, sample);
-    draw_cell(canvas, l, l->gap + l->left + column * (l->cell_width + l->gap), l->gap + row * (l->cell_height + l->gap), cell, sample);
+    rgc_arena *scratch = rgc_arena_create();
+    const uint8_t *pixels = read_cell(l, dataset, cell->index, scratch);
+    draw_cell(canvas, l, l->gap + l->left + column * (l->cell_width + l->gap), l->gap + row * (l->cell_height + l->gap), cell, pixels);
+    rgc_arena_destroy(scratch);
   }
 }
 
 bool rgc_contact_sheet_write(const char *path, const rgc_dataset *dataset, const rgc_sheet *sheet, rgc_diagnostics *diags) {
   layout l = {.sheet = sheet, .image = rgc_dataset_shape(dataset)};
+  if (!l.image.height) l.image = (rgc_image_shape){THUMBNAIL, THUMBNAIL, 3};
   if (l.image.channels != 1 && l.image.channels != 3)
     return rgc_diag_fail(diags, RGC_CODE_BAD_VALUE, path, "only images of 1 or 3 channels can be drawn", "images of %d channels",
                          l.image.channels);
@@ -130,7 +144,7 @@ bool rgc_contact_sheet_write(const char *path, const rgc_dataset *dataset, const
                          sheet->count, sheet->columns);
   rgc_arena *scratch = rgc_arena_create();
   rgc_canvas canvas = rgc_canvas_create(scratch, (int)l.width, (int)l.height, PAPER_RGB);
-  draw_sheet(&canvas, &l, dataset, rgc_arena_alloc(scratch, rgc_dataset_sample_bytes(dataset)));
+  draw_sheet(&canvas, &l, dataset);
   bool ok = rgc_png_write(path, canvas.rgb, (rgc_image_shape){canvas.height, canvas.width, 3}, diags);
   rgc_arena_destroy(scratch);
   return ok;

@@ -23,6 +23,8 @@ struct rgc_dataset {
   const char **class_names; /* [class_count] */
   int class_count;
   bool names_are_numbers; /* the format has labels only */
+  bool is_float;          /* samples are float32, not u8 */
+  bool is_files;          /* items are paths of image files, shape is 0, and decode is not called */
   rgc_sample_list splits[RGC_SPLIT_COUNT];
   /* `item` to u8[height][width][channels]. */
   void (*decode)(const rgc_dataset *dataset, const void *item, uint8_t *dst);
@@ -32,13 +34,17 @@ struct rgc_dataset {
 typedef bool rgc_dataset_reader(rgc_dataset *dataset, const char *where, const rgc_dataset_options *options,
                                 rgc_diagnostics *diags);
 rgc_dataset_reader rgc_dataset_read_bitmaps, rgc_dataset_read_strokes, rgc_dataset_read_cifar10, rgc_dataset_read_idx,
-    rgc_dataset_read_synthetic;
+    rgc_dataset_read_synthetic, rgc_dataset_read_folder, rgc_dataset_read_npy;
 
 void rgc_dataset_add(rgc_dataset *dataset, rgc_split split, const void *item, int label);
 /* The split of sample `index` among `count` where the format has none. */
 rgc_split rgc_dataset_default_split(int index, int count);
+/* Which of `count` samples are for validation: options->split of them, chosen by (options->seed, group); one at least is for training. */
+const bool *rgc_dataset_draw_split(rgc_dataset *dataset, int count, int group, const rgc_dataset_options *options);
 /* Classes named "0" to "count-1". */
 void rgc_dataset_number_classes(rgc_dataset *dataset, int count);
+/* -1: no class has that name. */
+int rgc_dataset_find_class(const rgc_dataset *dataset, const char *name);
 /* A decode for items that are the bytes wanted. */
 void rgc_dataset_copy_bytes(const rgc_dataset *dataset, const void *item, uint8_t *dst);
 #endif

@@ -15,21 +15,28 @@ enum { MAX_WORKERS = 64, DEPTH = 3 }; /* the caller's batch and two to come */
 
 typedef struct slot {
   rgc_batch batch;
-  int64_t done; /* samples decoded */
+  bool *bad;    /* [batch]: samples that could not be decoded */
+  int64_t done; /* samples decoded, or found bad */
 } slot;
 
 /* What a thread needs to decode. */
 typedef struct decoder {
   rgc_loader *loader;
-  uint8_t *bytes;   /* one sample as the data set gives it */
-  float *workspace; /* of the transform */
+  rgc_pipeline_room room;
 } decoder;
+
+/* A file found bad. */
+typedef struct bad_sample {
+  int sample;
+  rgc_bad_file file;
+} bad_sample;
 
 struct rgc_loader {
   rgc_arena *arena;
   const rgc_dataset *data;
-  rgc_transform *transform;
+  rgc_pipeline *pipeline;
   rgc_split split;
+  bool skip_corrupt;
   int64_t batch, image_elems; /* samples; height * width * channels */
   int depth;                  /* slots in use */
   int worker_count;
@@ -45,6 +52,12 @@ struct rgc_loader {
   int64_t claimed;  /* samples of this pass handed to a thread */
   int64_t current;  /* the batch the caller holds or waits for; -1 before the first */
   int busy;         /* threads decoding now */
+  int64_t epoch;    /* of this pass */
+  bad_sample *bad;  /* [bad_count], ascending */
+  int bad_count, bad_capacity;
+  float *room;      /* one image, for mixing */
+  rgc_bad_file *listed; /* what rgc_loader_skipped gave */
+  bool failed;      /* a bad file ended the pass */
   bool quit;
 };
 
@@ -58,6 +71,16 @@ static bool can_claim(const rgc_loader *l, int64_t last) {
 /* The last batch that has a slot now: those given back are before `current`. */
 static int64_t last_with_slot(const rgc_loader *l) { return (l->current < 0 ? 0 : l->current) + l->depth - 1; }
 
+/* Remembers a bad file, once. Under the lock. */
+static void note_bad(rgc_loader *l, int sample, const char *problem) {
+  int at = l->bad_count;
+  while (at > 0 && l->bad[at - 1].sample >= sample) at--;
+  if (at < l->bad_count && l->bad[at].sample == sample) return;
+  (void)RGC_PUSH(l->arena, l->bad, l->bad_count, l->bad_capacity);
+  memmove(&l->bad[at + 1], &l->bad[at], (size_t)(l->bad_count - 1 - at) * sizeof *l->bad);
+  l->bad[at] = (bad_sample){sample, {rgc_dataset_file(l->data, l->split, sample), rgc_arena_strdup(l->arena, problem)}};
+}
+
 /* Claims the next sample and decodes it into its slot. Called and left under the lock, which is not held meanwhile. */
 static void decode_next(rgc_loader *l, decoder *d) {
   int64_t n = l->claimed++, place = n % l->batch;
@@ -65,9 +88,15 @@ static void decode_next(rgc_loader *l, decoder *d) {
   int index = l->order[n];
   l->busy++;
   pthread_mutex_unlock(&l->lock);
-  s->batch.labels[place] = rgc_dataset_fetch(l->data, l->split, index, d->bytes);
-  rgc_transform_apply(l->transform, d->bytes, d->workspace, s->batch.images + place * l->image_elems);
+  rgc_arena *scratch = rgc_arena_create();
+  const char *problem = rgc_pipeline_sample(l->pipeline, &d->room, l->data, l->split, index, l->epoch, scratch,
+                                            s->batch.images + place * l->image_elems);
+  s->batch.labels[place] = rgc_dataset_label(l->data, l->split, index);
+  s->batch.samples[place] = index;
+  s->bad[place] = problem != NULL;
   pthread_mutex_lock(&l->lock);
+  if (problem) note_bad(l, index, problem);
+  rgc_arena_destroy(scratch);
   l->busy--;
   s->done++;
 }
@@ -89,16 +118,19 @@ static void *work(void *argument) {
 }
 
 static void prepare_slots(rgc_loader *l) {
+  l->room = RGC_NEW_ARRAY(l->arena, float, l->image_elems);
   for (int i = 0; i < l->depth; i++) {
     l->slots[i].batch.images = RGC_NEW_ARRAY(l->arena, float, l->batch * l->image_elems);
     l->slots[i].batch.labels = RGC_NEW_ARRAY(l->arena, int32_t, l->batch);
+    l->slots[i].batch.others = RGC_NEW_ARRAY(l->arena, int32_t, l->batch);
+    l->slots[i].batch.samples = RGC_NEW_ARRAY(l->arena, int, l->batch);
+    l->slots[i].bad = RGC_NEW_ARRAY(l->arena, bool, l->batch);
   }
 }
 
 static void prepare_decoder(rgc_loader *l, decoder *d) {
   d->loader = l;
-  d->bytes = rgc_arena_alloc(l->arena, rgc_dataset_sample_bytes(l->data));
-  d->workspace = RGC_NEW_ARRAY(l->arena, float, rgc_transform_workspace_floats(l->transform));
+  d->room = rgc_pipeline_room_create(l->pipeline, l->arena);
 }
 
 /* All memory is there before the first thread starts: an arena has no lock. */
@@ -108,34 +140,36 @@ static void start_workers(rgc_loader *l, int workers) {
     l->worker_count++;
 }
 
-static bool check(const rgc_dataset *data, const rgc_transform_options *transform, int64_t batch, rgc_diagnostics *diags) {
-  rgc_image_shape found = rgc_dataset_shape(data), wanted = transform->src;
+static bool check(const rgc_dataset *data, const rgc_pipeline_options *pipeline, int64_t batch, rgc_diagnostics *diags) {
+  rgc_image_shape found = rgc_dataset_shape(data), wanted = pipeline->src;
   if (batch < 1) return rgc_diag_fail(diags, RGC_CODE_BAD_VALUE, NULL, "ask for at least 1", "batches of %lld samples", (long long)batch);
-  if (found.height == wanted.height && found.width == wanted.width && found.channels == wanted.channels) return true;
-  return rgc_diag_fail(diags, RGC_CODE_BAD_VALUE, NULL, "make the transform for the data set's shape",
-                       "a transform of %dx%dx%d for samples of %dx%dx%d", wanted.height, wanted.width, wanted.channels, found.height,
+  if (found.height == wanted.height && found.width == wanted.width && found.channels == wanted.channels &&
+      rgc_dataset_is_float(data) == pipeline->src_is_float)
+    return true;
+  return rgc_diag_fail(diags, RGC_CODE_BAD_VALUE, NULL, "make the pipeline for the data set's shape",
+                       "a pipeline of %dx%dx%d for samples of %dx%dx%d", wanted.height, wanted.width, wanted.channels, found.height,
                        found.width, found.channels);
 }
 
-rgc_loader *rgc_loader_create(const rgc_dataset *data, const rgc_transform_options *transform, rgc_split split, int64_t batch,
-                              int workers, rgc_diagnostics *diags) {
-  if (!check(data, transform, batch, diags)) return NULL;
+rgc_loader *rgc_loader_create(const rgc_dataset *data, const rgc_pipeline_options *pipeline, const rgc_loader_options *o,
+                              rgc_diagnostics *diags) {
+  if (!check(data, pipeline, o->batch, diags)) return NULL;
   rgc_arena *arena = rgc_arena_create();
   rgc_loader *l = RGC_NEW(arena, rgc_loader);
-  *l = (rgc_loader){.arena = arena, .data = data, .split = split, .batch = batch, .current = -1};
-  l->transform = rgc_transform_create(transform, arena, diags);
-  if (!l->transform) {
+  *l = (rgc_loader){.arena = arena, .data = data, .split = o->split, .batch = o->batch, .skip_corrupt = o->skip_corrupt, .current = -1};
+  l->pipeline = rgc_pipeline_create(pipeline, arena, diags);
+  if (!l->pipeline) {
     rgc_arena_destroy(arena);
     return NULL;
   }
-  l->image_elems = (int64_t)transform->dst.height * transform->dst.width * transform->dst.channels;
-  l->depth = workers > 0 ? DEPTH : 1;
+  l->image_elems = (int64_t)pipeline->dst.height * pipeline->dst.width * pipeline->dst.channels;
+  l->depth = o->workers > 0 ? DEPTH : 1;
   prepare_slots(l);
   prepare_decoder(l, &l->decoders[MAX_WORKERS]);
   pthread_mutex_init(&l->lock, NULL);
   pthread_cond_init(&l->may_claim, NULL);
   pthread_cond_init(&l->may_look, NULL);
-  start_workers(l, workers < MAX_WORKERS ? workers : MAX_WORKERS);
+  start_workers(l, o->workers < MAX_WORKERS ? o->workers : MAX_WORKERS);
   return l;
 }
 
@@ -148,13 +182,15 @@ static void copy_order(rgc_loader *l, const int *order, int64_t count) {
   l->count = count;
 }
 
-void rgc_loader_start(rgc_loader *l, const int *order, int64_t count) {
+void rgc_loader_start(rgc_loader *l, const int *order, int64_t count, int64_t epoch) {
   pthread_mutex_lock(&l->lock);
   l->count = l->claimed; /* nothing more of the pass at hand */
   while (l->busy) pthread_cond_wait(&l->may_look, &l->lock);
   copy_order(l, order, count);
   l->claimed = 0;
   l->current = -1;
+  l->epoch = epoch;
+  l->failed = false;
   for (int i = 0; i < l->depth; i++) l->slots[i].done = 0;
   pthread_cond_broadcast(&l->may_claim);
   pthread_mutex_unlock(&l->lock);
@@ -167,7 +203,29 @@ static void advance(rgc_loader *l) {
   pthread_cond_broadcast(&l->may_claim);
 }
 
-/* Decodes or waits until the current batch has all its samples. Under the lock. */
+/* Closes the gaps that bad samples leave. */
+static void close_gaps(const rgc_loader *l, slot *s) {
+  int64_t kept = 0;
+  for (int64_t i = 0; i < s->batch.valid; i++) {
+    if (s->bad[i]) continue;
+    if (kept < i) {
+      memcpy(s->batch.images + kept * l->image_elems, s->batch.images + i * l->image_elems, (size_t)l->image_elems * sizeof(float));
+      s->batch.labels[kept] = s->batch.labels[i];
+      s->batch.samples[kept] = s->batch.samples[i];
+    }
+    kept++;
+  }
+  s->batch.valid = kept;
+}
+
+/* The first sample tells the batch apart from others of the epoch, also when an epoch is gone on with in its middle. */
+static void mix(const rgc_loader *l, rgc_batch *b) {
+  rgc_mix_batch batch = {b->images, b->labels, b->others, b->valid, rgc_pipeline_dst(l->pipeline), l->room};
+  b->mix = b->valid ? rgc_pipeline_mix(l->pipeline, l->epoch, b->samples[0], &batch) : 1;
+}
+
+/* Decodes or waits until the current batch has all its samples. Under the lock, which is not held while the batch is mixed: it is the
+ * caller's own by then. */
 static const rgc_batch *complete(rgc_loader *l) {
   slot *s = &l->slots[l->current % l->depth];
   s->batch.valid = min64(l->batch, l->count - l->current * l->batch);
@@ -177,20 +235,57 @@ static const rgc_batch *complete(rgc_loader *l) {
     else
       pthread_cond_wait(&l->may_look, &l->lock);
   }
-  return &s->batch;
+  int64_t whole = s->batch.valid;
+  close_gaps(l, s);
+  pthread_mutex_unlock(&l->lock);
+  mix(l, &s->batch);
+  pthread_mutex_lock(&l->lock);
+  if (s->batch.valid == whole || l->skip_corrupt) return &s->batch;
+  l->failed = true;
+  l->count = l->claimed; /* the pass ends here */
+  return NULL;
 }
 
 const rgc_batch *rgc_loader_next(rgc_loader *l) {
   double begin = rgc_now_seconds();
   const rgc_batch *batch = NULL;
   pthread_mutex_lock(&l->lock);
-  if ((l->current + 1) * l->batch < l->count) {
+  if (!l->failed && (l->current + 1) * l->batch < l->count) {
     advance(l);
     batch = complete(l);
   }
   pthread_mutex_unlock(&l->lock);
   l->waited += rgc_now_seconds() - begin;
   return batch;
+}
+
+/* Whether a sample is in the batch that the caller asked for last. */
+static bool is_current(const rgc_loader *l, int sample) {
+  for (int64_t n = l->current * l->batch; n < l->count && n < (l->current + 1) * l->batch; n++)
+    if (l->order[n] == sample) return true;
+  return false;
+}
+
+/* Only the files of the batch that failed: which of those after it are decoded by now is chance. */
+bool rgc_loader_failed(rgc_loader *l, rgc_diagnostics *diags) {
+  pthread_mutex_lock(&l->lock);
+  bool failed = l->failed;
+  for (int i = 0; failed && i < l->bad_count; i++)
+    if (is_current(l, l->bad[i].sample))
+      rgc_diag_fail(diags, RGC_CODE_DATA_FORMAT, l->bad[i].file.path,
+                    "replace or remove the file; data: {corrupt: skip} goes on without such files", "%s", l->bad[i].file.problem);
+  pthread_mutex_unlock(&l->lock);
+  return failed;
+}
+
+const rgc_bad_file *rgc_loader_skipped(rgc_loader *l, int *count) {
+  pthread_mutex_lock(&l->lock);
+  l->listed = RGC_NEW_ARRAY(l->arena, rgc_bad_file, l->bad_count + 1);
+  for (int i = 0; i < l->bad_count; i++) l->listed[i] = l->bad[i].file;
+  *count = l->bad_count;
+  const rgc_bad_file *listed = l->listed;
+  pthread_mutex_unlock(&l->lock);
+  return listed;
 }
 
 double rgc_loader_waited_seconds(const rgc_loader *l) { return l->waited; }

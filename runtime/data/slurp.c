@@ -8,7 +8,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { FIRST_BYTES = 1 << 16, READ_BYTES = 1 << 26 };
+/* A gzip file that unpacks to more than BOMB_BYTES and BOMB_RATIO times its size holds nothing worth the memory. */
+enum { FIRST_BYTES = 1 << 16, READ_BYTES = 1 << 24, BOMB_BYTES = 1 << 26, BOMB_RATIO = 200 };
 
 static const char damaged_help[] = "the download may be incomplete: fetch the file again";
 
@@ -29,6 +30,7 @@ static bool make_room(uint8_t **buffer, size_t used, size_t *capacity) {
 static const char *read_all(gzFile stream, uint8_t **buffer, size_t *used) {
   size_t capacity = 0;
   for (;;) {
+    if (*used > BOMB_BYTES && !gzdirect(stream) && *used / BOMB_RATIO > (size_t)gzoffset(stream)) return "it unpacks to over 200 times its size";
     if (!make_room(buffer, *used, &capacity)) return "too large for the memory there is";
     size_t room = capacity - *used - 1;
     errno = 0;

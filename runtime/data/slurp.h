@@ -17,7 +17,7 @@ typedef struct rgc_file_bytes {
 } rgc_file_bytes;
 
 /* Reads `path` into `arena`; gzip contents are unpacked whatever the name. Errors: data-missing, file-read, and
- * data-format for a gzip stream that ends early or is damaged. */
+ * data-format for a gzip stream that ends early, is damaged, or unpacks to more than 64 MB and 200 times its size. */
 bool rgc_file_slurp(const char *path, rgc_arena *arena, rgc_file_bytes *out, rgc_diagnostics *diags);
 bool rgc_file_exists(const char *path);
 /* Reports a file that ends before `need_bytes`; true if it does. `what` names what was being read. */

@@ -24,6 +24,7 @@ struct rgc_transform {
   rgc_image_shape src, dst;
   axis_taps rows, columns; /* along the height, along the width */
   const float *mean, *stddev; /* [dst.channels] */
+  bool src_is_float;
 };
 
 static int clamp(int v, int low, int high) { return v < low ? low : v > high ? high : v; }
@@ -81,7 +82,7 @@ rgc_transform *rgc_transform_create(const rgc_transform_options *options, rgc_ar
     mean[c] = options->mean ? options->mean[c] : 0.0f;
     stddev[c] = options->stddev ? options->stddev[c] : 1.0f;
   }
-  *t = (rgc_transform){.src = src, .dst = dst, .mean = mean, .stddev = stddev};
+  *t = (rgc_transform){.src = src, .dst = dst, .mean = mean, .stddev = stddev, .src_is_float = options->src_is_float};
   t->rows = make_taps(src.height, dst.height, options->antialias, arena);
   t->columns = make_taps(src.width, dst.width, options->antialias, arena);
   return t;
@@ -95,18 +96,20 @@ size_t rgc_transform_workspace_floats(const rgc_transform *t) {
   return converted_floats(t) + (size_t)t->src.height * (size_t)t->dst.width * (size_t)t->dst.channels;
 }
 
-/* Bytes to [0,1] in the wanted number of channels: dst[pixel][dst.channels]. */
-static void convert_pixels(const rgc_transform *t, const uint8_t *src, float *dst) {
-  size_t pixels = (size_t)t->src.height * (size_t)t->src.width;
-  int in = t->src.channels, out = t->dst.channels;
-  for (size_t p = 0; p < pixels; p++, src += in, dst += out) {
-    if (in == out) {
-      for (int c = 0; c < out; c++) dst[c] = (float)src[c] / 255.0f;
-    } else if (in == 1) {
-      for (int c = 0; c < out; c++) dst[c] = (float)src[0] / 255.0f;
-    } else {
-      dst[0] = (0.2989f * (float)src[0] + 0.587f * (float)src[1] + 0.114f * (float)src[2]) / 255.0f;
-    }
+static float sample_at(const rgc_transform *t, const void *src, size_t at) {
+  return t->src_is_float ? ((const float *)src)[at] : (float)((const uint8_t *)src)[at];
+}
+
+/* Samples to [0,1] in the wanted number of channels: dst[pixel][dst.channels]. */
+static void convert_pixels(const rgc_transform *t, const void *src, float *dst) {
+  size_t pixels = (size_t)t->src.height * (size_t)t->src.width, in = (size_t)t->src.channels;
+  int out = t->dst.channels;
+  float unit = t->src_is_float ? 1.0f : 255.0f;
+  for (size_t p = 0; p < pixels; p++, dst += out) {
+    if (in == 3 && out == 1)
+      dst[0] = (0.2989f * sample_at(t, src, 3 * p) + 0.587f * sample_at(t, src, 3 * p + 1) + 0.114f * sample_at(t, src, 3 * p + 2)) / unit;
+    else
+      for (int c = 0; c < out; c++) dst[c] = sample_at(t, src, p * in + (in == 1 ? 0 : (size_t)c)) / unit;
   }
 }
 
@@ -127,7 +130,7 @@ static void normalise(const rgc_transform *t, float *dst) {
     for (int c = 0; c < t->dst.channels; c++) dst[c] = (dst[c] - t->mean[c]) / t->stddev[c];
 }
 
-void rgc_transform_apply(const rgc_transform *t, const uint8_t *src, float *workspace, float *dst) {
+void rgc_transform_apply(const rgc_transform *t, const void *src, float *workspace, float *dst) {
   size_t channels = (size_t)t->dst.channels;
   size_t src_row = (size_t)t->src.width * channels, dst_row = (size_t)t->dst.width * channels;
   float *narrowed = workspace + converted_floats(t);

@@ -11,13 +11,11 @@
 #include <stdint.h>
 
 #include "compiler/base/diag.h"
-
-typedef struct rgc_image_shape {
-  int height, width, channels;
-} rgc_image_shape;
+#include "runtime/rgc.h"
 
 typedef struct rgc_transform_options {
   rgc_image_shape src, dst;
+  bool src_is_float;   /* samples are float32 already, as u8 / 255 would be */
   bool antialias;      /* widen the filter when shrinking (torchvision's antialias=True) */
   const float *mean;   /* [dst.channels], NULL for 0 */
   const float *stddev; /* [dst.channels], NULL for 1 */
@@ -29,6 +27,6 @@ typedef struct rgc_transform rgc_transform;
  * equal, 1 to n (repeated), or 3 to 1 (0.2989 R + 0.587 G + 0.114 B, torchvision's rgb_to_grayscale). */
 rgc_transform *rgc_transform_create(const rgc_transform_options *options, rgc_arena *arena, rgc_diagnostics *diags);
 size_t rgc_transform_workspace_floats(const rgc_transform *transform);
-/* src: u8[src.height][src.width][src.channels]; dst: float[dst.height][dst.width][dst.channels]. */
-void rgc_transform_apply(const rgc_transform *transform, const uint8_t *src, float *workspace, float *dst);
+/* src: u8[src.height][src.width][src.channels] (or float, src_is_float); dst: float[dst.height][dst.width][dst.channels]. */
+void rgc_transform_apply(const rgc_transform *transform, const void *src, float *workspace, float *dst);
 #endif

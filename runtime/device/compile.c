@@ -12,7 +12,7 @@
 
 extern char **environ;
 
-enum { MAX_ARGS = 40, LOG_CHARS = 2000 };
+enum { MAX_ARGS = 40, LOG_CHARS = 2000, WAIT_US = 2000 };
 static const char common_flags[] = "-std=gnu17 -O3 -fPIC -shared -ffp-contract=off -fno-math-errno -w -lm";
 
 const char *rgc_compiler(void) {
@@ -58,7 +58,8 @@ const char *rgc_compiler_version(rgc_arena *arena, rgc_diagnostics *diags) {
 }
 
 static void split_flags(char *text, char **argv, int *count) {
-  for (char *word = strtok(text, " "); word && *count < MAX_ARGS; word = strtok(NULL, " ")) argv[(*count)++] = word;
+  char *rest;
+  for (char *word = strtok_r(text, " ", &rest); word && *count < MAX_ARGS; word = strtok_r(NULL, " ", &rest)) argv[(*count)++] = word;
 }
 
 static int start_job(const rgc_compile_job *job, const char *flags, const char *include, pid_t *pid) {
@@ -86,6 +87,20 @@ static bool report_failure(const rgc_compile_job *job, rgc_diagnostics *diags) {
                        "'%s' does not compile this kernel:\n%s", rgc_compiler(), text);
 }
 
+/* Waits until one of the processes has ended, sets its pid to 0 and returns its number. Only these are waited for: the program that we are
+ * part of may have children of its own. */
+static int wait_for_one(pid_t *pids, int count, int *status) {
+  for (;; usleep(WAIT_US))
+    for (int i = 0; i < count; i++) {
+      if (!pids[i]) continue;
+      pid_t got = waitpid(pids[i], status, WNOHANG);
+      if (!got || (got < 0 && errno == EINTR)) continue;
+      if (got < 0) *status = -1; /* someone else took its end */
+      pids[i] = 0;
+      return i;
+    }
+}
+
 bool rgc_compile_all(const rgc_compile_job *jobs, int count, int at_once, const char *flags, const char *include,
                      rgc_diagnostics *diags) {
   pid_t *pids = calloc((size_t)count + 1, sizeof *pids);
@@ -97,14 +112,9 @@ bool rgc_compile_all(const rgc_compile_job *jobs, int count, int at_once, const 
       if (!error) started++, running++;
       continue;
     }
-    int status = 0;
-    pid_t done = waitpid(-1, &status, 0);
-    if (done < 0) break;
-    for (int i = 0; i < started; i++) {
-      if (pids[i] != done) continue;
-      running--;
-      if ((!WIFEXITED(status) || WEXITSTATUS(status)) && !failed) failed = &jobs[i];
-    }
+    int status = 0, done = wait_for_one(pids, started, &status);
+    running--;
+    if ((!WIFEXITED(status) || WEXITSTATUS(status)) && !failed) failed = &jobs[done];
   }
   free(pids);
   if (error) return no_compiler(diags, error);

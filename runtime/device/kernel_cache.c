@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "compiler/base/clock.h"
+#include "compiler/base/file.h"
 #include "codegen/cpu/templates.h"
 #include "runtime/device/compile.h"
 
@@ -55,11 +56,8 @@ static bool choose_dir(cache *c) {
   return make_private_dir(c, c->dir);
 }
 
-static bool write_file(cache *c, const char *path, const char *text) {
-  FILE *to = fopen(path, "w");
-  bool good = to && fputs(text, to) >= 0;
-  if (to && fclose(to)) good = false;
-  return good || rgc_diag_fail(c->diags, RGC_CODE_FILE_WRITE, path, "is the disk full?", "cannot be written: %s", strerror(errno));
+static bool write_file(const cache *c, const char *path, const char *text) {
+  return rgc_write_text_file(path, text, "is the disk full?", c->diags);
 }
 
 static uint64_t hash_text(uint64_t seed, const char *text) { return XXH3_64bits_withSeed(text, strlen(text), seed); }

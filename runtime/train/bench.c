@@ -1,13 +1,13 @@
-/* bench.c: see bench.h. */
-#include "runtime/train/bench.h"
-
+/* bench.c: how fast a network's programs are, on random data: rgc_model_bench and rgc_model_peak of rgc.h. */
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "codegen/cpu/templates/contract_args.h"
+#include "compiler/graph/graph_text.h"
 #include "runtime/device/kernel_cache.h"
 #include "runtime/reference/philox.h"
+#include "runtime/train/model.h"
 
 static int compare(const void *a, const void *b) {
   return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
@@ -22,9 +22,10 @@ static void fill_input(const rgc_model *model, const rgc_model_program *program)
   const rgc_value *input = &program->program->graph->values[program->input];
   float *x = program->data[program->input];
   for (int64_t e = 0; e < rgc_shape_elems(input->shape); e++) x[e] = (float)(2 * rgc_philox_uniform(1, 0, 0, (uint64_t)e) - 1);
-  if (program->label < 0) return;
-  int32_t *label = program->data[program->label];
-  for (int64_t i = 0; i < model->batch; i++) label[i] = (int32_t)(i % model->network->classes[0].count);
+  for (int k = 0; k < model->network->class_set_count; k++) {
+    int32_t *label = program->outputs[k].label < 0 ? NULL : program->data[program->outputs[k].label];
+    for (int64_t i = 0; label && i < model->batch; i++) label[i] = (int32_t)(i % model->network->classes[k].count);
+  }
 }
 
 /* A step that changes the weights very little, so that repeats compute on the same kind of numbers. */
@@ -44,6 +45,11 @@ static double op_flops(const rgc_kernel *kernel) {
   return 2.0 * (double)rgc_shape_elems(pixels) * (double)(g->kernel_h * g->kernel_w * other[RGC_C] / g->groups);
 }
 
+static const char *kind_word(const rgc_kernel *kernel) {
+  if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_WEIGHTS) return "weights";
+  return kernel->kind == RGC_CONTRACT && kernel->geometry.transposed ? "data" : rgc_kernel_words[kernel->kind];
+}
+
 static double op_bytes(const rgc_graph *graph, const rgc_op *op) {
   double bytes = 0;
   for (int i = 0; i < op->input_count; i++) bytes += (double)rgc_value_storage_bytes(&graph->values[op->inputs[i]]);
@@ -51,24 +57,33 @@ static double op_bytes(const rgc_graph *graph, const rgc_op *op) {
   return bytes;
 }
 
-static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step, int repeats, rgc_arena *arena, rgc_bench_result *result) {
+static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step, int repeats, rgc_bench_result *result) {
+  rgc_arena *arena = rgc_arena_create();
   const rgc_graph *graph = program->program->graph;
   int count = graph->op_count;
   double *seconds = RGC_NEW_ARRAY(arena, double, count * repeats), *column = RGC_NEW_ARRAY(arena, double, repeats);
   for (int r = 0; r < repeats; r++) rgc_cpu_program_profile(program->run, step, seconds + r * count);
-  result->ops = RGC_NEW_ARRAY(arena, rgc_bench_op, count);
-  result->op_count = count;
-  for (int i = 0; i < count; i++) {
+  result->each = calloc((size_t)count, sizeof *result->each);
+  result->each_count = result->each ? count : 0;
+  for (int i = 0; i < result->each_count; i++) {
     for (int r = 0; r < repeats; r++) column[r] = seconds[r * count + i];
-    result->ops[i] = (rgc_bench_op){.op = &graph->ops[i], .seconds = median(column, repeats), .flops = op_flops(graph->ops[i].kernel),
-                                    .bytes = op_bytes(graph, &graph->ops[i])};
+    const rgc_op *op = &graph->ops[i];
+    result->each[i] = (rgc_bench_kernel){.layer = op->layer ? op->layer : "", .kind = kind_word(op->kernel), .seconds = median(column, repeats),
+                                         .flops = op_flops(op->kernel), .bytes = op_bytes(graph, op)};
   }
+  rgc_arena_destroy(arena);
 }
 
-void rgc_bench(const rgc_model *model, const rgc_model_program *program, int repeats, bool with_ops, rgc_arena *arena, rgc_bench_result *result) {
+bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags) {
+  const rgc_model_program *program = train ? &model->train : &model->infer;
+  if (!program->program) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
+  if (repeats < 1) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, NULL, "at least one run is needed to time");
   rgc_cpu_step step = make_step(model);
+  rgc_arena *arena = rgc_arena_create();
   double *seconds = RGC_NEW_ARRAY(arena, double, repeats);
-  *result = (rgc_bench_result){0};
+  *result = (rgc_bench_result){.kernels = program->program->graph->op_count};
+  if (train) model->folded = false;
+  else rgc_model_fold(model);
   for (int r = -1; r < repeats; r++) {
     fill_input(model, program); /* other values lie over it once it was read */
     double begun = omp_get_wtime();
@@ -76,7 +91,9 @@ void rgc_bench(const rgc_model *model, const rgc_model_program *program, int rep
     if (r >= 0) seconds[r] = omp_get_wtime() - begun;
   }
   result->seconds = median(seconds, repeats);
-  if (with_ops) bench_ops(program, &step, repeats, arena, result);
+  rgc_arena_destroy(arena);
+  if (with_kernels) bench_ops(program, &step, repeats, result);
+  return true;
 }
 
 enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };
@@ -94,7 +111,9 @@ static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
   return code;
 }
 
-double rgc_bench_peak(const rgc_cpu_target *target, int threads, rgc_diagnostics *diags) {
+double rgc_model_peak(const rgc_model *model, rgc_diagnostics *diags) {
+  const rgc_cpu_target *target = model->target;
+  int threads = rgc_cpu_program_threads(model->infer.run);
   rgc_arena *arena = rgc_arena_create();
   double best = 0;
   rgc_kernel_build *build = rgc_kernel_build_open(peak_code(target, arena), target, arena, diags);

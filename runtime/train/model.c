@@ -46,6 +46,8 @@ static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_mode
   const rgc_graph *graph = own->graph;
   rgc_cpu_program *run = program->run;
   *program = (rgc_model_program){.program = own, .run = run, .input = rgc_graph_find(graph, "input"), .label = rgc_graph_find(graph, "label"),
+                                 .other_label = rgc_graph_find(graph, "other_label"),
+                                 .other_correct = rgc_graph_find(graph, "other_correct"),
                                  .loss = rgc_graph_find(graph, "loss"), .correct = rgc_graph_find(graph, "correct"),
                                  .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1,
                                  .teacher = rgc_graph_find(graph, "teacher")};
@@ -152,7 +154,7 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
 }
 
 bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads};
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads, .bn = network->train.bn};
   m->target = rgc_cpu_target_choose(o->target, diags);
   if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
   if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
@@ -166,6 +168,7 @@ bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
   m->plan = apart;
   bool good = need(m, RGC_PROGRAM_TRAIN, NULL, &m->train, diags);
   m->plan = plan;
+  m->bn = m->network->train.bn;
   return good && allocate(m, diags) && start_all(m, diags);
 }
 
@@ -178,10 +181,12 @@ void rgc_model_destroy(rgc_model *m) {
   rgc_arena_destroy(m->arena);
 }
 
-void rgc_model_fold(const rgc_model *m) {
+void rgc_model_fold(rgc_model *m) {
+  if (m->folded) return;
   rgc_cpu_step step = {0};
   rgc_cpu_step_set_valid(&step, m->batch);
   rgc_cpu_program_run(m->fold.run, &step);
+  m->folded = true;
 }
 
 /* The data set's labels as an output has them. */
@@ -195,6 +200,10 @@ void rgc_model_give_batch(const rgc_model *m, const rgc_model_program *program, 
   memcpy(program->data[program->input], images, sizeof(float) * (size_t)(image * valid));
   for (int i = 0; i < m->network->class_set_count; i++)
     if (program->outputs[i].label >= 0) give_labels(program->data[program->outputs[i].label], labels, valid, &m->network->train.labels[i]);
+}
+
+void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid) {
+  if (program->other_label >= 0) memcpy(program->data[program->other_label], others, sizeof(int32_t) * (size_t)valid);
 }
 
 float *rgc_model_f32(const rgc_model_program *program, int value) { return program->data[value]; }
@@ -226,6 +235,7 @@ static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diag
   for (int i = 0; i < count; i++)
     if (all || !is_fresh(m->network, weights[i].value->name)) weights[kept++] = weights[i];
   bool good = file && rgc_weights_take(weights, kept, file, path, diags);
+  m->folded = false;
   rgc_arena_destroy(scratch);
   return good;
 }
@@ -233,14 +243,14 @@ static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diag
 bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, false, diags); }
 bool rgc_model_restore(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, true, diags); }
 
-bool rgc_model_save_state(const rgc_model *m, const char *path, const rgc_progress *progress, rgc_diagnostics *diags) {
+bool rgc_model_save_state(const rgc_model *m, const char *path, const rgc_run_state *run, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
   rgc_metadata metadata[] = {{"rgc", "state"},
-                             {"step", rgc_arena_printf(scratch, "%lld", (long long)progress->step)},
-                             {"best", rgc_arena_printf(scratch, "%.17g", progress->best_acc)},
-                             {"stale", rgc_arena_printf(scratch, "%lld", (long long)progress->stale)}};
+                             {"step", rgc_arena_printf(scratch, "%lld", (long long)run->step)},
+                             {"best", rgc_arena_printf(scratch, "%.17g", run->best_acc)},
+                             {"stale", rgc_arena_printf(scratch, "%lld", (long long)run->stale)}};
   rgc_tensor_file file = {.metadata = metadata, .metadata_count = sizeof metadata / sizeof *metadata};
   file.tensors = rgc_weights_tensors(states, count, scratch, &file.tensor_count);
   bool good = rgc_safetensors_write(&file, path, diags);
@@ -249,15 +259,15 @@ bool rgc_model_save_state(const rgc_model *m, const char *path, const rgc_progre
 }
 
 /* What a file does not say is 0. */
-static rgc_progress read_progress(const rgc_tensor_file *file) {
+static rgc_run_state read_run_state(const rgc_tensor_file *file) {
   const char *step = rgc_metadata_find(file, "step"), *best = rgc_metadata_find(file, "best"), *stale = rgc_metadata_find(file, "stale");
-  rgc_progress progress = {.step = step ? strtoll(step, NULL, 10) : 0, .best_acc = best ? strtod(best, NULL) : 0,
+  rgc_run_state run = {.step = step ? strtoll(step, NULL, 10) : 0, .best_acc = best ? strtod(best, NULL) : 0,
                            .stale = stale ? strtoll(stale, NULL, 10) : 0};
-  if (progress.step < 0) progress.step = 0;
-  return progress;
+  if (run.step < 0) run.step = 0;
+  return run;
 }
 
-bool rgc_model_load_state(rgc_model *m, const char *path, rgc_progress *progress, rgc_diagnostics *diags) {
+bool rgc_model_load_state(rgc_model *m, const char *path, rgc_run_state *run, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
@@ -265,20 +275,21 @@ bool rgc_model_load_state(rgc_model *m, const char *path, rgc_progress *progress
   bool good = file && rgc_weights_take(states, count, file, path, diags);
   if (file && !rgc_metadata_find(file, "step"))
     good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
-  if (good) *progress = read_progress(file);
+  if (good) *run = read_run_state(file);
   rgc_arena_destroy(scratch);
   return good;
 }
 
 /* Calls `use` with each averaged parameter and its average, both of `count` elements. */
-static void each_average(const rgc_model *m, void (*use)(float *weight, float *average, int64_t count)) {
+static void each_average(rgc_model *m, void (*use)(float *weight, float *average, int64_t count)) {
   const rgc_graph *graph = m->train.program->graph;
   rgc_arena *scratch = rgc_arena_create();
   for (int i = 0; i < graph->value_count; i++) {
     const rgc_value *v = &graph->values[i];
     int average = v->role == RGC_ROLE_PARAM ? rgc_graph_find(graph, rgc_arena_printf(scratch, "%s.ema", v->name)) : -1;
-    if (average >= 0 && graph->values[average].role == RGC_ROLE_STATE)
-      use(m->train.data[i], m->train.data[average], rgc_shape_elems(v->shape));
+    if (average < 0 || graph->values[average].role != RGC_ROLE_STATE) continue;
+    m->folded = false;
+    use(m->train.data[i], m->train.data[average], rgc_shape_elems(v->shape));
   }
   rgc_arena_destroy(scratch);
 }
@@ -293,5 +304,5 @@ static void swap_weight(float *weight, float *average, int64_t count) {
   }
 }
 
-void rgc_model_start_averages(const rgc_model *m) { each_average(m, copy_weight); }
-void rgc_model_swap_averages(const rgc_model *m) { each_average(m, swap_weight); }
+void rgc_model_start_averages(rgc_model *m) { each_average(m, copy_weight); }
+void rgc_model_swap_averages(rgc_model *m) { each_average(m, swap_weight); }

@@ -1,17 +1,18 @@
 /* model.h: a network on a device: its programs, and the memory they share.
  *
  * Parameters, buffers and optimizer states have one place each, the same in all programs (memory.h lays them out by name); activations
- * of the programs lie over one another, for only one runs at a time. */
+ * of the programs lie over one another, for only one runs at a time. rgc_model_load and rgc_model_save are public: see rgc.h. */
 #ifndef RGC_TRAIN_MODEL_H
 #define RGC_TRAIN_MODEL_H
 #include "compiler/plan/plan_build.h"
 #include "runtime/device/cpu.h"
+#include "runtime/rgc.h"
 
 typedef struct rgc_model_program {
   const rgc_program *program; /* its graph and memory; NULL: not wanted */
   rgc_cpu_program *run;
   void **data;                                /* [value_count]: where each value is */
-  int input, label, loss, correct, logits, kept; /* value ids; -1: the program has none */
+  int input, label, other_label, loss, correct, other_correct, logits, kept; /* value ids; -1: the program has none */
   int teacher;                                   /* input: the teacher's logits */
   struct rgc_model_output {
     int logits, label, loss, correct; /* value ids; -1: the program has none */
@@ -30,16 +31,9 @@ typedef struct rgc_model {
   rgc_model_program train, fold, infer;
   int compiled;            /* kernels that were not in the cache */
   double compile_seconds;  /* that compiling them took */
+  rgc_bn_mode bn;          /* what the training program was compiled for */
+  bool folded;             /* program fold has run since the weights changed last */
 } rgc_model;
-
-typedef struct rgc_model_options {
-  int64_t batch;
-  uint64_t seed;     /* of initial values */
-  int threads;       /* 0: all processors */
-  bool train;        /* also the training program */
-  const char *keep;  /* rgc_compile_options: of the training program if there is one, else of inference; NULL: none */
-  const char *target; /* NULL: the best for this machine */
-} rgc_model_options;
 
 /* Takes the programs from the plan, or compiles those it lacks (and adds them), allocates all memory; weights are the plan's, or drawn.
  * False after an error; destroy it in any case. */
@@ -48,31 +42,29 @@ void rgc_model_destroy(rgc_model *model);
 /* Compiles the training program anew after the network's settings have changed; all values stay. */
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 
-/* What inference needs of the weights, after they have changed; then rgc_cpu_program_run(model->infer.run). */
-void rgc_model_fold(const rgc_model *model);
+/* What inference needs of the weights, if they have changed; then rgc_cpu_program_run(model->infer.run). */
+void rgc_model_fold(rgc_model *model);
 /* Copies a batch to the program's input, and to its labels where it reads them, by train: labels. images: [valid,H,W,C]; labels: classes
  * of the data set. */
 void rgc_model_give_batch(const rgc_model *model, const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);
+/* The labels of what is mixed into the samples; nothing for a program without them. The step's scalar mix belongs to it. */
+void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid);
 /* Data of a value. */
 float *rgc_model_f32(const rgc_model_program *program, int value);
-/* The plan with the weights as they are now, as a file that runs. */
-bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);
-/* Parameters and buffers from a plan with weights or any safetensors file of their names (weights.h); from a file that is no plan, not those
- * of layers that weights: fresh: draws anew. */
-bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics *diags);
-/* The same from a checkpoint of this very network: layers that weights: fresh: draws anew as well. */
+
+/* rgc_model_load is for weights of anywhere: layers that weights: fresh: names it draws anew, unless the file is a plan. This is for a
+ * checkpoint of this very network, of which it takes them all. */
 bool rgc_model_restore(rgc_model *model, const char *path, rgc_diagnostics *diags);
 /* How far a training run is; kept with the optimizer state. */
-typedef struct rgc_progress {
+typedef struct rgc_run_state {
   int64_t step;    /* steps done */
   double best_acc; /* the best validation's */
   int64_t stale;   /* validations since it became better */
-} rgc_progress;
-
-/* Optimizer state and the progress it is of, beside a checkpoint. */
-bool rgc_model_save_state(const rgc_model *model, const char *path, const rgc_progress *progress, rgc_diagnostics *diags);
-bool rgc_model_load_state(rgc_model *model, const char *path, rgc_progress *progress, rgc_diagnostics *diags);
+} rgc_run_state;
+/* Optimizer state and how far the run is, beside a checkpoint. */
+bool rgc_model_save_state(const rgc_model *model, const char *path, const rgc_run_state *run, rgc_diagnostics *diags);
+bool rgc_model_load_state(rgc_model *model, const char *path, rgc_run_state *run, rgc_diagnostics *diags);
 /* Averaged weights (ema:), states NAME.ema of the training program; nothing happens where there are none. */
-void rgc_model_start_averages(const rgc_model *model); /* as the weights are now */
-void rgc_model_swap_averages(const rgc_model *model);  /* parameters and averages change places */
+void rgc_model_start_averages(rgc_model *model); /* as the weights are now */
+void rgc_model_swap_averages(rgc_model *model);  /* parameters and averages change places */
 #endif

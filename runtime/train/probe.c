@@ -1,54 +1,33 @@
-/* probe.c: see probe.h. */
+/* probe.c: see probe.h; and rgc_model_dump of rgc.h. */
 #include "runtime/train/probe.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "runtime/data/image.h"
 #include "runtime/data/loader.h"
 #include "runtime/data/npy.h"
 
-rgc_transform_options rgc_input_transform(const rgc_network *n, rgc_image_shape src, rgc_arena *arena) {
+rgc_pipeline_options rgc_input_pipeline(const rgc_network *n, const rgc_dataset *data, bool train, uint64_t seed, rgc_arena *arena) {
   float *mean = RGC_NEW_ARRAY(arena, float, n->channels), *std = RGC_NEW_ARRAY(arena, float, n->channels);
   for (int c = 0; c < n->channels; c++) mean[c] = (float)n->mean[c], std[c] = (float)n->std[c];
-  return (rgc_transform_options){.src = src, .mean = mean, .stddev = std,
-                                 .dst = {(int)n->height, (int)n->width, (int)n->channels}};
+  rgc_pipeline_options o = {.mean = mean, .stddev = std, .settings = &n->data, .train = train, .seed = seed,
+                            .dst = {(int)n->height, (int)n->width, (int)n->channels}};
+  if (data) o.src = rgc_dataset_shape(data), o.src_is_float = rgc_dataset_is_float(data);
+  return o;
 }
 
 void rgc_step_set_rates(rgc_cpu_step *numbers, const rgc_train_settings *s, double rate, int64_t step) {
   numbers->scalars[RGC_SCALAR_LR] = (float)rate;
+  numbers->scalars[RGC_SCALAR_MIX] = 1;
   numbers->scalars[RGC_SCALAR_BIAS1] = (float)(1 / (1 - pow(s->beta1, (double)step + 1)));
   numbers->scalars[RGC_SCALAR_BIAS2] = (float)(1 / (1 - pow(s->beta2, (double)step + 1)));
 }
 
-static rgc_cpu_step one_step(const rgc_model *model, uint64_t seed, int64_t valid) {
+rgc_cpu_step rgc_single_step(const rgc_model *model, uint64_t seed, int64_t valid) {
   rgc_cpu_step step = {.seed = seed};
   rgc_cpu_step_set_valid(&step, valid);
   rgc_step_set_rates(&step, &model->network->train, model->network->train.lr, 0);
   return step;
-}
-
-bool rgc_predict_file(const rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags) {
-  rgc_arena *scratch = rgc_arena_create();
-  rgc_image_shape shape;
-  const uint8_t *pixels = rgc_png_read(path, model->network->channels == 1 ? 1 : 3, scratch, &shape, diags);
-  rgc_transform_options options = pixels ? rgc_input_transform(model->network, shape, scratch) : (rgc_transform_options){0};
-  rgc_transform *transform = pixels ? rgc_transform_create(&options, scratch, diags) : NULL;
-  if (transform) {
-    const rgc_model_program *program = &model->infer;
-    int64_t classes = model->network->classes[0].count;
-    rgc_cpu_step step = one_step(model, 0, 1);
-    rgc_transform_apply(transform, pixels, RGC_NEW_ARRAY(scratch, float, rgc_transform_workspace_floats(transform) + 1),
-                        rgc_model_f32(program, program->input));
-    rgc_cpu_program_run(program->run, &step);
-    const float *logits = rgc_model_f32(program, program->logits);
-    double most = -INFINITY, total = 0;
-    for (int64_t c = 0; c < classes; c++) most = fmax(most, (double)logits[c]);
-    for (int64_t c = 0; c < classes; c++) total += probabilities[c] = exp((double)logits[c] - most);
-    for (int64_t c = 0; c < classes; c++) probabilities[c] /= total;
-  }
-  rgc_arena_destroy(scratch);
-  return transform != NULL;
 }
 
 static bool write_value(const rgc_model_program *program, const char *path, rgc_diagnostics *diags) {
@@ -60,24 +39,33 @@ static bool write_value(const rgc_model_program *program, const char *path, rgc_
   return rgc_npy_write(path, &array, diags);
 }
 
-bool rgc_dump_value(const rgc_model *model, const rgc_dataset *data, uint64_t seed, const char *path, rgc_diagnostics *diags) {
+/* The first training batch through the program, and the value to the file. */
+static bool dump_first_batch(rgc_model *model, const rgc_model_program *program, rgc_loader *loader, uint64_t seed, const char *path,
+                             rgc_diagnostics *diags) {
+  const rgc_batch *batch = rgc_loader_next(loader);
+  if (!batch && rgc_loader_failed(loader, diags)) return false;
+  if (!batch) return rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
+  if (program == &model->infer) rgc_model_fold(model);
+  else model->folded = false;
+  rgc_model_give_batch(model, program, batch->images, batch->labels, batch->valid);
+  rgc_cpu_step step = rgc_single_step(model, seed, batch->valid);
+  rgc_cpu_program_run(program->run, &step);
+  return write_value(program, path, diags);
+}
+
+bool rgc_model_dump(rgc_model *model, const rgc_dataset *data, uint64_t seed, const char *path, rgc_value_facts *facts, rgc_diagnostics *diags) {
   const rgc_model_program *program = model->train.program ? &model->train : &model->infer;
+  if (program->kept < 0) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `keep`", "the model keeps no value");
   rgc_arena *scratch = rgc_arena_create();
-  rgc_transform_options options = rgc_input_transform(model->network, rgc_dataset_shape(data), scratch);
-  rgc_loader *loader = rgc_loader_create(data, &options, RGC_SPLIT_TRAIN, model->batch, 0, diags);
+  rgc_pipeline_options options = rgc_input_pipeline(model->network, data, false, seed, scratch);
+  rgc_loader *loader = rgc_loader_create(data, &options, &(rgc_loader_options){.split = RGC_SPLIT_TRAIN, .batch = model->batch}, diags);
   int count = rgc_dataset_count(data, RGC_SPLIT_TRAIN), *order = RGC_NEW_ARRAY(scratch, int, count + 1);
   for (int i = 0; i < count; i++) order[i] = i;
-  if (loader) rgc_loader_start(loader, order, count);
-  const rgc_batch *batch = loader ? rgc_loader_next(loader) : NULL;
-  bool good = batch != NULL;
-  if (batch) {
-    rgc_model_give_batch(model, program, batch->images, batch->labels, batch->valid);
-    rgc_cpu_step step = one_step(model, seed, batch->valid);
-    rgc_cpu_program_run(program->run, &step);
-    good = write_value(program, path, diags);
-  } else if (loader) {
-    rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
-  }
+  if (loader) rgc_loader_start(loader, order, count, 0);
+  bool good = loader && dump_first_batch(model, program, loader, seed, path, diags);
+  const rgc_value *kept = &program->program->graph->values[program->kept];
+  *facts = (rgc_value_facts){.name = kept->name};
+  memcpy(facts->shape, kept->shape, sizeof facts->shape);
   rgc_loader_destroy(loader);
   rgc_arena_destroy(scratch);
   return good;

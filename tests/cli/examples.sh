@@ -30,6 +30,12 @@ is_png "$out/quickstart/predicted.png"
 rows "$out/quickstart/log.csv" 4
 [ -s "$out/quickstart/best.bin" ]
 
+COUNT=6 EPOCHS=1 ran image_folder examples/image_folder.sh "$out/image_folder"
+[ "$(find "$out/image_folder/drawings" -name '*.png' | wc -l)" -eq 120 ]
+is_png "$out/image_folder/drawings.png"
+grep -qE 'val/zebra/00001.png: [a-z]+ [0-9.]+ %, [a-z]+ [0-9.]+ %, [a-z]+' "$out/image_folder.txt"
+grep -q '^waited ' "$out/image_folder.txt"
+
 for variant in batch running_after_first_validation; do
   GRAPH=graphs/quickdraw_small.yaml STEPS=3 VARIANT=$variant OUT=$out/$variant ran "$variant" examples/seed_quickdraw.sh
   rows "$out/$variant/log.csv" 2

@@ -1,7 +1,9 @@
 /* targets.c: the readers that are fuzzed, a row of a table each. Beyond not dying, each must keep a promise on good input:
  * a graph that is built passes the verifier and comes back from its text; a tensor file's bytes are all there. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "compiler/graph/expr.h"
 #include "compiler/graph/graph_text.h"
@@ -9,6 +11,8 @@
 #include "compiler/lang/keys.h"
 #include "compiler/lang/lang.h"
 #include "compiler/plan/plan.h"
+#include "runtime/data/image.h"
+#include "runtime/data/npy.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOST_MEMORY_BYTES = 1 << 30 };
@@ -189,6 +193,78 @@ static void run_plan(const fuzz_input *input) {
   rgc_arena_destroy(arena);
 }
 
+/* ---- image ---- */
+
+static int image_tokens(const char **words, int limit) {
+  static const char *const more[] = {"\xff\xd8\xff", "\xff\xda", "\xff\xd9", "\xff\xc0", "\xff\xc2", "\xff\xe1", "Exif", "II*", "MM", "Adobe",
+                                     "IHDR", "IDAT", "IEND", "PLTE", "tRNS", "eXIf", "gAMA", "RIFF", "WEBP", "VP8 ", "VP8L", "VP8X", "EXIF", "ALPH", "ANIM"};
+  return ADD_WORDS(words, 0, limit, more);
+}
+
+/* PNG's chunks get their right CRCs, so that mutations reach what lies behind them. */
+static void repair_image(fuzz_input *input) {
+  unsigned char *b = input->bytes;
+  if (input->size < 8 || memcmp(b, "\x89PNG", 4)) return;
+  for (size_t at = 8; at + 12 <= input->size;) {
+    size_t length = (size_t)b[at] << 24 | (size_t)b[at + 1] << 16 | (size_t)b[at + 2] << 8 | b[at + 3];
+    if (length > input->size - at - 12) return;
+    unsigned long crc = crc32(0, b + at + 4, (unsigned)length + 4);
+    for (int i = 0; i < 4; i++) b[at + 8 + length + (size_t)i] = (unsigned char)(crc >> (24 - 8 * i));
+    at += 12 + length;
+  }
+}
+
+static void run_image(const fuzz_input *input) {
+  rgc_arena *arena = rgc_arena_create();
+  unsigned char *bytes = malloc(input->size + 1); /* no more than there is, for the sanitizer */
+  if (!bytes) fuzz_fail("no memory");
+  memcpy(bytes, input->bytes, input->size);
+  rgc_image_options o = {.channels = input->size % 2 ? 3 : 1, .shrink = 1 << input->size % 4, .alpha = (rgc_alpha)(input->size % 3)};
+  rgc_image_info info;
+  rgc_image image;
+  const char *header = rgc_image_probe(bytes, input->size, &o, arena, &info), *problem = rgc_image_decode(bytes, input->size, &o, arena, &image);
+  if (header && !problem) fuzz_fail("decoded, though the header is bad: %s", header);
+  if (!problem) {
+    rgc_image_shape s = image.shape;
+    if (s.channels != o.channels || s.height < 1 || s.height > info.shape.height || s.width < 1 || s.width > info.shape.width)
+      fuzz_fail("%dx%dx%d of a header that says %dx%d", s.height, s.width, s.channels, info.shape.height, info.shape.width);
+    volatile unsigned char last = image.pixels[(size_t)s.height * (size_t)s.width * (size_t)s.channels - 1];
+    (void)last;
+  }
+  check_memory(arena);
+  free(bytes);
+  rgc_arena_destroy(arena);
+}
+
+/* ---- npy ---- */
+
+static int npy_tokens(const char **words, int limit) {
+  static const char *const more[] = {"{", "}", "(", ")", ",", ":", "'descr'", "'fortran_order'", "'shape'", "'<f4'", "'|u1'", "'<i8'", "'>f4'", "'|O'",
+                                     "False", "True", "(2, 3)", "()", "(0,)", "(9223372036854775807,)", "(4294967296, 4294967296)", "\x93NUMPY", "\x01"};
+  return ADD_WORDS(words, 0, limit, more);
+}
+
+static void run_npy(const fuzz_input *input) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/input.npy", fuzz_directory());
+  FILE *f = fopen(path, "wb");
+  if (!f || fwrite(input->bytes, 1, input->size, f) != input->size || fclose(f)) fuzz_fail("%s cannot be written", path);
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  rgc_npy array;
+  bool good = rgc_npy_read(path, arena, &array, &diags);
+  check_errors(&diags, good);
+  size_t bytes = good ? array.count_elems * rgc_npy_type_bytes(array.type) : 0;
+  if (bytes > (size_t)MOST_MEMORY_BYTES) fuzz_fail("an array of %zu bytes", bytes);
+  if (bytes) {
+    volatile unsigned char last = ((const unsigned char *)array.data)[bytes - 1];
+    (void)last;
+  }
+  check_memory(arena);
+  rgc_arena_destroy(arena);
+}
+
 const fuzz_target fuzz_targets[] = {
     {"yaml",
      {"graphs/[!c]*.yaml", "graphs/cifar_resnet20.yaml", "graphs/blocks/*.yaml", "tests/golden/diag/*.yaml", "tests/fuzz/corpus/yaml/*"},
@@ -196,5 +272,7 @@ const fuzz_target fuzz_targets[] = {
     {"ir", {"tests/fuzz/corpus/ir/*"}, ir_tokens, NULL, run_ir},
     {"safetensors", {"tests/fuzz/corpus/safetensors/*"}, safetensors_tokens, repair_safetensors, run_safetensors},
     {"plan", {"tests/fuzz/corpus/plan/*"}, ir_tokens, repair_plan, run_plan},
+    {"image", {"tests/data/images/*.jpg", "tests/data/images/*.png", "tests/data/images/*.webp"}, image_tokens, repair_image, run_image},
+    {"npy", {"tests/fuzz/corpus/npy/*"}, npy_tokens, NULL, run_npy},
     {0},
 };

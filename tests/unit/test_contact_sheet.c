@@ -85,7 +85,7 @@ Test(contact_sheet, titles_stand_above_their_images) {
                                   {.index = 1, .title = "wrong", .title_rgb = RED, .note = "is a longer text"}};
   write_and_read(&f, &(rgc_sheet){.split = RGC_SPLIT_VALIDATION, .cells = cells, .count = 2, .columns = 2});
   int width = 16 * 8, column = GAP + width + GAP;
-  cr_assert_eq(f.png.width, GAP + 2 * (width + GAP), "as wide as the note");
+  cr_assert_eq((int)f.png.width, GAP + 2 * (width + GAP), "as wide as the note");
   cr_assert_eq(f.png.height, GAP + 2 * LINE + CELL + GAP);
   cr_expect_gt(count_color(&f, GAP, GAP + LINE, width, LINE, GREEN), 50, "on the line next to the image");
   cr_expect_gt(count_color(&f, column, GAP, width, LINE, RED), 50);
@@ -101,7 +101,7 @@ Test(contact_sheet, row_titles_stand_to_the_left) {
   const char *const titles[] = {"apple", "a name of more than twenty characters"};
   write_and_read(&f, &(rgc_sheet){.split = RGC_SPLIT_TRAIN, .cells = cells, .count = 2, .columns = 1, .row_titles = titles});
   int left = GAP + 20 * 8 + GAP;
-  cr_assert_eq(f.png.width, left + CELL + GAP);
+  cr_assert_eq((int)f.png.width, left + CELL + GAP);
   cr_expect_eq(count_color(&f, left, GAP, CELL, 1, FRAME), CELL);
   int blank = 15 * 8; /* "apple" is at the right end of twenty characters */
   cr_expect_eq(count_color(&f, 0, 0, GAP + blank, GAP + CELL, WHITE), (GAP + blank) * (GAP + CELL));

@@ -12,6 +12,7 @@
 #include "runtime/data/dataset.h"
 #include "runtime/data/npy.h"
 #include "runtime/data/raster.h"
+#include "runtime/data/slurp.h"
 #include "runtime/data/statistics.h"
 #include "runtime/data/strokes.h"
 #include "runtime/data/transform.h"
@@ -310,6 +311,22 @@ Test(data, idx_refuses_damage) {
   cr_assert_eq(remove(path_of(&f, "train-labels-idx1-ubyte")), 0);
   cr_expect_null(open_at(&f, "idx", f.dir, NULL));
   expect_error(&f, RGC_CODE_DATA_MISSING, "train-labels-idx1-ubyte");
+  teardown(&f);
+}
+
+/* 80 MB of zeros in 80 kB are refused; a file that is as large, but unpacked, is not. */
+Test(data, files_that_unpack_to_far_more_are_refused) {
+  fixture f = setup();
+  enum { SIZE = 80 << 20 };
+  uint8_t *zeros = calloc(1, SIZE);
+  gzFile gzip = gzopen(path_of(&f, "bomb.npy"), "wb1");
+  cr_assert(zeros && gzip && gzwrite(gzip, zeros, SIZE) == SIZE);
+  gzclose(gzip);
+  rgc_file_bytes file;
+  cr_expect_not(rgc_file_slurp(path_of(&f, "bomb.npy"), f.arena, &file, &f.diags));
+  expect_error(&f, RGC_CODE_DATA_FORMAT, "bomb.npy");
+  cr_expect(rgc_file_slurp(write_file(&f, "plain.npy", zeros, SIZE), f.arena, &file, &f.diags) && file.size_bytes == SIZE);
+  free(zeros);
   teardown(&f);
 }
 

@@ -82,6 +82,11 @@ Test(equivalence, running_statistics_in_training, .timeout = 300) {
   check(FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 6, stride: 2}]\n" LINEAR "train: {bn: running}\n");
 }
 
+Test(equivalence, mixed_labels, .timeout = 300) {
+  check(FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 6, stride: 2}]\n" LINEAR
+                       "data: {train: [mixup]}\ntrain: {loss: {cross_entropy: {smoothing: 0.1}}}\n");
+}
+
 Test(equivalence, biases_before_normalisation, .timeout = 300) {
   check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, bias: true}, bn, relu, conv: {out: 5, kernel: 3, stride: 2, bias: true}, relu]\n" LINEAR);
 }

@@ -176,8 +176,8 @@ static void run_compiled(fixture *f, const rgc_graph *graph, const rgc_cpu_targe
 
 Test(plan_bounds, what_verifies_runs_within_its_places_when_compiled, .timeout = 300) {
   static const char *const plain[] = {"stages=[{block: basic, repeat: 1, width: 4, stride: 2}]", "stem.0.conv.out=4", "input.size=6"};
-  static const char *const groups[] = {"stem=[conv: {out: 4, kernel: 3, pad: 2, dilation: 2}, relu, maxpool: {kernel: 3, stride: 2}, "
-                                       "conv: {out: 6, kernel: 3, groups: 2, stride: 2}]", "stages=[]", "input.size=7"};
+  static const char *const groups[] = {("stem=[conv: {out: 4, kernel: 3, pad: 2, dilation: 2}, relu, maxpool: {kernel: 3, stride: 2}, "
+                                        "conv: {out: 6, kernel: 3, groups: 2, stride: 2}]"), "stages=[]", "input.size=7"};
   fixture f = start();
   const char *texts[] = {program_text(&f, "graphs/plain20.yaml", plain, 3, RGC_PROGRAM_TRAIN),
                          program_text(&f, "graphs/plain20.yaml", groups, 3, RGC_PROGRAM_TRAIN)};

@@ -1,0 +1,67 @@
+/* inference.c: images in, logits out: rgc_model_run and its neighbours of rgc.h. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/train/model.h"
+#include "runtime/train/probe.h"
+
+double rgc_softmax(const float *logits, int64_t count, double *probabilities) {
+  double most = -INFINITY, total = 0;
+  for (int64_t c = 0; c < count; c++) most = fmax(most, (double)logits[c]);
+  for (int64_t c = 0; c < count; c++) {
+    double part = exp((double)logits[c] - most);
+    total += part;
+    if (probabilities) probabilities[c] = part;
+  }
+  for (int64_t c = 0; probabilities && c < count; c++) probabilities[c] /= total;
+  return log(total) + most;
+}
+
+/* Elements of one sample of a value. */
+static int64_t sample_elems(const rgc_model_program *program, int value) {
+  const rgc_value *v = &program->program->graph->values[value];
+  return rgc_shape_elems(v->shape) / v->shape[RGC_N];
+}
+
+bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *logits, rgc_diagnostics *diags) {
+  const rgc_model_program *program = &model->infer;
+  if (model->network->class_set_count > 1)
+    return rgc_diag_fail(diags, RGC_CODE_USAGE, model->network->file, "rgc_model_run is for one output", "the network has several outputs");
+  int64_t image = sample_elems(program, program->input), classes = sample_elems(program, program->logits);
+  rgc_model_fold(model);
+  for (int64_t begin = 0; begin < count; begin += model->batch) {
+    int64_t valid = count - begin < model->batch ? count - begin : model->batch;
+    rgc_cpu_step step = rgc_single_step(model, 0, valid);
+    rgc_model_give_batch(model, program, images + begin * image, NULL, valid);
+    rgc_cpu_program_run(program->run, &step);
+    memcpy(logits + begin * classes, rgc_model_f32(program, program->logits), sizeof *logits * (size_t)(valid * classes));
+  }
+  return true;
+}
+
+bool rgc_network_input(const rgc_network *network, const uint8_t *pixels, int height, int width, int channels, float *dst,
+                       rgc_diagnostics *diags) {
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_pipeline_options input = rgc_input_pipeline(network, NULL, false, 0, scratch);
+  rgc_transform_options options = {.src = {height, width, channels}, .dst = input.dst, .mean = input.mean, .stddev = input.stddev};
+  rgc_transform *transform = rgc_transform_create(&options, scratch, diags);
+  if (transform)
+    rgc_transform_apply(transform, pixels, RGC_NEW_ARRAY(scratch, float, rgc_transform_workspace_floats(transform) + 1), dst);
+  rgc_arena_destroy(scratch);
+  return transform != NULL;
+}
+
+bool rgc_model_predict_file(rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags) {
+  const rgc_network *n = model->network;
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_pipeline_options options = rgc_input_pipeline(n, NULL, false, 0, scratch);
+  rgc_pipeline *pipeline = rgc_pipeline_create(&options, scratch, diags);
+  float *input = RGC_NEW_ARRAY(scratch, float, n->height * n->width * n->channels);
+  float *logits = RGC_NEW_ARRAY(scratch, float, n->classes[0].count);
+  const char *problem = pipeline ? rgc_pipeline_file(pipeline, path, scratch, input) : NULL;
+  if (problem) rgc_diag_fail(diags, RGC_CODE_DATA_FORMAT, path, "give a whole JPEG, PNG or WebP file", "%s", problem);
+  bool good = pipeline && !problem && rgc_model_run(model, input, 1, logits, diags);
+  if (good) rgc_softmax(logits, n->classes[0].count, probabilities);
+  rgc_arena_destroy(scratch);
+  return good;
+}

@@ -1,0 +1,60 @@
+/* verify_model.c: a model's kernels on random data beside the reference (device/verify.h): rgc_model_verify of rgc.h. */
+#include "runtime/device/verify.h"
+#include "runtime/reference/philox.h"
+#include "runtime/train/model.h"
+
+/* Of the output that a label is of; other_label is the first one's. */
+static int64_t count_classes(const rgc_model *model, const rgc_model_program *program, int label) {
+  for (int k = 0; k < model->network->class_set_count; k++)
+    if (program->outputs[k].label == label) return model->network->classes[k].count;
+  return model->network->classes[0].count;
+}
+
+/* Random input and labels; running statistics away from their initial values, so that a kernel that ignores them is found. */
+static void fill(const rgc_model *model, const rgc_model_program *program, uint64_t seed) {
+  const rgc_graph *graph = program->program->graph;
+  for (int i = 0; i < graph->value_count; i++) {
+    const rgc_value *v = &graph->values[i];
+    bool wanted = v->op < 0 && (v->role == RGC_ROLE_INPUT || v->role == RGC_ROLE_LABEL || v->role == RGC_ROLE_BUFFER || v->role == RGC_ROLE_STATE);
+    for (int64_t e = 0; wanted && e < rgc_shape_elems(v->shape); e++) {
+      double u = rgc_philox_uniform(seed + 1, (uint32_t)i, 0, (uint64_t)e);
+      if (v->role == RGC_ROLE_LABEL) ((int32_t *)program->data[i])[e] = (int32_t)(u * (double)count_classes(model, program, i));
+      else if (v->role == RGC_ROLE_INPUT) ((float *)program->data[i])[e] = (float)(2 * u - 1);
+      else ((float *)program->data[i])[e] += (float)(v->role == RGC_ROLE_STATE ? 1e-4 * u : 0.1 * u);
+    }
+  }
+}
+
+static void judge(const rgc_model *model, const rgc_graph *graph, const rgc_verified *results, double tolerance, rgc_verify_result *to,
+                  rgc_diagnostics *diags) {
+  *to = (rgc_verify_result){.kernels = graph->op_count, .agree = graph->op_count};
+  for (int i = 0; i < graph->op_count; i++) {
+    if (results[i].error > to->error) to->error = results[i].error, to->furthest = i;
+    if (results[i].error <= tolerance || to->agree-- != graph->op_count) continue;
+    const rgc_op *op = &graph->ops[i];
+    rgc_diag_fail(diags, RGC_CODE_DEVICE, model->plan->path ? model->plan->path : model->network->file,
+                  "this is a bug of rgc: please report it with the graph file",
+                  "kernel %d (%s%s, line %d) is the first that is off: %%%s by %.3g, allowed %.3g", i, op->layer, op->backward ? ", backward" : "", op->line, graph->values[results[i].value].name, results[i].error, tolerance);
+  }
+  to->layer = graph->ops[to->furthest].layer;
+}
+
+bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolerance, rgc_verify_result *result, rgc_diagnostics *diags) {
+  const rgc_model_program *program = infer ? &model->infer : &model->train;
+  if (!program->program) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
+  const rgc_graph *graph = program->program->graph;
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_cpu_step step = {.seed = seed};
+  step.scalars[RGC_SCALAR_LR] = 1e-3f;
+  step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.1f;
+  rgc_cpu_step_set_valid(&step, model->batch);
+  fill(model, program, seed);
+  model->folded = false;
+  rgc_model_fold(model);
+  model->folded = infer;
+  rgc_verified *results = RGC_NEW_ARRAY(scratch, rgc_verified, graph->op_count);
+  rgc_cpu_verify(program->run, graph, program->data, &step, results);
+  judge(model, graph, results, tolerance, result, diags);
+  rgc_arena_destroy(scratch);
+  return result->agree == result->kernels;
+}
