@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/base/clock.h"
+#include "compiler/network_training.h"
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
 #include "compiler/passes/fold.h"

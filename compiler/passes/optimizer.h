@@ -1,7 +1,7 @@
 /* optimizer.h: appends the update of every parameter that has a gradient, as maps with states. */
 #ifndef RGC_PASSES_OPTIMIZER_H
 #define RGC_PASSES_OPTIMIZER_H
-#include "compiler/lang/lang.h"
+#include "compiler/graph/graph.h"
 
 typedef enum rgc_update_rule { RGC_UPDATE_SGD, RGC_UPDATE_ADAM, RGC_UPDATE_ADAMW } rgc_update_rule;
 
@@ -27,8 +27,4 @@ typedef struct rgc_update_settings {
 /* `frozen` (may be NULL) tells whether the parameter of that name stays as it is; `context` is for it and for `choose`. */
 void rgc_append_updates(rgc_graph *graph, const rgc_update_settings *settings,
                         bool (*frozen)(void *context, const char *parameter), void *context);
-/* The same as the network's train: and freeze: say. */
-void rgc_append_network_updates(rgc_graph *graph, rgc_network *network);
-/* Gradients of the parameters that the network trains. */
-bool rgc_differentiate_network(rgc_graph *graph, rgc_network *network, rgc_diagnostics *diags);
 #endif

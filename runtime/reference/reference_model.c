@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compiler/passes/optimizer.h"
+#include "compiler/network_training.h"
 #include "runtime/train/weights.h"
 
 /* Stored values of the training graph, in doubles. */
