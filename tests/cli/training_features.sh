@@ -12,6 +12,7 @@ freeze: {layers: [conv1], bn: running}
 set: {train.optimizer: {adamw: {lr: 0.003, weight_decay: 0.05}}}
 train: {groups: [{layers: [fc], lr: 0.01}], no_decay: norm_and_bias, clip: {norm: 0.5},
   accumulate: 3, ema: 0.5, loss: {cross_entropy: {smoothing: 0.1}}, bn: running_after_first_validation}
+data: {train: [flip, mixup: 0.4]}
 YAML
 "$RGC" compile "$out/all.yaml" -o "$out/all.bin" >"$out/compiled"
 grep -qE '^  freeze: saves [0-9.]+ MB of [0-9.]+ MB$' "$out/compiled"
