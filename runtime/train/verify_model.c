@@ -46,6 +46,7 @@ bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolera
   rgc_arena *scratch = rgc_arena_create();
   rgc_cpu_step step = {.seed = seed};
   step.scalars[RGC_SCALAR_LR] = 1e-3f;
+  step.scalars[RGC_SCALAR_MIX] = 0.3f;
   step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.1f;
   rgc_cpu_step_set_valid(&step, model->batch);
   fill(model, program, seed);
