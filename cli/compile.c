@@ -74,6 +74,8 @@ static void print_program(void *context, const rgc_program_facts *p) {
     if (p->shares[k].bytes) printf(" %s %.1f", p->shares[k].kind, megabytes(p->shares[k].bytes));
   printf("); and %.2f MB of scratch%s\n", megabytes(p->scratch_bytes), is_cuda(p->target) ? "" : " a thread");
   if (p->registers) printf("  most registers of a kernel: %d; kernels that spill: %d\n", p->registers, p->spilling);
+  if (p->unfrozen_bytes >= 0)
+    printf("  freeze: saves %.1f MB of %.1f MB\n", megabytes(p->unfrozen_bytes - p->total_bytes), megabytes(p->unfrozen_bytes));
 }
 
 static bool compile_all(const command_line *line, rgc_network *network) {

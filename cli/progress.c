@@ -16,6 +16,8 @@ static void show_validated(const progress *p, const rgc_progress *now) {
   if (p->live) fputs("\r\033[K", p->out);
   fprintf(p->out, "Iter [%3d/%3d] | Train Loss %.4f | Train Acc %.4f | Valid Loss %.4f | Valid Acc %.4f\n", (int)now->step, (int)now->total,
           now->loss, now->acc, now->valid_loss, now->valid_acc);
+  for (int k = 0; now->output_count > 1 && k < now->output_count; k++)
+    fprintf(p->out, "     %s | Valid Loss %.4f | Valid Acc %.4f\n", now->outputs[k].name, now->outputs[k].loss, now->outputs[k].acc);
   fflush(p->out);
 }
 

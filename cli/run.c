@@ -17,6 +17,7 @@ const command_option run_options[] = {
     {"--out", OPTION_TEXT, "DIR", "where log.csv, best.bin and last.bin go (run); of --dump: the file (LAYER.npy)"},
     {"--weights", OPTION_TEXT, "FILE", "a plan with weights, or safetensors under torchvision's names, to start from"},
     {"--state", OPTION_TEXT, "FILE", "optimizer state to go on from: last.state beside last.bin"},
+    {"--resume", OPTION_FLAG, NULL, "go on from last.bin and last.state of --out, as if the run had not ended"},
     {"--batch", OPTION_INT, "N", "samples a step; a batch that the plan does not have is compiled (the graph file's train: batch)"},
     {"--epochs", OPTION_INT, "N", "passes over the data"},
     {"--steps", OPTION_INT, "N", "steps, instead of epochs"},
@@ -27,6 +28,7 @@ const command_option run_options[] = {
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
     NETWORK_OPTION_DEVICE,
     {"--show", OPTION_INT, "N", "of --eval: tell the predictions of N validation samples, drawn evenly (0)"},
+    {"--confusion", OPTION_TEXT, "FILE", "of --eval: write how often each class was taken for which, as CSV; a small one is printed"},
     {"--picture", OPTION_TEXT, "FILE", "of --eval: and draw these samples, in their order, as PNG"},
     NETWORK_OPTION_SET,
     {0}};
@@ -56,7 +58,7 @@ static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool
   rgc_model_options o = {.batch = batch, .seed = (uint64_t)option_int(line, "--seed", n.seed), .threads = (int)option_int(line, "--threads", 0),
                          .train = train, .keep = keep, .target = option_text(line, "--target", NULL),
                          .device = option_text(line, "--device", NULL)};
-  const char *weights = option_text(line, "--weights", NULL);
+  const char *weights = train && option_flag(line, "--resume") ? NULL : option_text(line, "--weights", NULL);
   r->model = rgc_model_open(r->plan, &o, line->diags);
   if (!r->model) return false;
   rgc_model_facts facts;
@@ -70,6 +72,7 @@ static void read_options(const run *r, rgc_run_options *o) {
   rgc_run_defaults(r->network, o);
   o->out_dir = option_text(line, "--out", "run");
   o->state = option_text(line, "--state", NULL);
+  o->resume = option_flag(line, "--resume");
   o->epochs = option_int(line, "--epochs", o->epochs);
   o->steps = option_int(line, "--steps", option_text(line, "--epochs", NULL) ? 0 : o->steps);
   o->validate = option_int(line, "--validate", o->validate);
@@ -91,6 +94,7 @@ static int run_train(run *r) {
       !open_model(r, option_int(r->line, "--batch", 0), true, NULL, true) ||
       !rgc_model_train(r->model, r->data, &options, &result, r->line->diags))
     return RGC_EXIT_INPUT;
+  if (result.early) printf("stopped early: %lld validations were not better than the best\n", (long long)options.patience);
   if (result.seconds > 0)
     printf("waited %.1f s for data, %.1f %% of %.1f s of training steps\n", result.waited_seconds, 100 * result.waited_seconds / result.seconds,
            result.seconds);
@@ -114,6 +118,16 @@ static bool show_predictions(const run *r, const rgc_prediction *predictions, in
   return !picture || !shown || rgc_dataset_draw_predictions(r->data, picture, predictions, indices, shown, r->line->diags);
 }
 
+static bool show_confusion(const run *r, const rgc_prediction *predictions) {
+  const char *path = option_text(r->line, "--confusion", NULL);
+  if (!path) return true;
+  if (!rgc_dataset_write_confusion(r->data, path, predictions, r->line->diags)) return false;
+  char *text = rgc_dataset_confusion(r->data, predictions);
+  fputs(text, stdout);
+  rgc_free(text);
+  return true;
+}
+
 static int run_eval(run *r) {
   int count = rgc_dataset_count(r->data, RGC_SPLIT_VALIDATION), shown = (int)option_int(r->line, "--show", 0);
   rgc_run_result result;
@@ -122,9 +136,10 @@ static int run_eval(run *r) {
   rgc_prediction *predictions = calloc((size_t)count + 1, sizeof *predictions);
   bool good = predictions && rgc_model_evaluate(r->model, r->data, &result, predictions, r->line->diags);
   if (good) {
-    printf("validation loss %.4f, accuracy %.4f\n", result.valid_loss, result.valid_acc);
+    printf("validation loss %.4f, accuracy %.4f, top-5 %.4f\n", result.valid_loss, result.valid_acc, result.valid_top5);
+    good = show_confusion(r, predictions);
     if (shown > MAX_SHOWN) shown = MAX_SHOWN;
-    good = show_predictions(r, predictions, shown < count ? shown : count);
+    good = good && show_predictions(r, predictions, shown < count ? shown : count);
   }
   free(predictions);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/base/clock.h"
+#include "compiler/network_training.h"
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
 #include "compiler/passes/fold.h"
@@ -19,18 +20,13 @@ static bool expand(rgc_compilation *c, rgc_diagnostics *diags) {
 }
 
 static bool differentiate(rgc_compilation *c, rgc_diagnostics *diags) {
+  if (c->network) return rgc_differentiate_network(c->graph, c->network, diags);
   return rgc_autodiff(c->graph, rgc_graph_find(c->graph, "loss"), diags);
 }
 
-static bool is_frozen(void *network, const char *parameter) { return rgc_network_is_frozen(network, parameter); }
-
 static bool update(rgc_compilation *c, rgc_diagnostics *diags) {
   (void)diags;
-  const rgc_train_settings *t = &c->network->train;
-  rgc_update_settings settings = {.rule = t->optimizer == RGC_OPTIMIZER_SGD ? RGC_UPDATE_SGD : RGC_UPDATE_ADAM,
-                                  .momentum = t->momentum, .weight_decay = t->weight_decay, .beta1 = t->beta1, .beta2 = t->beta2,
-                                  .eps = t->eps, .nesterov = t->nesterov};
-  rgc_append_updates(c->graph, &settings, is_frozen, c->network);
+  rgc_append_network_updates(c->graph, c->network);
   return true;
 }
 
@@ -111,6 +107,23 @@ static bool split(rgc_compilation *c, rgc_diagnostics *diags) {
 int64_t rgc_memory_bytes(const rgc_memory_plan *plan) {
   int64_t bytes = 0;
   for (int r = 0; r < RGC_REGION_COUNT; r++) bytes += plan->region_bytes[r];
+  return bytes;
+}
+
+int64_t rgc_unfrozen_bytes(const rgc_network *network, const rgc_compile_options *options) {
+  if (!network->freeze.count && !network->freeze_all_but) return -1;
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_diagnostics quiet;
+  rgc_diagnostics_init(&quiet, scratch);
+  rgc_network thawed = *network;
+  thawed.arena = scratch;
+  thawed.freeze_all_but = false;
+  thawed.freeze = (rgc_names){0};
+  rgc_compile_options o = {.kind = options->kind, .batch = options->batch, .target = options->target, .unlimited = true};
+  rgc_compilation *c = rgc_compile(&thawed, &o, scratch, &quiet);
+  int64_t bytes = c ? rgc_memory_bytes(c->memory) : -1;
+  if (c) rgc_text_free(&c->ledger);
+  rgc_arena_destroy(scratch);
   return bytes;
 }
 

@@ -46,6 +46,8 @@ typedef struct rgc_compile_options {
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *options, rgc_arena *arena, rgc_diagnostics *diags);
 /* Bytes of all regions. */
 int64_t rgc_memory_bytes(const rgc_memory_plan *memory);
+/* What the program would take with nothing frozen; -1 after an error, or where nothing is frozen. */
+int64_t rgc_unfrozen_bytes(const rgc_network *network, const rgc_compile_options *options);
 /* The largest batch below options->batch with which the program takes no more than `bytes`; 0: none. */
 int64_t rgc_largest_batch(rgc_network *network, const rgc_compile_options *options, int64_t bytes);
 /* The value that options->keep names; -1: none. */

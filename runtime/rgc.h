@@ -206,6 +206,7 @@ typedef struct rgc_program_facts {
   int share_count;
   int64_t scratch_bytes;  /* more: of each thread on a CPU, of all on a GPU */
   int registers, spilling; /* GPU: most registers of a thread, functions that spill some; else 0 */
+  int64_t unfrozen_bytes; /* what total_bytes of a training program would be without the file's freeze:; -1: it has none */
 } rgc_program_facts;
 
 typedef struct rgc_compile_settings {
@@ -220,7 +221,7 @@ typedef struct rgc_compile_settings {
   void (*compiled)(void *context, const rgc_program_facts *program); /* called for each program; NULL: not */
   void *context;
 } rgc_compile_settings;
-/* Adds the training program (for networks of one output) and the inference programs to the plan, and their machine code to the cache
+/* Adds the training program and the inference programs to the plan, and their machine code to the cache
  * ($RGC_CACHE, $XDG_CACHE_HOME/rgc or ~/.cache/rgc). */
 RGC_API bool rgc_plan_compile(rgc_plan *plan, const rgc_compile_settings *settings, rgc_diagnostics *diags);
 
@@ -341,7 +342,16 @@ RGC_API bool rgc_model_predict_file(rgc_model *model, const char *path, double *
 typedef struct rgc_prediction {
   int label, predicted; /* classes, from 0; predicted -1: the sample's file was skipped */
   double probability;   /* of the predicted class, by softmax */
+  int rank;             /* classes that are likelier than the label; equal ones count if they come before it */
 } rgc_prediction;
+
+#define RGC_OUTPUTS 8 /* the most outputs of a network */
+
+/* Of one output: mean cross entropy and share that is right. `name` lives as long as the network. */
+typedef struct rgc_output_result {
+  const char *name; /* "" where the network has only one */
+  double loss, acc;
+} rgc_output_result;
 
 typedef struct rgc_run_result {
   double valid_loss, valid_acc; /* mean cross entropy and share that is right, of the last validation */
@@ -349,6 +359,10 @@ typedef struct rgc_run_result {
   bool stopped;                 /* `stop` was set */
   double seconds;               /* of all training steps, with what they waited for data; without validation */
   double waited_seconds;        /* that they waited */
+  double valid_top5;            /* share whose label is among the five likeliest classes of the first output */
+  bool early;                   /* `patience` ended it */
+  int output_count;             /* valid_loss is the sum of the outputs' by the file's weights, valid_acc the first one's */
+  rgc_output_result outputs[RGC_OUTPUTS]; /* [output_count] */
 } rgc_run_result;
 
 typedef enum rgc_event {
@@ -364,6 +378,8 @@ typedef struct rgc_progress {
   int64_t batch;                /* samples a step */
   double loss, acc;             /* of the step; not at BEGIN */
   double valid_loss, valid_acc; /* VALIDATED only */
+  const rgc_output_result *outputs; /* [output_count], VALIDATED only; until the function returns */
+  int output_count;
 } rgc_progress;
 typedef void rgc_progress_function(void *context, const rgc_progress *progress);
 
@@ -378,6 +394,8 @@ typedef struct rgc_run_options {
   const volatile int *stop; /* set to 1 from outside (a signal, another thread): save and end after this step; may be NULL */
   rgc_progress_function *progress; /* called by the thread that trains; may be NULL */
   void *context;                   /* for `progress` */
+  bool resume;         /* go on from last.bin and last.state of out_dir, and with its log.csv; `state` is not read then */
+  int64_t patience;    /* end after so many validations that were not better than the best; 0: never */
 } rgc_run_options;
 
 /* What the graph file's train: says; without files, state, stop and progress. */
@@ -391,6 +409,11 @@ RGC_API bool rgc_model_train(rgc_model *model, const rgc_dataset *data, const rg
 /* Runs the validation split. `predictions` takes an entry a validation sample, in their order; may be NULL. */
 RGC_API bool rgc_model_evaluate(rgc_model *model, const rgc_dataset *data, rgc_run_result *result, rgc_prediction *predictions,
                                 rgc_diagnostics *diags);
+/* How often each class was taken for which, by `predictions` of the whole validation split, to `path` as CSV: a line "label,CLASS,...", then a
+ * line a label. Samples whose file was skipped do not count. */
+RGC_API bool rgc_dataset_write_confusion(const rgc_dataset *dataset, const char *path, const rgc_prediction *predictions, rgc_diagnostics *diags);
+/* The same as text: of at most 20 classes all of it, of more the ten pairs that are confused most often. For rgc_free. */
+RGC_API char *rgc_dataset_confusion(const rgc_dataset *dataset, const rgc_prediction *predictions);
 /* Draws the validation samples indices[count] (1 to 100) with what was predicted, and what is right where that is wrong, as PNG. */
 RGC_API bool rgc_dataset_draw_predictions(const rgc_dataset *dataset, const char *path, const rgc_prediction *predictions, const int *indices,
                                           int count, rgc_diagnostics *diags);

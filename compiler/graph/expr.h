@@ -63,6 +63,9 @@ typedef enum rgc_expr_kind {
   X(BIAS2, "bias2")     /* 1 / (1 - beta2^t) */                                                                        \
   X(N_VALID, "n_valid") /* samples in this batch, <= the program's batch */                                            \
   X(INV_N, "inv_n")     /* 1 / n_valid */                                                                              \
+  X(FIRST, "first")     /* 1 in the first micro-batch of a step, else 0 */                                             \
+  X(LAST, "last")       /* 1 in the last micro-batch of a step, which updates; else 0 */                               \
+  X(SHARE, "share")     /* 1 / how many micro-batches the step has */                                                   \
   X(MIX, "mix")         /* how much of a mixed sample is its own, 1 - mix another's (mixup, cutmix) */
 
 typedef enum rgc_scalar {

@@ -454,7 +454,7 @@ static int run_network(rgc_expander *x) {
   return value >= 0 ? rgc_expand_list(x, &root, head, value) : -1;
 }
 
-static bool check_logits(const rgc_expander *x, int value) {
+bool rgc_expand_check_logits(const rgc_expander *x, int value) {
   const rgc_network *n = x->network;
   const int64_t *shape = x->graph->values[value].shape;
   const rgc_yaml *head = rgc_yaml_get(n->root, "head");
@@ -465,53 +465,10 @@ static bool check_logits(const rgc_expander *x, int value) {
   return false;
 }
 
-/* Returns the loss, of role `role`; "correct" is an output in any case. */
-static int add_cross_entropy(rgc_expander *x, int logits, const char *label, const char *loss, const char *correct, const char *probs,
-                             rgc_role role) {
-  rgc_graph *graph = x->graph;
-  const int64_t one[RGC_AXES] = {1, 1, 1, 1}, labels[RGC_AXES] = {graph->batch, 1, 1, 1};
-  int inputs[] = {logits, rgc_graph_value(graph, label, RGC_I32, RGC_ROLE_LABEL, labels)};
-  int outputs[] = {rgc_graph_value(graph, loss, RGC_F32, role, one), rgc_graph_value(graph, correct, RGC_F32, RGC_ROLE_OUTPUT, one),
-                   rgc_graph_value(graph, probs, RGC_F32, RGC_ROLE_TEMP, graph->values[logits].shape)};
-  rgc_graph_op(graph, RGC_OP_XENT, inputs, 2, outputs, 3)->attr[RGC_ATTR_SMOOTHING] = x->network->train.smoothing;
-  return outputs[0];
-}
-
-/* "loss" = mix own + (1 - mix) other: with labels that are one-hot the cross entropy of the mixed targets (Zhang et al. 2018, eq. 1). */
-static void mix_losses(rgc_graph *graph, int own, int other) {
-  const int64_t one[RGC_AXES] = {1, 1, 1, 1};
-  rgc_body *body = rgc_body_create(graph->arena);
-  rgc_view identity = rgc_view_identity();
-  int a = rgc_body_load(body, own, &identity), b = rgc_body_load(body, other, &identity);
-  int mix = rgc_body_leaf(body, RGC_EXPR_SCALAR, RGC_SCALAR_MIX);
-  int rest = rgc_body_node(body, RGC_EXPR_SUB, rgc_body_const(body, 1), mix, -1);
-  int sum = rgc_body_node(body, RGC_EXPR_ADD, rgc_body_node(body, RGC_EXPR_MUL, mix, a, -1), rgc_body_node(body, RGC_EXPR_MUL, rest, b, -1), -1);
-  int loss = rgc_graph_value(graph, "loss", RGC_F32, RGC_ROLE_OUTPUT, one);
-  rgc_graph_map(graph, body, sum, loss);
-}
-
-static bool add_loss(rgc_expander *x, int logits) {
-  rgc_graph *graph = x->graph;
-  if (x->network->class_set_count > 1) {
-    rgc_yaml_error(x->diags, rgc_yaml_get(x->network->root, "classes"), RGC_CODE_BAD_VALUE,
-                   "a network of several outputs cannot be trained yet");
-    return false;
-  }
-  if (!check_logits(x, logits)) return false;
-  if (!rgc_network_mixes(x->network)) {
-    add_cross_entropy(x, logits, "label", "loss", "correct", "probs", RGC_ROLE_OUTPUT);
-    return true;
-  }
-  int own = add_cross_entropy(x, logits, "label", "own_loss", "correct", "probs", RGC_ROLE_TEMP);
-  int other = add_cross_entropy(x, logits, "other_label", "other_loss", "other_correct", "other_probs", RGC_ROLE_TEMP);
-  mix_losses(graph, own, other);
-  return true;
-}
-
 /* The last value becomes the output "logits", unless outputs were named. */
 static bool set_outputs(rgc_expander *x, int last) {
   if (x->output_count == 0) {
-    if (!check_logits(x, last)) return false;
+    if (!rgc_expand_check_logits(x, last)) return false;
     rgc_graph_rename(x->graph, last, "logits");
     x->outputs[x->output_count++] = last;
   }
@@ -524,6 +481,6 @@ rgc_graph *rgc_expand(rgc_network *network, int64_t batch, bool training, rgc_di
   x.graph = rgc_graph_create(network->arena, network->name, batch);
   network->params = network->macs = 0;
   int errors = diags->error_count, last = run_network(&x);
-  if (last < 0 || !set_outputs(&x, last) || (training && !add_loss(&x, x.outputs[0]))) return NULL;
+  if (last < 0 || !set_outputs(&x, last) || (training && !rgc_expand_loss(&x))) return NULL;
   return diags->error_count == errors ? x.graph : NULL;
 }

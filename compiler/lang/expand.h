@@ -108,6 +108,11 @@ int rgc_cell_param(rgc_cell *cell, const char *suffix, rgc_role role, const int6
 rgc_graph *rgc_expand(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags);
 int rgc_expand_list(rgc_expander *x, rgc_scope *place, const rgc_yaml *list, int in);
 
+/* Whether a value can be the logits: an error at the head otherwise. */
+bool rgc_expand_check_logits(const rgc_expander *x, int value);
+/* expand_loss.c: labels and loss of the outputs; false after an error. */
+bool rgc_expand_loss(rgc_expander *x);
+
 /* Emit functions, by file. */
 int rgc_emit_conv(rgc_cell *cell);
 int rgc_emit_linear(rgc_cell *cell);

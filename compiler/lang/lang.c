@@ -38,9 +38,24 @@ rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *co
   return root ? rgc_network_of_root(arena, root, path, diags) : NULL;
 }
 
-bool rgc_layer_holds(const char *layer, const char *name) {
-  size_t length = strlen(layer);
-  return strncmp(layer, name, length) == 0 && (name[length] == 0 || name[length] == '.');
+/* Ends: each turn goes on in `pattern`, or in `name` behind the last star, at most once for each of its places. */
+bool rgc_layer_holds(const char *pattern, const char *name) {
+  const char *star = NULL, *behind = name;
+  for (;;) {
+    if (*pattern == '*') {
+      star = ++pattern;
+      behind = name;
+    } else if (!*pattern && (!*name || *name == '.')) {
+      return true;
+    } else if (*name && *pattern == *name) {
+      pattern++, name++;
+    } else if (star && *behind) {
+      pattern = star;
+      name = ++behind;
+    } else {
+      return false;
+    }
+  }
 }
 
 bool rgc_network_is_frozen(const rgc_network *network, const char *parameter) {
@@ -95,27 +110,46 @@ static int list_layers(const rgc_graph *graph, rgc_arena *scratch, const char **
   return count;
 }
 
-static void report_layer(const rgc_graph *graph, const char *key, const rgc_yaml *node, rgc_diagnostics *diags) {
+static void report_layer(const rgc_graph *graph, const char *key, const char *name, const rgc_yaml *node, rgc_diagnostics *diags) {
   enum { MAX_WORDS = 1 << 14 };
   rgc_arena *scratch = rgc_arena_create();
   const char **words = RGC_NEW_ARRAY(scratch, const char *, MAX_WORDS);
-  const char *near = rgc_suggest(node->text, words, list_layers(graph, scratch, words, MAX_WORDS));
-  rgc_diagnostic *d = rgc_yaml_error(diags, node, RGC_CODE_BAD_PATH, "%s: no parameter is called '%s' or stands below it", key, node->text);
+  const char *near = rgc_suggest(name, words, list_layers(graph, scratch, words, MAX_WORDS));
+  rgc_diagnostic *d = rgc_yaml_error(diags, node, RGC_CODE_BAD_PATH, "%s: no parameter is called '%s' or stands below it", key, name);
   d->help = near ? rgc_arena_printf(diags->arena, "did you mean '%s'?", near) : "rgc summary lists the layers";
   rgc_arena_destroy(scratch);
 }
 
-static void check_layer_names(const rgc_graph *graph, const char *key, const rgc_yaml *list, rgc_diagnostics *diags) {
-  for (int i = 0; list && list->kind == RGC_YAML_LIST && i < list->count; i++)
-    if (!names_layer(graph, list->items[i]->text)) report_layer(graph, key, list->items[i], diags);
+/* `node` is the list that the names stand in, or one scalar. */
+static void check_names(const rgc_graph *graph, const char *key, const rgc_names *names, const rgc_yaml *node, rgc_diagnostics *diags) {
+  for (int i = 0; node && i < names->count; i++)
+    if (!names_layer(graph, names->items[i]))
+      report_layer(graph, key, names->items[i], node->kind == RGC_YAML_LIST ? node->items[i] : node, diags);
+}
+
+static const rgc_yaml *freeze_names(const rgc_yaml *freeze) {
+  if (!freeze || freeze->kind != RGC_YAML_MAP) return freeze;
+  const rgc_yaml *all_but = rgc_yaml_get(freeze, "all_but");
+  return all_but ? all_but : rgc_yaml_get(freeze, "layers");
+}
+
+static void check_any_trained(const rgc_network *network, const rgc_graph *graph, rgc_diagnostics *diags) {
+  const rgc_yaml *freeze = rgc_yaml_get(network->root, "freeze");
+  int params = 0, trained = 0;
+  for (int i = 0; i < graph->value_count; i++) {
+    params += graph->values[i].role == RGC_ROLE_PARAM;
+    trained += graph->values[i].role == RGC_ROLE_PARAM && !rgc_network_is_frozen(network, graph->values[i].name);
+  }
+  if (freeze && params && !trained)
+    rgc_yaml_error(diags, freeze, RGC_CODE_BAD_VALUE, "freeze: leaves nothing to train")->help = "for example {all_but: [fc]}";
 }
 
 static void check_chosen_layers(const rgc_network *network, const rgc_graph *graph, rgc_diagnostics *diags) {
-  const rgc_yaml *freeze = rgc_yaml_get(network->root, "freeze");
-  check_layer_names(graph, "freeze", freeze, diags);
-  check_layer_names(graph, "freeze", rgc_yaml_get(freeze, "all_but"), diags);
-  check_layer_names(graph, "freeze", rgc_yaml_get(freeze, "layers"), diags);
-  check_layer_names(graph, "fresh", rgc_yaml_get(rgc_yaml_get(network->root, "weights"), "fresh"), diags);
+  check_names(graph, "freeze", &network->freeze, freeze_names(rgc_yaml_get(network->root, "freeze")), diags);
+  check_names(graph, "fresh", &network->fresh, rgc_yaml_get(rgc_yaml_get(network->root, "weights"), "fresh"), diags);
+  const rgc_yaml *groups = rgc_yaml_get(rgc_yaml_get(network->root, "train"), "groups");
+  for (int i = 0; i < network->train.group_count; i++)
+    check_names(graph, "groups", &network->train.groups[i].layers, rgc_yaml_get(groups->items[i], "layers"), diags);
 }
 
 rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags) {
@@ -127,5 +161,6 @@ rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training,
   check_expected(expect, "macs", network->macs, diags);
   check_expected(expect, "output", output_channels(graph), diags);
   check_chosen_layers(network, graph, diags);
+  if (training && diags->error_count == errors) check_any_trained(network, graph, diags);
   return diags->error_count == errors ? graph : NULL;
 }

@@ -7,18 +7,46 @@
 #include "compiler/lang/data_settings.h"
 #include "compiler/lang/yaml.h"
 
-enum { RGC_MAX_CHANNELS = 64, RGC_MAX_OUTPUTS = 8, RGC_MAX_STEPS = 16 };
+enum { RGC_MAX_CHANNELS = 64, RGC_MAX_OUTPUTS = 8, RGC_MAX_STEPS = 16, RGC_MAX_GROUPS = 16 };
 
-typedef enum rgc_optimizer { RGC_OPTIMIZER_ADAM, RGC_OPTIMIZER_SGD } rgc_optimizer;
+typedef enum rgc_optimizer { RGC_OPTIMIZER_ADAM, RGC_OPTIMIZER_SGD, RGC_OPTIMIZER_ADAMW } rgc_optimizer;
+typedef enum rgc_loss { RGC_LOSS_CROSS_ENTROPY, RGC_LOSS_BCE } rgc_loss;
 typedef enum rgc_schedule { RGC_SCHEDULE_CONSTANT, RGC_SCHEDULE_STEP, RGC_SCHEDULE_COSINE } rgc_schedule;
 typedef enum rgc_bn_mode { RGC_BN_BATCH, RGC_BN_RUNNING, RGC_BN_RUNNING_AFTER_FIRST_VALIDATION } rgc_bn_mode;
+
+typedef struct rgc_names {
+  const char **items;
+  int count, capacity;
+} rgc_names;
+
+typedef struct rgc_loss_settings {
+  rgc_loss kind;
+  double smoothing; /* of the labels; 0 */
+  double weight;    /* in the sum of several outputs' losses; 1 */
+} rgc_loss_settings;
+
+/* The class of an output for each class of the data set. */
+typedef struct rgc_label_map {
+  int32_t *classes; /* [count] */
+  int count;
+} rgc_label_map;
+
+/* Parameters with numbers of their own; the first group that holds a parameter has it. */
+typedef struct rgc_param_group {
+  rgc_names layers;    /* patterns, rgc_layer_holds */
+  double lr_factor;    /* of the learning rate, at any step: the group's lr over the optimizer's */
+  double weight_decay; /* negative: the optimizer's */
+} rgc_param_group;
 
 typedef struct rgc_train_settings {
   int64_t batch;              /* samples a step; 32 */
   int64_t epochs, iterations; /* epochs 1; iterations 0: by epochs */
   int64_t seed;               /* 0 */
   int64_t validate;           /* iterations between validations; 0: once an epoch */
-  double smoothing;           /* of the labels; 0 */
+  rgc_loss_settings losses[RGC_MAX_OUTPUTS]; /* by class set */
+  rgc_label_map labels[RGC_MAX_OUTPUTS];     /* by class set; none: the data set's labels as they are */
+  const char *distill_plan;   /* distill: a plan with weights; NULL: no distillation */
+  double distill_temperature, distill_weight; /* 4, 0.5 */
   rgc_optimizer optimizer;    /* adam */
   double lr;                  /* 1e-3 */
   double beta1, beta2, eps;   /* adam: 0.9, 0.999, 1e-8 */
@@ -32,12 +60,15 @@ typedef struct rgc_train_settings {
   double step_factor; /* 0.1 */
   double cosine_end;  /* last rate / first rate; 0 */
   rgc_bn_mode bn;
+  rgc_param_group groups[RGC_MAX_GROUPS];
+  int group_count;
+  bool no_decay_vectors; /* no_decay: norm_and_bias: no weight decay on parameters that are vectors */
+  double clip_norm;      /* of all gradients together; 0: not clipped */
+  double clip_value;     /* of each element; 0: not clipped */
+  int64_t accumulate;    /* micro-batches a step; 1 */
+  double ema;            /* decay of the averaged weights; 0: none */
+  int64_t patience;      /* validations without a better accuracy before training ends; 0: it does not */
 } rgc_train_settings;
-
-typedef struct rgc_names {
-  const char **items;
-  int count, capacity;
-} rgc_names;
 
 typedef struct rgc_class_set {
   const char *output; /* "species"; "" when the network has one output */
@@ -89,6 +120,6 @@ rgc_graph *rgc_network_build(rgc_network *network, int64_t batch, bool training,
 bool rgc_network_mixes(const rgc_network *network);
 /* Whether `parameter` ("layer1.0.conv1.weight") or layer ("layer1.0.conv1") is frozen by freeze:. */
 bool rgc_network_is_frozen(const rgc_network *network, const char *parameter);
-/* Whether `name` is `layer`, or stands within it: "fc" holds "fc.weight". */
-bool rgc_layer_holds(const char *layer, const char *name);
+/* Whether `name` is `pattern`, or stands within it: "fc" holds "fc.weight"; a '*' stands for any characters, dots among them. */
+bool rgc_layer_holds(const char *pattern, const char *name);
 #endif

@@ -19,9 +19,9 @@ typedef struct choice {
   const char *key, *words[MAX_CHOICES];
   bool open;
 } choice;
-static const choice choices[] = {{"optimizer", {"adam", "sgd"}, false},
+static const choice choices[] = {{"optimizer", {"adam", "sgd", "adamw"}, false},
                                  {"schedule", {"constant", "step", "cosine"}, false},
-                                 {"loss", {"cross_entropy"}, true}};
+                                 {"loss", {"cross_entropy", "bce"}, true}};
 
 static json_t *reference(const char *owner) { return json_pack("{s:s+}", "$ref", "#/$defs/", owner); }
 
@@ -61,6 +61,7 @@ static json_t *key_schema(const rgc_key *key) {
   bool holds_map = key->type == RGC_KEY_MAP || key->type == RGC_KEY_ANY;
   if (!schema) schema = holds_map && rgc_key_owner_exists(key->word) ? owner_schema(key) : type_schema(key->type);
   if (strcmp(key->word, "stages") == 0) json_object_set_new(schema, "items", reference("stage"));
+  if (strcmp(key->word, "groups") == 0 && strcmp(key->owner, "train") == 0) json_object_set_new(schema, "items", reference("group"));
   if (strcmp(key->word, "blocks") == 0) json_object_set_new(schema, "additionalProperties", reference("block"));
   if (strcmp(key->owner, "data") == 0 && key->type == RGC_KEY_LIST) json_object_set_new(schema, "items", reference("data_step"));
   json_object_set_new(schema, "description", json_string(key->about));

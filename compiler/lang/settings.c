@@ -136,7 +136,7 @@ void rgc_network_name_classes(rgc_network *n, const char *const *names, int coun
   rgc_yaml_put(n->arena, root, (rgc_yaml *)rgc_yaml_key(root, "classes"), list);
 }
 
-static void read_names(rgc_network *n, const rgc_yaml *list, rgc_names *names, rgc_diagnostics *diags) {
+void rgc_read_names(rgc_network *n, const rgc_yaml *list, rgc_names *names, rgc_diagnostics *diags) {
   for (int i = 0; list && i < list->count; i++) {
     if (list->items[i]->kind == RGC_YAML_SCALAR)
       *RGC_PUSH(n->arena, names->items, names->count, names->capacity) = list->items[i]->text;
@@ -151,21 +151,32 @@ static void read_weights(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *
     n->weights_file = node->text;
   } else if (node->kind == RGC_YAML_MAP && rgc_keys_check(node, "weights", NULL, diags)) {
     n->weights_file = rgc_yaml_get(node, "file")->text;
-    read_names(n, rgc_yaml_get(node, "fresh"), &n->fresh, diags);
+    rgc_read_names(n, rgc_yaml_get(node, "fresh"), &n->fresh, diags);
   }
+}
+
+/* "fc_last", "layer1, layer2", "all but fc_last", "all". */
+static void read_freeze_words(rgc_network *n, const char *text) {
+  static const char all_but[] = "all but ";
+  n->freeze_all_but = strncmp(text, all_but, sizeof all_but - 1) == 0;
+  if (n->freeze_all_but) text += sizeof all_but - 1;
+  bool all = strcmp(text, "all") == 0;
+  char *rest = rgc_arena_strdup(n->arena, all ? "*" : text), *word;
+  while ((word = strtok_r(rest, ", ", &rest))) *RGC_PUSH(n->arena, n->freeze.items, n->freeze.count, n->freeze.capacity) = word;
 }
 
 static void read_freeze(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
   if (!node) return;
   n->freeze_bn = true;
   if (node->kind == RGC_YAML_LIST) {
-    read_names(n, node, &n->freeze, diags);
+    rgc_read_names(n, node, &n->freeze, diags);
     return;
   }
+  if (node->kind == RGC_YAML_SCALAR) read_freeze_words(n, node->text);
   if (node->kind != RGC_YAML_MAP || !rgc_keys_check(node, "freeze", NULL, diags)) return;
   const rgc_yaml *all_but = rgc_yaml_get(node, "all_but"), *bn = rgc_yaml_get(node, "bn");
   n->freeze_all_but = all_but != NULL;
-  read_names(n, all_but ? all_but : rgc_yaml_get(node, "layers"), &n->freeze, diags);
+  rgc_read_names(n, all_but ? all_but : rgc_yaml_get(node, "layers"), &n->freeze, diags);
   static const char *const words[] = {"running", "batch"};
   if (bn) n->freeze_bn = strcmp(bn->text, "running") == 0;
   if (bn && !n->freeze_bn && strcmp(bn->text, "batch") != 0)
@@ -214,6 +225,7 @@ void rgc_settings_read_file(rgc_network *n, rgc_diagnostics *diags) {
   check_fixed(rgc_yaml_get(root, "precision"), "f32", diags);
   read_input(n, rgc_yaml_get(root, "input"), diags);
   read_classes(n, rgc_yaml_get(root, "classes"), diags);
+  rgc_settings_check_mix(n, rgc_yaml_get(root, "data"), diags);
   read_weights(n, rgc_yaml_get(root, "weights"), diags);
   read_freeze(n, rgc_yaml_get(root, "freeze"), diags);
   read_init(n, rgc_yaml_get(root, "init"), diags);

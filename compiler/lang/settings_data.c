@@ -156,6 +156,12 @@ bool rgc_network_mixes(const rgc_network *n) {
   return false;
 }
 
+void rgc_settings_check_mix(const rgc_network *n, const rgc_yaml *data, rgc_diagnostics *diags) {
+  if (n->class_set_count < 2 || !rgc_network_mixes(n)) return;
+  const rgc_yaml *list = rgc_yaml_get(data, "train");
+  rgc_yaml_error(diags, list->items[list->count - 1], RGC_CODE_BAD_VALUE, "mixup and cutmix are for networks of one output");
+}
+
 static const char *read_text(const rgc_yaml *data, const char *key) {
   const rgc_yaml *node = rgc_yaml_get(data, key);
   return node && node->kind == RGC_YAML_SCALAR && *node->text ? node->text : NULL;

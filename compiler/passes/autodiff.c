@@ -14,10 +14,11 @@ int rgc_gradient_of(const rgc_graph *graph, int value) {
   return id;
 }
 
-/* needed[v]: some parameter lies behind v. */
-static bool *find_needed(const rgc_graph *graph, rgc_arena *scratch) {
+/* needed[v]: some parameter that is trained lies behind v. */
+static bool *find_needed(const rgc_graph *graph, bool (*frozen)(void *, const char *), void *context, rgc_arena *scratch) {
   bool *needed = RGC_NEW_ARRAY(scratch, bool, graph->value_count);
-  for (int v = 0; v < graph->value_count; v++) needed[v] = graph->values[v].role == RGC_ROLE_PARAM;
+  for (int v = 0; v < graph->value_count; v++)
+    needed[v] = graph->values[v].role == RGC_ROLE_PARAM && !(frozen && frozen(context, graph->values[v].name));
   for (int i = 0; i < graph->op_count; i++) {
     bool any = false;
     for (int j = 0; j < graph->ops[i].input_count; j++) any |= needed[graph->ops[i].inputs[j]];
@@ -192,10 +193,13 @@ static void name_gradients(rgc_gradients *g, int value_count) {
   }
 }
 
-bool rgc_autodiff(rgc_graph *graph, int loss, rgc_diagnostics *diags) {
+bool rgc_autodiff(rgc_graph *graph, int loss, rgc_diagnostics *diags) { return rgc_autodiff_trained(graph, loss, NULL, NULL, diags); }
+
+bool rgc_autodiff_trained(rgc_graph *graph, int loss, bool (*frozen)(void *context, const char *parameter), void *context,
+                          rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int value_count = graph->value_count, op_count = graph->op_count;
-  rgc_gradients g = {graph, loss, find_needed(graph, scratch), RGC_NEW_ARRAY(scratch, int, value_count)};
+  rgc_gradients g = {graph, loss, find_needed(graph, frozen, context, scratch), RGC_NEW_ARRAY(scratch, int, value_count)};
   memset(g.grads, -1, sizeof *g.grads * (size_t)value_count);
   bool good = loss >= 0 || rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, NULL, "the graph has no loss to differentiate");
   if (good) seed_loss(&g);

@@ -8,6 +8,9 @@
  * parameter and the loss get a gradient; one that equals another value's is not made twice, unless of a parameter. False
  * (IR_INVALID) if an op on that way has no gradient. */
 bool rgc_autodiff(rgc_graph *graph, int loss, rgc_diagnostics *diags);
+/* The same, as if the parameters that `frozen` tells of were constants: nothing behind them alone gets a gradient. */
+bool rgc_autodiff_trained(rgc_graph *graph, int loss, bool (*frozen)(void *context, const char *parameter), void *context,
+                          rgc_diagnostics *diags);
 /* The gradient of `value`, or -1. */
 int rgc_gradient_of(const rgc_graph *graph, int value);
 #endif

@@ -62,7 +62,8 @@ char *rgc_graph_file_schema(void) {
 
 void rgc_run_defaults(const rgc_network *network, rgc_run_options *options) {
   const rgc_train_settings *t = &network->train;
-  *options = (rgc_run_options){.steps = t->iterations, .epochs = t->epochs, .validate = t->validate, .seed = (uint64_t)t->seed, .lr = t->lr};
+  *options = (rgc_run_options){.steps = t->iterations, .epochs = t->epochs, .validate = t->validate, .seed = (uint64_t)t->seed, .lr = t->lr,
+                               .patience = t->patience};
 }
 
 char *rgc_network_data(const rgc_network *network) {

@@ -72,6 +72,7 @@ static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, co
   rgc_code_facts code;
   if (!program || !rgc_code_make(program->graph, target, !s->without_code, s->emit_dir, &code, diags)) return false;
   rgc_program_facts facts = program_facts(program, &code, shares);
+  facts.unfrozen_bytes = kind == RGC_PROGRAM_TRAIN ? rgc_unfrozen_bytes(plan->network, &o) : -1;
   if (s->compiled) s->compiled(s->context, &facts);
   return true;
 }
@@ -79,7 +80,7 @@ static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, co
 static bool add_programs(rgc_plan *plan, const rgc_compile_settings *s, rgc_diagnostics *diags) {
   const rgc_target *target = rgc_target_choose(s->target, diags);
   int64_t batch = s->batch ? s->batch : plan->network->train.batch;
-  bool train = !s->infer_only && plan->network->class_set_count == 1;
+  bool train = !s->infer_only;
   bool good = target && (!train || add_program(plan, RGC_PROGRAM_TRAIN, batch, s, target, diags));
   for (int i = -1; good && i < s->infer_batch_count; i++) {
     int64_t size = i < 0 ? batch : s->infer_batches[i];

@@ -123,12 +123,24 @@ static bool shapes_fit(const rgc_network *n, const rgc_dataset *data, rgc_diagno
   return good;
 }
 
+/* Whether class set `set` can be trained on data of `found` classes. */
+static bool classes_fit(const rgc_network *n, int set, int64_t found, rgc_diagnostics *diags) {
+  const rgc_class_set *classes = &n->classes[set];
+  const rgc_label_map *map = &n->train.labels[set];
+  const char *of = *classes->output ? rgc_arena_printf(n->arena, " of output %s", classes->output) : "";
+  if (map->count && map->count != found)
+    return rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, n->file, "labels: takes one class for each of the data set's",
+                         "labels%s are %d, and the data set has %lld classes", of, map->count, (long long)found);
+  return map->count || classes->count == found ||
+         rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, n->file,
+                       *of ? "set classes: to the data set's count, or give train: labels:" : "set classes: to the data set's count",
+                       "the network has %lld classes%s, the data set %lld", (long long)classes->count, of, (long long)found);
+}
+
 bool rgc_dataset_fits(const rgc_dataset *dataset, const rgc_network *network, rgc_diagnostics *diags) {
-  int64_t wanted = network->classes[0].count, found = rgc_dataset_class_count(dataset);
-  if (wanted != found)
-    return rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, network->file, "set classes: to the data set's count",
-                         "the network has %lld classes, the data set %lld", (long long)wanted, (long long)found);
-  return shapes_fit(network, dataset, diags);
+  bool good = true;
+  for (int i = 0; i < network->class_set_count; i++) good = classes_fit(network, i, rgc_dataset_class_count(dataset), diags) && good;
+  return good && shapes_fit(network, dataset, diags);
 }
 
 char *rgc_dataset_describe(const rgc_dataset *dataset, const char *spec, const rgc_network *network, rgc_diagnostics *diags) {

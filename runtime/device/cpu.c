@@ -88,6 +88,7 @@ void rgc_cpu_program_destroy(rgc_cpu_program *p) {
 void rgc_cpu_step_set_valid(rgc_cpu_step *step, int64_t valid) {
   step->scalars[RGC_SCALAR_N_VALID] = (float)valid;
   step->scalars[RGC_SCALAR_INV_N] = 1 / (float)valid;
+  step->scalars[RGC_SCALAR_FIRST] = step->scalars[RGC_SCALAR_LAST] = step->scalars[RGC_SCALAR_SHARE] = 1;
 }
 
 static void tell(rgc_cpu_program *p, const rgc_cpu_step *step, int first, int count) {

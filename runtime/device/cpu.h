@@ -15,7 +15,7 @@ typedef struct rgc_cpu_step {
   uint32_t step; /* from 0, for random numbers */
 } rgc_cpu_step;
 
-/* Sets n_valid and inv_n. */
+/* Sets n_valid and inv_n; and that the batch is a whole step (first, last and share are 1). */
 void rgc_cpu_step_set_valid(rgc_cpu_step *step, int64_t valid);
 
 /* Compiles (or finds) the kernels of `graph`, which must outlive the program. data[v] is where value v lies, for every value that an op

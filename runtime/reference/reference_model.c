@@ -4,11 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "compiler/passes/autodiff.h"
-#include "compiler/passes/optimizer.h"
+#include "compiler/network_training.h"
 #include "runtime/train/weights.h"
-
-static bool frozen(void *context, const char *parameter) { return rgc_network_is_frozen(context, parameter); }
 
 /* Stored values of the training graph, in doubles. */
 static rgc_weight *list_weights(const rgc_reference_model *m, rgc_arena *arena, int *count) {
@@ -29,12 +26,8 @@ static void draw_initial_values(rgc_reference_model *m, uint64_t seed) {
 }
 
 static bool append_backward(rgc_reference_model *m, rgc_diagnostics *diags) {
-  const rgc_train_settings *t = &m->network->train;
-  rgc_update_settings s = {.rule = t->optimizer == RGC_OPTIMIZER_SGD ? RGC_UPDATE_SGD : RGC_UPDATE_ADAM, .momentum = t->momentum,
-                           .weight_decay = t->weight_decay, .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps,
-                           .nesterov = t->nesterov};
-  if (!rgc_autodiff(m->train_graph, m->loss, diags)) return false;
-  rgc_append_updates(m->train_graph, &s, frozen, m->network);
+  if (!rgc_differentiate_network(m->train_graph, m->network, diags)) return false;
+  rgc_append_network_updates(m->train_graph, m->network);
   return rgc_graph_verify(m->train_graph, diags);
 }
 
@@ -51,6 +44,8 @@ bool rgc_reference_model_create(rgc_reference_model *m, rgc_network *network, in
   if (!m->eval_graph) return false;
   m->input = rgc_graph_find(m->train_graph, "input");
   m->label = rgc_graph_find(m->train_graph, "label");
+  if (network->class_set_count > 1) /* the first output's */
+    m->label = rgc_graph_find(m->train_graph, rgc_arena_printf(network->arena, "label.%s", network->classes[0].output));
   m->loss = rgc_graph_find(m->train_graph, "loss");
   m->correct = rgc_graph_find(m->train_graph, "correct");
   m->eval_input = rgc_graph_find(m->eval_graph, "input");

@@ -22,9 +22,10 @@ static void fill_input(const rgc_model *model, const rgc_model_program *program)
   const rgc_value *input = &program->program->graph->values[program->input];
   float *x = program->data[program->input];
   for (int64_t e = 0; e < rgc_shape_elems(input->shape); e++) x[e] = (float)(2 * rgc_philox_uniform(1, 0, 0, (uint64_t)e) - 1);
-  if (program->label < 0) return;
-  int32_t *label = program->data[program->label];
-  for (int64_t i = 0; i < model->batch; i++) label[i] = (int32_t)(i % model->network->classes[0].count);
+  for (int k = 0; k < model->network->class_set_count; k++) {
+    int32_t *label = program->outputs[k].label < 0 ? NULL : program->data[program->outputs[k].label];
+    for (int64_t i = 0; label && i < model->batch; i++) label[i] = (int32_t)(i % model->network->classes[k].count);
+  }
 }
 
 /* A step that changes the weights very little, so that repeats compute on the same kind of numbers. */

@@ -32,7 +32,7 @@ bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *
   for (int64_t begin = 0; begin < count; begin += model->batch) {
     int64_t valid = count - begin < model->batch ? count - begin : model->batch;
     rgc_cpu_step step = rgc_single_step(model, 0, valid);
-    rgc_model_give_batch(program, images + begin * image, NULL, valid);
+    rgc_model_give_batch(model, program, images + begin * image, NULL, valid);
     rgc_device_run(program->run, &step);
     memcpy(logits + begin * classes, rgc_model_f32(program, program->logits), sizeof *logits * (size_t)(valid * classes));
   }

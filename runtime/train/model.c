@@ -15,6 +15,28 @@ static int find_logits(const rgc_graph *graph) {
   return named;
 }
 
+static int find_of(const rgc_graph *graph, const char *word, const char *output) {
+  rgc_arena *scratch = rgc_arena_create();
+  int value = rgc_graph_find(graph, rgc_arena_printf(scratch, "%s.%s", word, output));
+  rgc_arena_destroy(scratch);
+  return value;
+}
+
+static void find_outputs(const rgc_network *n, rgc_model_program *p) {
+  const rgc_graph *graph = p->program->graph;
+  p->outputs[0] = (struct rgc_model_output){p->logits, p->label, p->loss, p->correct};
+  for (int i = 0; n->class_set_count > 1 && i < n->class_set_count; i++) {
+    const char *name = n->classes[i].output;
+    p->outputs[i] = (struct rgc_model_output){rgc_graph_find(graph, name), find_of(graph, "label", name), find_of(graph, "loss", name),
+                                              find_of(graph, "correct", name)};
+  }
+  if (n->class_set_count > 1) {
+    p->logits = p->outputs[0].logits;
+    p->label = p->outputs[0].label;
+    p->correct = p->outputs[0].correct;
+  }
+}
+
 static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_model_program *program, rgc_diagnostics *diags) {
   rgc_compile_options o = {.kind = kind, .batch = m->batch, .target = m->target, .keep = keep};
   const rgc_program *found = rgc_plan_need_program(m->plan, m->network, &o, diags);
@@ -27,7 +49,9 @@ static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_mode
                                  .other_label = rgc_graph_find(graph, "other_label"),
                                  .other_correct = rgc_graph_find(graph, "other_correct"),
                                  .loss = rgc_graph_find(graph, "loss"), .correct = rgc_graph_find(graph, "correct"),
-                                 .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1};
+                                 .logits = find_logits(graph), .kept = keep ? rgc_find_kept(graph, keep) : -1,
+                                 .teacher = rgc_graph_find(graph, "teacher")};
+  find_outputs(m->network, program);
   return true;
 }
 
@@ -167,11 +191,17 @@ void rgc_model_fold(rgc_model *m) {
   m->folded = true;
 }
 
-void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid) {
+/* The data set's labels as an output has them. */
+static void give_labels(int32_t *dst, const int32_t *labels, int64_t count, const rgc_label_map *map) {
+  for (int64_t i = 0; i < count; i++) dst[i] = map->count ? map->classes[labels[i]] : labels[i];
+}
+
+void rgc_model_give_batch(const rgc_model *m, const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid) {
   const rgc_value *input = &program->program->graph->values[program->input];
   int64_t image = rgc_shape_elems(input->shape) / input->shape[RGC_N];
   memcpy(program->data[program->input], images, sizeof(float) * (size_t)(image * valid));
-  if (program->label >= 0) memcpy(program->data[program->label], labels, sizeof(int32_t) * (size_t)valid);
+  for (int i = 0; i < m->network->class_set_count; i++)
+    if (program->outputs[i].label >= 0) give_labels(program->data[program->outputs[i].label], labels, valid, &m->network->train.labels[i]);
 }
 
 void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid) {
@@ -191,37 +221,90 @@ bool rgc_model_save(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   return good;
 }
 
-bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
+static bool is_fresh(const rgc_network *network, const char *name) {
+  for (int i = 0; i < network->fresh.count; i++)
+    if (rgc_layer_holds(network->fresh.items[i], name)) return true;
+  return false;
+}
+
+/* Of a checkpoint of this network all weights, of another file those of layers that are not to be drawn anew. */
+static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
-  int count;
+  int count, kept = 0;
   rgc_weight *weights = list_weights(m, scratch, &count);
-  bool good = rgc_weights_load(weights, count, path, diags);
+  rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
+  all |= file && rgc_metadata_find(file, "rgc_plan") != NULL;
+  for (int i = 0; i < count; i++)
+    if (all || !is_fresh(m->network, weights[i].value->name)) weights[kept++] = weights[i];
+  bool good = file && rgc_weights_take(weights, kept, file, path, diags);
   m->folded = false;
   rgc_arena_destroy(scratch);
   return good;
 }
 
-bool rgc_model_save_state(const rgc_model *m, const char *path, int64_t step, rgc_diagnostics *diags) {
+bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, false, diags); }
+bool rgc_model_restore(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, true, diags); }
+
+bool rgc_model_save_state(const rgc_model *m, const char *path, const rgc_run_state *run, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
-  rgc_metadata metadata[] = {{"rgc", "state"}, {"step", rgc_arena_printf(scratch, "%lld", (long long)step)}};
-  rgc_tensor_file file = {.metadata = metadata, .metadata_count = 2};
+  rgc_metadata metadata[] = {{"rgc", "state"},
+                             {"step", rgc_arena_printf(scratch, "%lld", (long long)run->step)},
+                             {"best", rgc_arena_printf(scratch, "%.17g", run->best_acc)},
+                             {"stale", rgc_arena_printf(scratch, "%lld", (long long)run->stale)}};
+  rgc_tensor_file file = {.metadata = metadata, .metadata_count = sizeof metadata / sizeof *metadata};
   file.tensors = rgc_weights_tensors(states, count, scratch, &file.tensor_count);
   bool good = rgc_safetensors_write(&file, path, diags);
   rgc_arena_destroy(scratch);
   return good;
 }
 
-bool rgc_model_load_state(rgc_model *m, const char *path, int64_t *step, rgc_diagnostics *diags) {
+/* What a file does not say is 0. */
+static rgc_run_state read_run_state(const rgc_tensor_file *file) {
+  const char *step = rgc_metadata_find(file, "step"), *best = rgc_metadata_find(file, "best"), *stale = rgc_metadata_find(file, "stale");
+  rgc_run_state run = {.step = step ? strtoll(step, NULL, 10) : 0, .best_acc = best ? strtod(best, NULL) : 0,
+                           .stale = stale ? strtoll(stale, NULL, 10) : 0};
+  if (run.step < 0) run.step = 0;
+  return run;
+}
+
+bool rgc_model_load_state(rgc_model *m, const char *path, rgc_run_state *run, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
   rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
-  const char *number = file ? rgc_metadata_find(file, "step") : NULL;
   bool good = file && rgc_weights_take(states, count, file, path, diags);
-  if (file && !number) good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
-  if (good) *step = strtoll(number, NULL, 10);
+  if (file && !rgc_metadata_find(file, "step"))
+    good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
+  if (good) *run = read_run_state(file);
   rgc_arena_destroy(scratch);
   return good;
 }
+
+/* Calls `use` with each averaged parameter and its average, both of `count` elements. */
+static void each_average(rgc_model *m, void (*use)(float *weight, float *average, int64_t count)) {
+  const rgc_graph *graph = m->train.program->graph;
+  rgc_arena *scratch = rgc_arena_create();
+  for (int i = 0; i < graph->value_count; i++) {
+    const rgc_value *v = &graph->values[i];
+    int average = v->role == RGC_ROLE_PARAM ? rgc_graph_find(graph, rgc_arena_printf(scratch, "%s.ema", v->name)) : -1;
+    if (average < 0 || graph->values[average].role != RGC_ROLE_STATE) continue;
+    m->folded = false;
+    use(m->train.data[i], m->train.data[average], rgc_shape_elems(v->shape));
+  }
+  rgc_arena_destroy(scratch);
+}
+
+static void copy_weight(float *weight, float *average, int64_t count) { memcpy(average, weight, sizeof *weight * (size_t)count); }
+
+static void swap_weight(float *weight, float *average, int64_t count) {
+  for (int64_t e = 0; e < count; e++) {
+    float keep = weight[e];
+    weight[e] = average[e];
+    average[e] = keep;
+  }
+}
+
+void rgc_model_start_averages(rgc_model *m) { each_average(m, copy_weight); }
+void rgc_model_swap_averages(rgc_model *m) { each_average(m, swap_weight); }

@@ -13,6 +13,10 @@ typedef struct rgc_model_program {
   rgc_device_program *run;
   void **data;                                /* [value_count]: where each value is */
   int input, label, other_label, loss, correct, other_correct, logits, kept; /* value ids; -1: the program has none */
+  int teacher;                                   /* input: the teacher's logits */
+  struct rgc_model_output {
+    int logits, label, loss, correct; /* value ids; -1: the program has none */
+  } outputs[RGC_MAX_OUTPUTS];         /* by class set; of a network of one output, the same as above */
 } rgc_model_program;
 
 typedef struct rgc_model {
@@ -41,13 +45,27 @@ bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 
 /* What inference needs of the weights, if they have changed; then rgc_device_run(model->infer.run). */
 void rgc_model_fold(rgc_model *model);
-/* Copies a batch to the program's input, and to its labels where it reads them. images: [valid,H,W,C]. */
-void rgc_model_give_batch(const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);
+/* Copies a batch to the program's input, and to its labels where it reads them, by train: labels. images: [valid,H,W,C]; labels: classes
+ * of the data set. */
+void rgc_model_give_batch(const rgc_model *model, const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);
 /* The labels of what is mixed into the samples; nothing for a program without them. The step's scalar mix belongs to it. */
 void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid);
 /* Data of a value. */
 float *rgc_model_f32(const rgc_model_program *program, int value);
-/* Optimizer state and the step it is of, beside a checkpoint. */
-bool rgc_model_save_state(const rgc_model *model, const char *path, int64_t step, rgc_diagnostics *diags);
-bool rgc_model_load_state(rgc_model *model, const char *path, int64_t *step, rgc_diagnostics *diags);
+
+/* rgc_model_load is for weights of anywhere: layers that weights: fresh: names it draws anew, unless the file is a plan. This is for a
+ * checkpoint of this very network, of which it takes them all. */
+bool rgc_model_restore(rgc_model *model, const char *path, rgc_diagnostics *diags);
+/* How far a training run is; kept with the optimizer state. */
+typedef struct rgc_run_state {
+  int64_t step;    /* steps done */
+  double best_acc; /* the best validation's */
+  int64_t stale;   /* validations since it became better */
+} rgc_run_state;
+/* Optimizer state and how far the run is, beside a checkpoint. */
+bool rgc_model_save_state(const rgc_model *model, const char *path, const rgc_run_state *run, rgc_diagnostics *diags);
+bool rgc_model_load_state(rgc_model *model, const char *path, rgc_run_state *run, rgc_diagnostics *diags);
+/* Averaged weights (ema:), states NAME.ema of the training program; nothing happens where there are none. */
+void rgc_model_start_averages(rgc_model *model); /* as the weights are now */
+void rgc_model_swap_averages(rgc_model *model);  /* parameters and averages change places */
 #endif

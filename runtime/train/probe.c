@@ -47,7 +47,7 @@ static bool dump_first_batch(rgc_model *model, const rgc_model_program *program,
   if (!batch) return rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
   if (program == &model->infer) rgc_model_fold(model);
   else model->folded = false;
-  rgc_model_give_batch(program, batch->images, batch->labels, batch->valid);
+  rgc_model_give_batch(model, program, batch->images, batch->labels, batch->valid);
   rgc_cpu_step step = rgc_single_step(model, seed, batch->valid);
   rgc_role role = program->program->graph->values[program->kept].role;
   bool given = role == RGC_ROLE_INPUT || role == RGC_ROLE_LABEL; /* its place is another value's later in the step */

@@ -3,6 +3,13 @@
 #include "runtime/reference/philox.h"
 #include "runtime/train/model.h"
 
+/* Of the output that a label is of; other_label is the first one's. */
+static int64_t count_classes(const rgc_model *model, const rgc_model_program *program, int label) {
+  for (int k = 0; k < model->network->class_set_count; k++)
+    if (program->outputs[k].label == label) return model->network->classes[k].count;
+  return model->network->classes[0].count;
+}
+
 /* Random input and labels; running statistics away from their initial values, so that a kernel that ignores them is found. */
 static void fill(const rgc_model *model, const rgc_model_program *program, uint64_t seed) {
   const rgc_graph *graph = program->program->graph;
@@ -11,7 +18,7 @@ static void fill(const rgc_model *model, const rgc_model_program *program, uint6
     bool wanted = v->op < 0 && (v->role == RGC_ROLE_INPUT || v->role == RGC_ROLE_LABEL || v->role == RGC_ROLE_BUFFER || v->role == RGC_ROLE_STATE);
     for (int64_t e = 0; wanted && e < rgc_shape_elems(v->shape); e++) {
       double u = rgc_philox_uniform(seed + 1, (uint32_t)i, 0, (uint64_t)e);
-      if (v->role == RGC_ROLE_LABEL) ((int32_t *)program->data[i])[e] = (int32_t)(u * (double)model->network->classes[0].count);
+      if (v->role == RGC_ROLE_LABEL) ((int32_t *)program->data[i])[e] = (int32_t)(u * (double)count_classes(model, program, i));
       else if (v->role == RGC_ROLE_INPUT) ((float *)program->data[i])[e] = (float)(2 * u - 1);
       else ((float *)program->data[i])[e] += (float)(v->role == RGC_ROLE_STATE ? 1e-4 * u : 0.1 * u);
     }
@@ -39,6 +46,7 @@ bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolera
   rgc_arena *scratch = rgc_arena_create();
   rgc_cpu_step step = {.seed = seed};
   step.scalars[RGC_SCALAR_LR] = 1e-3f;
+  step.scalars[RGC_SCALAR_MIX] = 0.3f;
   step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.1f;
   rgc_cpu_step_set_valid(&step, model->batch);
   fill(model, program, seed);

@@ -145,6 +145,9 @@ static void *train(void *context) {
   HOLDS(rgc_model_train(model, w->data, &run, &result, errors) && result.stopped);
   HOLDS(rgc_model_evaluate(model, w->data, &evaluated, NULL, errors) && evaluated.valid_loss == result.valid_loss);
   w->loss = result.valid_loss;
+  HOLDS(result.output_count == 1 && result.outputs[0].loss == result.valid_loss && result.valid_top5 >= result.valid_acc && !result.early);
+  run.resume = true;
+  HOLDS(!rgc_model_train(model, w->data, &run, &result, errors) && rgc_diagnostics_error_count(errors) == 1);
   rgc_model_close(model);
   rgc_plan_close(plan);
   rgc_diagnostics_destroy(errors);
@@ -188,6 +191,13 @@ static void check_model(const char *graph, const char *trained, const char *pict
   rgc_run_defaults(rgc_plan_network(plan), &run);
   HOLDS(!rgc_model_train(model, data, &run, &result, errors) && rgc_diagnostics_error_count(errors) == 1);
   HOLDS(!rgc_model_evaluate(model, other, &result, NULL, errors) && rgc_diagnostics_error_count(errors) == 2);
+  rgc_prediction *predictions = (rgc_prediction *)calloc((size_t)rgc_dataset_count(data, RGC_SPLIT_VALIDATION), sizeof *predictions);
+  HOLDS(predictions && rgc_model_evaluate(model, data, &result, predictions, errors));
+  char *confusion = rgc_dataset_confusion(data, predictions);
+  HOLDS(!strncmp(confusion, "label", 5) && predictions[0].rank >= 0 && predictions[0].rank < CLASSES);
+  HOLDS((predictions[0].rank == 0) == (predictions[0].predicted == predictions[0].label));
+  rgc_free(confusion);
+  free(predictions);
   HOLDS(!rgc_model_predict_file(model, graph, probabilities, errors) && rgc_diagnostics_error_count(errors) == 3);
   HOLDS(!rgc_model_verify(model, false, 1, 3e-5, &verified, errors) && !rgc_model_bench(model, true, 1, false, &timed, errors));
   HOLDS(rgc_diagnostics_error_count(errors) == 5 && rgc_model_bench(model, false, 1, true, &timed, errors));

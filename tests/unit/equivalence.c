@@ -90,6 +90,8 @@ rgc_interpreter *equivalence_prepare(const equivalence *e, const rgc_graph *grap
   run->seed = e->seed;
   run->step = 3;
   run->scalars[RGC_SCALAR_LR] = 0.01;
+  run->scalars[RGC_SCALAR_LAST] = 1;
+  run->scalars[RGC_SCALAR_SHARE] = 0.5;
   run->scalars[RGC_SCALAR_MIX] = 0.3;
   run->scalars[RGC_SCALAR_BIAS1] = run->scalars[RGC_SCALAR_BIAS2] = 1.5;
   rgc_interpreter_set_valid(run, valid);

@@ -39,7 +39,7 @@ static void give(curve_run *r, int64_t step) {
   fill_drawings(r->drawings, step * batch, batch, images, labels);
   for (int64_t e = 0; e < batch * DRAWING; e++) f32[e] = (float)images[e];
   for (int64_t i = 0; i < batch; i++) i32[i] = (int32_t)labels[i];
-  rgc_model_give_batch(&r->model.train, f32, i32, batch);
+  rgc_model_give_batch(&r->model, &r->model.train, f32, i32, batch);
 }
 
 static rgc_cpu_step numbers(const curve_run *r, int64_t step, int64_t valid) {

@@ -156,6 +156,17 @@ Test(equivalence, adam_with_decay_and_adamw, .timeout = 300) {
   check_training(yaml, true);
 }
 
+Test(equivalence, clipped_averaged_groups, .timeout = 300) {
+  check(FILE_HEAD STEM LINEAR "train: {optimizer: {adamw: {lr: 0.01, weight_decay: 0.1}}, clip: {norm: 0.1}, ema: 0.9, no_decay: norm_and_bias, "
+                              "groups: [{layers: [conv1], lr: 0.1}]}\n");
+  check(FILE_HEAD STEM LINEAR "train: {optimizer: {sgd: {lr: 0.1, momentum: 0.9}}, clip: {value: 0.01}, accumulate: 2}\n");
+}
+
+Test(equivalence, losses, .timeout = 300) {
+  check(FILE_HEAD STEM LINEAR "train: {loss: {bce: {smoothing: 0.1}}}\n");
+  check(FILE_HEAD STEM LINEAR "train: {distill: {plan: teacher.bin, temperature: 2}}\n");
+}
+
 Test(equivalence, two_heads_in_inference, .timeout = 300) {
   check_inference("rgc: 1\nname: heads\ninput: {channels: 3, size: 7}\nclasses: {kind: 4, colour: 3}\n" STEM
                   "stages: [{block: basic, repeat: 2, width: 6, stride: 2}]\n"

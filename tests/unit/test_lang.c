@@ -186,6 +186,20 @@ Test(lang, freeze_names_layers) {
   rgc_arena_destroy(b.arena);
 }
 
+Test(lang, freeze_takes_words_and_patterns) {
+  cr_assert(rgc_layer_holds("*.bias", "fc.bias") && rgc_layer_holds("*.bias", "layer1.0.bn1.bias") && rgc_layer_holds("layer*.bn1", "layer1.0.bn1.weight"));
+  cr_assert(!rgc_layer_holds("layer1", "layer10.weight") && !rgc_layer_holds("*.bias", "fc.weight") && !rgc_layer_holds("", "fc"));
+  cr_assert(rgc_layer_holds("*1*1", "layer1.0.conv1.weight") && !rgc_layer_holds("*1*1", "layer1.0.conv2.weight") && rgc_layer_holds("*", "a.b"));
+  bench b;
+  open_bench(&b);
+  const char *sets[] = {"freeze=all but fc_last, layer4.*.bn2"};
+  rgc_network *n = rgc_network_load(b.arena, "graphs/seed_finetune.yaml", sets, 1, &b.diags);
+  cr_assert(n, "%s", rendered(&b));
+  cr_assert(rgc_network_is_frozen(n, "fc.weight") && !rgc_network_is_frozen(n, "fc_last.weight"));
+  cr_assert(rgc_network_is_frozen(n, "layer4.0.bn1.bias") && !rgc_network_is_frozen(n, "layer4.2.bn2.bias"));
+  rgc_arena_destroy(b.arena);
+}
+
 /* `count` times `part`, after `begin`. */
 static const char *repeated(bench *b, const char *begin, const char *part, int count) {
   rgc_text text = {0};

@@ -129,13 +129,15 @@ typedef struct model {
   int loss, weight;
 } model;
 
-static model make(const char *data) {
+#define SMOOTHED "loss: {cross_entropy: {smoothing: 0.1}}"
+
+static model make(const char *data, const char *train) {
   model m = {.arena = rgc_arena_create()};
   rgc_diagnostics diags;
   rgc_diagnostics_init(&diags, m.arena);
   char path[] = "/tmp/rgc-mix-XXXXXX";
   const char *yaml = rgc_arena_printf(m.arena, "rgc: 1\nname: net\ninput: {channels: 2, size: 4}\nclasses: %d\nstem: [conv: {out: 5, kernel: 3}, tanh]\n"
-                                      "head: [avgpool: global, linear: {out: classes}]\ntrain: {loss: {cross_entropy: {smoothing: 0.1}}}\n%s", (int)CLASSES, data);
+                                      "head: [avgpool: global, linear: {out: classes}]\ntrain: {%s}\n%s", (int)CLASSES, train, data);
   int file = mkstemp(path);
   cr_assert_eq(write(file, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
   close(file);
@@ -181,8 +183,8 @@ static double loss_of(model *m, double mix) {
   return rgc_reference_tensor(m->reference, m->loss)[0];
 }
 
-Test(mix, the_loss_is_shared_between_two_labels) {
-  model plain = make(""), mixed = make("data: {train: [mixup]}\n");
+static void check_shares(const char *train) {
+  model plain = make("", train), mixed = make("data: {train: [mixup]}\n", train);
   set_numbers(&plain);
   set_numbers(&mixed);
   set_labels(&mixed, "label", 0);
@@ -197,8 +199,14 @@ Test(mix, the_loss_is_shared_between_two_labels) {
   destroy(&mixed);
 }
 
-Test(mix, gradients_agree_with_differences) {
-  model m = make("data: {train: [cutmix]}\n");
+Test(mix, the_loss_is_shared_between_two_labels) {
+  check_shares(SMOOTHED);
+  check_shares("loss: {bce: {smoothing: 0.1}}");
+  check_shares("distill: {plan: teacher.bin, temperature: 2, weight: 0.3}");
+}
+
+static void check_gradients(const char *train) {
+  model m = make("data: {train: [cutmix]}\n", train);
   set_numbers(&m);
   set_labels(&m, "label", 0);
   set_labels(&m, "other_label", 1);
@@ -216,4 +224,9 @@ Test(mix, gradients_agree_with_differences) {
     cr_expect(fabs(found - expected) < 1e-6 * (fabs(expected) + 1e-3), "%d: %g, expected %g", e, found, expected);
   }
   destroy(&m);
+}
+
+Test(mix, gradients_agree_with_differences) {
+  check_gradients(SMOOTHED);
+  check_gradients("loss: bce");
 }

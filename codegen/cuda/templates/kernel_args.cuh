@@ -5,7 +5,7 @@
 #ifndef RGC_CUDA_KERNEL_ARGS_CUH
 #define RGC_CUDA_KERNEL_ARGS_CUH
 
-enum { CUDA_MAX_OPERANDS = 24, CUDA_MAX_OUTPUTS = 12, CUDA_MAX_PARTIALS = 4, CUDA_SCALARS = 8 };
+enum { CUDA_MAX_OPERANDS = 24, CUDA_MAX_OUTPUTS = 12, CUDA_MAX_PARTIALS = 4, CUDA_SCALARS = 16 };
 
 /* The numbers of a step. */
 typedef struct kernel_step {
