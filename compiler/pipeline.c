@@ -10,6 +10,7 @@
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/layout.h"
 #include "compiler/passes/optimizer.h"
+#include "compiler/passes/recompute.h"
 #include "compiler/passes/schedule.h"
 #include "compiler/passes/tile.h"
 
@@ -114,6 +115,37 @@ int64_t rgc_memory_bytes(const rgc_memory_plan *plan) {
   return bytes;
 }
 
+static bool may_recompute(const rgc_compilation *c) { return c->memory_bytes && (!c->network || c->network->may_recompute); }
+
+/* Bytes that the program takes with places for all values, where `*peak_bytes` are alive at once; -1: they cannot be counted. */
+static int64_t placed_bytes(const rgc_graph *graph, int64_t *peak_bytes) {
+  rgc_arena *scratch = rgc_arena_create();
+  const rgc_memory_plan *plan = rgc_plan_memory(graph, scratch);
+  int64_t bytes = plan ? rgc_memory_bytes(plan) : -1;
+  if (plan) *peak_bytes = plan->peak.bytes;
+  rgc_arena_destroy(scratch);
+  return bytes;
+}
+
+/* Places leave gaps, so a choice that fits by its peak may not fit: then for a lower peak, and at last for the lowest. */
+static bool recompute(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  int64_t peak = 0, target = 0, bytes = may_recompute(c) ? placed_bytes(c->graph, &peak) : -1;
+  if (bytes <= c->memory_bytes) return true;
+  target = peak - (bytes - c->memory_bytes);
+  rgc_graph *whole = c->graph;
+  for (int tries = 0; tries < 4 && bytes > c->memory_bytes; tries++) {
+    rgc_text ledger = {0};
+    c->graph = rgc_graph_clone(whole, c->arena);
+    rgc_recompute(c->graph, c->target, tries < 3 ? target : 0, &ledger);
+    bytes = placed_bytes(c->graph, &peak);
+    target -= bytes - c->memory_bytes + peak / 256;
+    if (bytes <= c->memory_bytes || tries == 3) rgc_text_add(&c->ledger, rgc_text_chars(&ledger));
+    rgc_text_free(&ledger);
+  }
+  return true;
+}
+
 int64_t rgc_largest_batch(rgc_network *network, const rgc_compile_options *options, int64_t bytes) {
   int64_t low = 0, high = options->batch;
   while (high - low > 1 + low / 64) {
@@ -121,7 +153,8 @@ int64_t rgc_largest_batch(rgc_network *network, const rgc_compile_options *optio
     rgc_diagnostics quiet;
     rgc_diagnostics_init(&quiet, scratch);
     int64_t middle = low + (high - low) / 2;
-    rgc_compile_options o = {.kind = options->kind, .batch = middle, .target = options->target, .unlimited = true};
+    rgc_compile_options o = {.kind = options->kind, .batch = middle, .target = options->target};
+    o.memory_bytes = options->memory_bytes == RGC_UNLIMITED ? RGC_UNLIMITED : bytes;
     rgc_compilation *c = rgc_compile(network, &o, scratch, &quiet);
     if (c && rgc_memory_bytes(c->memory) <= bytes) low = middle;
     else high = middle;
@@ -133,15 +166,18 @@ int64_t rgc_largest_batch(rgc_network *network, const rgc_compile_options *optio
 
 /* memory: of the graph file is a promise. */
 static bool keep_promise(rgc_compilation *c, rgc_diagnostics *diags) {
-  int64_t allowed = c->network ? c->network->memory_bytes : 0, bytes = rgc_memory_bytes(c->memory);
-  if (!allowed || c->unlimited || bytes <= allowed) return true;
+  int64_t bytes = rgc_memory_bytes(c->memory);
+  if (!c->memory_bytes || bytes <= c->memory_bytes) return true;
+  if (!c->promised) return false;
   rgc_compile_options o = {.kind = c->kind, .batch = c->batch, .target = c->target};
-  int64_t fits = rgc_largest_batch(c->network, &o, allowed);
-  const char *help = fits ? rgc_arena_printf(diags->arena, "the largest batch that fits is %lld", (long long)fits)
+  int64_t fits = rgc_largest_batch(c->network, &o, c->memory_bytes);
+  const char *help = fits ? rgc_arena_printf(diags->arena, "the largest batch that fits is %lld; memory: %lldMB would do for this one", (long long)fits,
+                                             (long long)(bytes / 1000000 + 1))
                           : rgc_arena_printf(diags->arena, "not even one sample fits; memory: %lldMB would do for this batch",
                                              (long long)(bytes / 1000000 + 1));
-  return rgc_diag_fail(diags, RGC_CODE_MEMORY, c->network->file, help, "program %s of batch %lld needs %.1f MB, and memory: allows %.1f MB",
-                       rgc_program_word(c->kind), (long long)c->batch, (double)bytes * 1e-6, (double)allowed * 1e-6);
+  return rgc_diag_fail(diags, RGC_CODE_MEMORY, c->network->file, help, "program %s of batch %lld needs %.1f MB%s, and memory: allows %.1f MB",
+                       rgc_program_word(c->kind), (long long)c->batch, (double)bytes * 1e-6, c->kind == RGC_PROGRAM_TRAIN && may_recompute(c) ?
+                       " even with recompute" : "", (double)c->memory_bytes * 1e-6);
 }
 
 static bool memory(rgc_compilation *c, rgc_diagnostics *diags) {
@@ -163,6 +199,7 @@ const rgc_pass rgc_passes[] = {
     {"schedule", "updates move up to the gradients they consume", TRAIN, schedule},
     {"tile", "kernels are cut into tiles; partial sums get their shapes", ALL, tile},
     {"layout", "weights of contracts are packed into panels", ALL, layout},
+    {"recompute", "forward kernels run again where keeping their results takes too much memory", TRAIN, recompute},
     {"split", "what follows from the weights alone is one program, the rest another", FOLDED, split},
     {"memory", "every value gets its place", ALL, memory},
     {0},
@@ -181,7 +218,9 @@ static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
   *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .target = o->target, .keep = o->keep,
-                          .unlimited = o->unlimited};
+                          .memory_bytes = o->memory_bytes, .promised = !o->memory_bytes};
+  if (c->promised && network) c->memory_bytes = network->memory_bytes;
+  if (c->memory_bytes < 0) c->memory_bytes = 0;
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
     if (!(pass->kinds >> o->kind & 1)) continue;
     double start = rgc_now_seconds();
