@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/base/clock.h"
+#include "compiler/memory_limit.h"
 #include "compiler/network_training.h"
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
@@ -104,62 +105,21 @@ static bool split(rgc_compilation *c, rgc_diagnostics *diags) {
   return true;
 }
 
+static bool recompute(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_keep_memory_limit(c);
+  return true;
+}
+
 int64_t rgc_memory_bytes(const rgc_memory_plan *plan) {
   int64_t bytes = 0;
   for (int r = 0; r < RGC_REGION_COUNT; r++) bytes += plan->region_bytes[r];
   return bytes;
 }
 
-int64_t rgc_unfrozen_bytes(const rgc_network *network, const rgc_compile_options *options) {
-  if (!network->freeze.count && !network->freeze_all_but) return -1;
-  rgc_arena *scratch = rgc_arena_create();
-  rgc_diagnostics quiet;
-  rgc_diagnostics_init(&quiet, scratch);
-  rgc_network thawed = *network;
-  thawed.arena = scratch;
-  thawed.freeze_all_but = false;
-  thawed.freeze = (rgc_names){0};
-  rgc_compile_options o = {.kind = options->kind, .batch = options->batch, .target = options->target, .unlimited = true};
-  rgc_compilation *c = rgc_compile(&thawed, &o, scratch, &quiet);
-  int64_t bytes = c ? rgc_memory_bytes(c->memory) : -1;
-  if (c) rgc_text_free(&c->ledger);
-  rgc_arena_destroy(scratch);
-  return bytes;
-}
-
-int64_t rgc_largest_batch(rgc_network *network, const rgc_compile_options *options, int64_t bytes) {
-  int64_t low = 0, high = options->batch;
-  while (high - low > 1 + low / 64) {
-    rgc_arena *scratch = rgc_arena_create();
-    rgc_diagnostics quiet;
-    rgc_diagnostics_init(&quiet, scratch);
-    int64_t middle = low + (high - low) / 2;
-    rgc_compile_options o = {.kind = options->kind, .batch = middle, .target = options->target, .unlimited = true};
-    rgc_compilation *c = rgc_compile(network, &o, scratch, &quiet);
-    if (c && rgc_memory_bytes(c->memory) <= bytes) low = middle;
-    else high = middle;
-    if (c) rgc_text_free(&c->ledger);
-    rgc_arena_destroy(scratch);
-  }
-  return low;
-}
-
-/* memory: of the graph file is a promise. */
-static bool keep_promise(rgc_compilation *c, rgc_diagnostics *diags) {
-  int64_t allowed = c->network ? c->network->memory_bytes : 0, bytes = rgc_memory_bytes(c->memory);
-  if (!allowed || c->unlimited || bytes <= allowed) return true;
-  rgc_compile_options o = {.kind = c->kind, .batch = c->batch, .target = c->target};
-  int64_t fits = rgc_largest_batch(c->network, &o, allowed);
-  const char *help = fits ? rgc_arena_printf(diags->arena, "the largest batch that fits is %lld", (long long)fits)
-                          : rgc_arena_printf(diags->arena, "not even one sample fits; memory: %lldMB would do for this batch",
-                                             (long long)(bytes / 1000000 + 1));
-  return rgc_diag_fail(diags, RGC_CODE_MEMORY, c->network->file, help, "program %s of batch %lld needs %.1f MB, and memory: allows %.1f MB",
-                       rgc_program_word(c->kind), (long long)c->batch, (double)bytes * 1e-6, (double)allowed * 1e-6);
-}
-
 static bool memory(rgc_compilation *c, rgc_diagnostics *diags) {
   c->memory = rgc_plan_memory(c->graph, c->arena);
-  if (c->memory) return keep_promise(c, diags);
+  if (c->memory) return rgc_check_memory_limit(c, diags);
   return rgc_diag_fail(diags, RGC_CODE_MEMORY, c->network ? c->network->file : NULL, "make the batch or the image smaller",
                        "the program's tensors are too large to count");
 }
@@ -176,6 +136,7 @@ const rgc_pass rgc_passes[] = {
     {"schedule", "updates move up to the gradients they consume", TRAIN, schedule},
     {"tile", "kernels are cut into tiles; partial sums get their shapes", ALL, tile},
     {"layout", "weights of contracts are packed into panels", ALL, layout},
+    {"recompute", "forward kernels run again where keeping their results takes too much memory", TRAIN, recompute},
     {"split", "what follows from the weights alone is one program, the rest another", FOLDED, split},
     {"memory", "every value gets its place", ALL, memory},
     {0},
@@ -194,7 +155,9 @@ static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
   *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .target = o->target, .keep = o->keep,
-                          .unlimited = o->unlimited};
+                          .memory_bytes = o->memory_bytes, .promised = !o->memory_bytes};
+  if (c->promised && network) c->memory_bytes = network->memory_bytes;
+  if (c->memory_bytes < 0) c->memory_bytes = 0;
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
     if (!(pass->kinds >> o->kind & 1)) continue;
     double start = rgc_now_seconds();

@@ -14,7 +14,8 @@ typedef struct rgc_compilation {
   int64_t batch;
   const rgc_target *target;
   const char *keep;         /* see rgc_compile_options */
-  bool unlimited;           /* likewise */
+  int64_t memory_bytes;     /* likewise; 0: no limit */
+  bool promised;            /* the limit is the file's */
   rgc_graph *graph;         /* after the last pass: kernels only */
   rgc_memory_plan *memory;  /* after pass `memory` */
   rgc_text ledger;          /* of pass `fuse`, one line a decision */
@@ -31,13 +32,15 @@ extern const rgc_pass rgc_passes[]; /* ends with a NULL name */
 /* Looking on: called after each pass that ran and verified, with the seconds it took. True to go on. */
 typedef bool (*rgc_pass_observer)(void *context, const rgc_pass *pass, const rgc_compilation *c, double seconds);
 
+enum { RGC_UNLIMITED = -1 };
+
 typedef struct rgc_compile_options {
   rgc_program_kind kind;
   int64_t batch;
   const rgc_target *target;
   const char *keep;           /* a value that can be read after the program has run: its name, a layer's path ("layer3.2", its output),
                                * either with ".grad" behind it; NULL: none */
-  bool unlimited;             /* the file's memory: is not looked at */
+  int64_t memory_bytes;       /* what all regions may take, kept by recompute; 0: what the file says, RGC_UNLIMITED: any number */
   rgc_pass_observer observer; /* may be NULL */
   void *context;              /* for the observer */
 } rgc_compile_options;
@@ -46,10 +49,6 @@ typedef struct rgc_compile_options {
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *options, rgc_arena *arena, rgc_diagnostics *diags);
 /* Bytes of all regions. */
 int64_t rgc_memory_bytes(const rgc_memory_plan *memory);
-/* What the program would take with nothing frozen; -1 after an error, or where nothing is frozen. */
-int64_t rgc_unfrozen_bytes(const rgc_network *network, const rgc_compile_options *options);
-/* The largest batch below options->batch with which the program takes no more than `bytes`; 0: none. */
-int64_t rgc_largest_batch(rgc_network *network, const rgc_compile_options *options, int64_t bytes);
 /* The value that options->keep names; -1: none. */
 int rgc_find_kept(const rgc_graph *graph, const char *keep);
 /* Runs one pass by name on `graph` (a text's, in tests and on the command line); false with a diagnostic for an unknown name. Passes that

@@ -218,7 +218,7 @@ static void print_bytes(differ *d, const char *what, int64_t a, int64_t b) {
 static rgc_compilation *compile(differ *d, side *s, rgc_program_kind kind, int64_t batch) {
   rgc_diagnostics diags;
   rgc_diagnostics_init(&diags, d->arena);
-  rgc_compile_options o = {.kind = kind, .batch = batch, .target = d->options->target, .unlimited = true};
+  rgc_compile_options o = {.kind = kind, .batch = batch, .target = d->options->target, .memory_bytes = RGC_UNLIMITED};
   rgc_compilation *c = rgc_compile(s->network, &o, d->arena, &diags);
   if (!c) rgc_text_printf(d->out, "\n%s of %s: %s\n", rgc_program_word(kind), s->network->name, diags.count ? diags.items[0].message : "cannot be compiled");
   return c;

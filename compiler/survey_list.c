@@ -16,7 +16,7 @@ void rgc_survey_header(const rgc_survey *options, rgc_text *out) {
 static int64_t program_bytes(rgc_network *network, rgc_program_kind kind, int64_t batch, const rgc_target *target, const char **why) {
   rgc_diagnostics diags;
   rgc_diagnostics_init(&diags, network->arena);
-  rgc_compile_options o = {.kind = kind, .batch = batch, .target = target, .unlimited = true};
+  rgc_compile_options o = {.kind = kind, .batch = batch, .target = target, .memory_bytes = RGC_UNLIMITED};
   const rgc_compilation *c = rgc_compile(network, &o, network->arena, &diags);
   if (!c && diags.count) *why = diags.items[0].message;
   return c ? rgc_memory_bytes(c->memory) : 0;

@@ -105,6 +105,7 @@ typedef struct rgc_op {
   const char *word;   /* the layer word of the graph file, "relu", for tables */
   int line;           /* of the graph file, 0 if none */
   bool backward;      /* made by autodiff */
+  bool recomputed;    /* a copy of a forward op, among the backward ones; by pass `recompute` */
 } rgc_op;
 
 typedef struct rgc_graph {

@@ -461,7 +461,7 @@ static bool parse_kernel(parser *p, rgc_kernel *kernel) {
 typedef struct origin {
   const char *layer, *word;
   int line;
-  bool backward;
+  bool backward, recomputed;
 } origin;
 
 static bool op_attribute(parser *p, double attr[RGC_ATTR_COUNT]) {
@@ -477,6 +477,7 @@ static bool op_key(parser *p, double attr[RGC_ATTR_COUNT], origin *from) {
   if (accept(p, "word=")) return (from->word = string(p)) != NULL;
   if (accept(p, "line=")) return small(p, INT_MAX, &from->line);
   if (accept(p, "backward")) return from->backward = true;
+  if (accept(p, "recomputed")) return from->backward = from->recomputed = true;
   return op_attribute(p, attr);
 }
 
@@ -505,6 +506,7 @@ static void add_op(parser *p, rgc_op_kind kind, const names *inputs, const names
   if (from->word) op->word = from->word;
   op->line = from->line;
   op->backward = from->backward;
+  op->recomputed = from->recomputed;
 }
 
 static bool parse_op(parser *p, names *inputs, names *outputs) {

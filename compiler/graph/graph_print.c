@@ -229,7 +229,7 @@ static void print_origin(const rgc_op *op, rgc_text *out) {
     print_string(out, op->word);
   }
   if (op->line) rgc_text_printf(out, " line=%d", op->line);
-  if (op->backward) rgc_text_add(out, " backward");
+  if (op->backward) rgc_text_add(out, op->recomputed ? " recomputed" : " backward");
 }
 
 void rgc_op_print(const rgc_graph *graph, const rgc_op *op, rgc_text *out) {

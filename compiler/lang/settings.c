@@ -198,7 +198,7 @@ static void check_fixed(const rgc_yaml *node, const char *word, rgc_diagnostics 
 }
 
 /* "4GiB", "512 MB", "1000000". */
-static void read_memory(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+static void read_bytes(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
   static const struct {
     const char *word;
     double bytes;
@@ -214,6 +214,23 @@ static void read_memory(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *d
     }
   rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "memory cannot be %s", node->text)->expected =
       "a number and one of B, kB, MB, GB, KiB, MiB, GiB, as in 4GiB";
+}
+
+static void read_allowed(rgc_network *n, const rgc_yaml *list, rgc_diagnostics *diags) {
+  n->may_recompute = !list;
+  for (int i = 0; list && i < list->count; i++) {
+    const rgc_yaml *word = list->items[i];
+    if (word->text && !strcmp(word->text, "recompute")) n->may_recompute = true;
+    else rgc_yaml_error(diags, word, RGC_CODE_BAD_VALUE, "memory cannot be kept by %s", word->text ? word->text : "this")->expected = "recompute";
+  }
+}
+
+static void read_memory(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  n->may_recompute = true;
+  if (!node || node->kind != RGC_YAML_MAP) return read_bytes(n, node, diags);
+  if (!rgc_keys_check(node, "memory", NULL, diags)) return;
+  read_bytes(n, rgc_yaml_get(node, "limit"), diags);
+  read_allowed(n, rgc_yaml_get(node, "allow"), diags);
 }
 
 void rgc_settings_read_file(rgc_network *n, rgc_diagnostics *diags) {

@@ -32,7 +32,7 @@ typedef enum rgc_part {
   RGC_PART_INPUT,    /* input and label */
   RGC_PART_PACKED,   /* weights in panel layout */
   RGC_PART_PARTIAL,  /* a kernel's sums, maxima or moments, one a tile */
-  RGC_PART_SAVED,    /* computed by a forward op, read by a backward op */
+  RGC_PART_SAVED,    /* computed by a forward op (or recomputed), read by a backward op */
   RGC_PART_GRADIENT, /* computed by a backward op */
   RGC_PART_OTHER,    /* the rest: what only the forward pass needs, and outputs */
   RGC_PART_COUNT

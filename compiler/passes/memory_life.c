@@ -146,6 +146,7 @@ static rgc_part part_of(const rgc_graph *graph, const rgc_lifetime *life, const 
   const rgc_op *op = &graph->ops[value->op];
   if (value->layout.kind != RGC_LAYOUT_NHWC) return RGC_PART_PACKED;
   if (is_partial(op->kernel, value->id)) return RGC_PART_PARTIAL;
+  if (op->recomputed) return RGC_PART_SAVED;
   if (op->backward) return RGC_PART_GRADIENT;
   return value->role == RGC_ROLE_TEMP && graph->ops[life->last].backward ? RGC_PART_SAVED : RGC_PART_OTHER;
 }

@@ -32,6 +32,7 @@ rgc_op *rgc_append_kernel(rgc_graph *graph, const rgc_op *op, rgc_kernel *kernel
   made->word = op->word;
   made->line = op->line;
   made->backward = op->backward;
+  made->recomputed = op->recomputed;
   return made;
 }
 

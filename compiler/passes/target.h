@@ -19,6 +19,7 @@ typedef struct rgc_target {
   int64_t winograd_min_pixels;
   int64_t winograd_patches;     /* patches of 4x4 pixels that a tile of theirs should have */
   int64_t winograd_tile_floats; /* most floats of transformed A of such a tile */
+  double operations_per_byte; /* that it does in the time in which it moves a byte from or to memory */
   int min_tiles;            /* fewer would leave threads idle; a number for the machine's kind, not for this machine */
   int max_streams;          /* whole tensors that one prologue may read */
   int max_weight_streams;   /* whole tensors that the epilogue of a weight gradient may read: it writes in short rows far apart */

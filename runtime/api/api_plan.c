@@ -2,6 +2,7 @@
  * too, when both come from one file. */
 #include <string.h>
 
+#include "compiler/memory_limit.h"
 #include "compiler/plan/explain.h"
 #include "compiler/plan/plan_build.h"
 #include "runtime/device/target_code.h"

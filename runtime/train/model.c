@@ -1,4 +1,5 @@
 /* model.c: see model.h. */
+#include "compiler/memory_limit.h"
 #include "runtime/train/model.h"
 
 #include <stdio.h>

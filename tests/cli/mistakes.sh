@@ -17,9 +17,14 @@ if "$RGC" run graphs/quickdraw_small.yaml --train --data quickdraw:examples/data
 grep -qE "^graphs/quickdraw_small.yaml: error\[not-finite\]: the first value that is not finite is '[a-z0-9.]+' of layer [a-z0-9.]+, line [0-9]+$" "$out/nan"
 grep -q 'error\[not-finite\]: the validation loss of step 0 is not finite; earlier checkpoints are untouched' "$out/nan"
 [ ! -e "$out/last.bin" ]
-# memory: of the graph file is kept, or refused with what would do.
-if "$RGC" compile graphs/quickdraw_small.yaml --set memory=1MB --no-kernels -o "$out/small.bin" >"$out/memory" 2>&1; then exit 1; fi
-grep -q 'error\[memory\]: program train of batch 20 needs [0-9.]* MB, and memory: allows 1.0 MB' "$out/memory"
-batch=$(sed -n 's/.*the largest batch that fits is \([0-9]*\)$/\1/p' "$out/memory")
+# memory: of the graph file is kept by recompute, or refused with what would do.
+"$RGC" compile graphs/quickdraw_small.yaml --set memory=1100kB --no-kernels -o "$out/small.bin" >/dev/null
+"$RGC" explain "$out/small.bin" | grep -q '^recompute: [0-9]* kernels run again'
+rm "$out/small.bin"
+if "$RGC" compile graphs/quickdraw_small.yaml --set 'memory={limit: 1100kB, allow: []}' --no-kernels -o "$out/small.bin" >"$out/memory" 2>&1; then exit 1; fi
+grep -q 'error\[memory\]: program train of batch 20 needs [0-9.]* MB, and memory: allows 1.1 MB' "$out/memory"
+if "$RGC" compile graphs/quickdraw_small.yaml --set memory=700kB --no-kernels -o "$out/small.bin" >"$out/memory" 2>&1; then exit 1; fi
+grep -q 'error\[memory\]: program train of batch 20 needs [0-9.]* MB even with recompute, and memory: allows 0.7 MB' "$out/memory"
+batch=$(sed -n 's/.*the largest batch that fits is \([0-9]*\); .*/\1/p' "$out/memory")
 [ ! -e "$out/small.bin" ]
-"$RGC" compile graphs/quickdraw_small.yaml --set memory=1MB --batch "$batch" --no-kernels -o "$out/small.bin" >/dev/null
+"$RGC" compile graphs/quickdraw_small.yaml --set memory=700kB --batch "$batch" --no-kernels -o "$out/small.bin" >/dev/null

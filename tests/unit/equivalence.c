@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "compiler/passes/optimizer.h"
+#include "compiler/passes/recompute.h"
 #include "runtime/reference/philox.h"
 
 static void fail_with(equivalence *e) {
@@ -65,6 +66,14 @@ equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_
   e->done = adamw ? compile_adamw(e) : rgc_compile(e->network, &o, arena, &e->diags);
   if (!e->done || !e->unfused) fail_with(e);
   return e;
+}
+
+void equivalence_recompute(equivalence *e, int64_t peak_bytes) {
+  int64_t before = e->done->memory->peak.bytes;
+  rgc_recompute(e->done->graph, e->target, peak_bytes, &e->done->ledger);
+  e->done->memory = rgc_plan_memory(e->done->graph, e->arena);
+  if (!rgc_graph_verify(e->done->graph, &e->diags) || !rgc_memory_verify(e->done->graph, e->done->memory, &e->diags)) fail_with(e);
+  cr_expect_leq(e->done->memory->peak.bytes, before, "%lld bytes instead of %lld of\n%s", (long long)e->done->memory->peak.bytes, (long long)before, e->yaml);
 }
 
 void equivalence_destroy(equivalence *e) {

@@ -24,6 +24,9 @@ void equivalence_destroy(equivalence *e);
  * samples in the batch. */
 void equivalence_check(equivalence *e, int64_t valid);
 
+/* The training step again, with as much recomputed as brings its peak down to `peak_bytes`, or as low as it goes. */
+void equivalence_recompute(equivalence *e, int64_t peak_bytes);
+
 /* Evaluation fused against unfused, and fold + infer against evaluation: all outputs. */
 void equivalence_check_inference(const char *yaml, int64_t batch, int64_t valid, uint64_t seed, const rgc_target *target);
 

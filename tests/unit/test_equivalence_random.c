@@ -89,6 +89,7 @@ static rgc_target random_target(void) {
   target.tile_pixels = 1 + draw(60);
   target.map_tile_floats = 1 + draw(300);
   target.min_tiles = 1 + draw(8);
+  target.operations_per_byte = 1 + draw(100);
   return target;
 }
 
@@ -105,6 +106,8 @@ Test(equivalence, random_networks, .timeout = 600) {
     train->tolerance = 1e-6; /* the gradient of normalisation over two or three numbers cancels almost all of their digits */
     equivalence_check(train, batch);
     equivalence_check(train, least + draw((int)(batch - least)));
+    equivalence_recompute(train, chance(50) ? 0 : train->done->memory->peak.bytes * (50 + draw(50)) / 100);
+    equivalence_check(train, batch);
     equivalence_destroy(train);
     equivalence_check_inference(yaml, batch, 1 + draw((int)batch), state, &target);
     rgc_arena_destroy(arena);

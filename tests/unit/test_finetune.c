@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codegen/cpu/targets.h"
+#include "compiler/memory_limit.h"
 #include "compiler/pipeline.h"
 
 enum { BATCH = 3 };
