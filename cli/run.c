@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/network.h"
 #include "runtime/data/contact_sheet.h"
+#include "runtime/train/import_weights.h"
 #include "runtime/train/probe.h"
 #include "runtime/train/trainer.h"
 
@@ -19,7 +20,7 @@ const command_option run_options[] = {
     {"--dump", OPTION_TEXT, "LAYER", "write a layer's output (LAYER.grad: its gradient) for the first batch of --data as .npy"},
     {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. quickdraw:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28"},
     {"--out", OPTION_TEXT, "DIR", "where log.csv, best.bin and last.bin go (run); of --dump: the file (LAYER.npy)"},
-    {"--weights", OPTION_TEXT, "FILE", "a plan with weights, or safetensors under torchvision's names, to start from"},
+    {"--weights", OPTION_TEXT, "FILE", "weights to start from: a plan, safetensors, or a PyTorch file (.pth, .pt, .th)"},
     {"--state", OPTION_TEXT, "FILE", "optimizer state to go on from: last.state beside last.bin"},
     {"--batch", OPTION_INT, "N", "samples a step; a batch that the plan does not have is compiled (the graph file's train: batch)"},
     {"--epochs", OPTION_INT, "N", "passes over the data"},
@@ -140,7 +141,8 @@ static bool open_model(run *r, rgc_model *model, int64_t batch, bool train, cons
   rgc_model_options o = {.batch = batch, .seed = r->options.seed, .threads = r->options.threads, .train = train, .keep = keep,
                          .target = r->options.target};
   bool good = rgc_model_create(model, r->network, r->plan, &o, r->line->diags);
-  if (good && r->options.weights) good = rgc_model_load(model, r->options.weights, r->line->diags);
+  const char *weights = rgc_weights_choose(r->network, r->plan, r->options.weights);
+  if (good && weights) good = rgc_model_load(model, weights, r->line->diags);
   if (good) rgc_model_fold(model);
   return good;
 }
@@ -149,7 +151,7 @@ static int run_predict(run *r) {
   rgc_model model = {0};
   double *probabilities = RGC_NEW_ARRAY(r->line->arena, double, r->network->classes[0].count);
   bool good = open_model(r, &model, 1, false, NULL);
-  if (good && !r->plan->tensor_count && !r->options.weights)
+  if (good && !r->plan->tensor_count && !rgc_weights_choose(r->network, r->plan, r->options.weights))
     good = rgc_diag_fail(r->line->diags, RGC_CODE_WEIGHTS, r->line->words[0], "train it, or give --weights", "has no weights yet");
   for (int i = 1; good && i < r->line->word_count; i++) {
     good = rgc_predict_file(&model, r->line->words[i], probabilities, r->line->diags);

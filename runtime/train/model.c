@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime/train/weights.h"
+#include "runtime/train/import_weights.h"
 
 static int find_logits(const rgc_graph *graph) {
   int named = rgc_graph_find(graph, "logits");
@@ -184,7 +184,7 @@ bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *weights = list_weights(m, scratch, &count);
-  bool good = rgc_weights_load(weights, count, path, diags);
+  bool good = rgc_weights_import(m->network, m->plan->unfused, weights, count, path, NULL, diags);
   rgc_arena_destroy(scratch);
   return good;
 }

@@ -52,7 +52,7 @@ void rgc_model_give_batch(const rgc_model_program *program, const float *images,
 float *rgc_model_f32(const rgc_model_program *program, int value);
 /* The plan with the weights as they are now, as a file that runs. */
 bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);
-/* Parameters and buffers from a plan with weights or any safetensors file of their names (weights.h). */
+/* Parameters and buffers from a file of any kind that runtime/import reads, by the graph file's rules. */
 bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics *diags);
 /* Optimizer state and the step it is of, beside a checkpoint. */
 bool rgc_model_save_state(const rgc_model *model, const char *path, int64_t step, rgc_diagnostics *diags);

@@ -9,6 +9,7 @@
 
 #include "runtime/data/loader.h"
 #include "runtime/reference/philox.h"
+#include "runtime/train/import_weights.h"
 #include "runtime/train/log.h"
 #include "runtime/train/model.h"
 #include "runtime/train/probe.h"
@@ -201,7 +202,8 @@ static bool prepare(trainer *t, bool train) {
                          .target = t->options->target};
   if (!check_classes(t) || !open_loaders(t) || !rgc_model_create(&t->model, t->network, t->plan, &o, t->diags)) return false;
   if (t->model.compiled) printf("compiled %d kernels in %.1f s\n", t->model.compiled, t->model.compile_seconds);
-  if (t->options->weights && !rgc_model_load(&t->model, t->options->weights, t->diags)) return false;
+  const char *weights = rgc_weights_choose(t->network, t->plan, t->options->weights);
+  if (weights && !rgc_model_load(&t->model, weights, t->diags)) return false;
   return !train || !t->options->state || rgc_model_load_state(&t->model, t->options->state, &t->first, t->diags);
 }
 
