@@ -30,6 +30,7 @@ const command_option run_options[] = {
     {"--seed", OPTION_INT, "N", "of initial values, shuffling and dropout"},
     {"--threads", OPTION_INT, "N", "threads (all processors); the bits do not depend on it"},
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    {"--all", OPTION_FLAG, NULL, "of --eval: every sample of the data, not the validation split alone"},
     {"--show", OPTION_INT, "N", "of --eval: tell the predictions of N validation samples, drawn evenly (0)"},
     {"--picture", OPTION_TEXT, "FILE", "of --eval: and draw these samples, in their order, as PNG"},
     NETWORK_OPTION_SET,
@@ -201,12 +202,14 @@ int run_run(const command_line *line) {
   if (modes + dump == 0 || modes > 1) return usage(line, "rgc run --help", "one of --train, --eval, --predict and --dump is needed");
   if (!predict && !spec) return usage(line, "for example --data quickdraw:examples/data/quickdraw", "--data is needed");
   if (predict != (line->word_count > 1)) return usage(line, "rgc run PLAN --predict a.png b.png", "images go with --predict, and it needs some");
+  if (option_flag(line, "--all") && !option_flag(line, "--eval")) return usage(line, NULL, "--all goes with --eval");
   if (option_int(line, "--batch", 1) < 1) return usage(line, NULL, "--batch must be at least 1");
   run r = {.line = line};
   r.plan = command_plan(line, &r.network);
   if (!r.plan) return RGC_EXIT_INPUT;
   r.options = read_options(line, r.network);
   r.data = predict ? NULL : command_data(r.network, spec, line->diags);
+  if (r.data && option_flag(line, "--all")) rgc_dataset_validate_all(r.data);
   int code = predict || r.data ? run_mode(&r) : RGC_EXIT_INPUT;
   rgc_dataset_close(r.data);
   return code;

@@ -31,6 +31,8 @@ typedef struct rgc_dataset_options {
 
 /* `options` may be NULL. NULL on error: data-missing, data-format, data-classes, file-read, bad-value. */
 rgc_dataset *rgc_dataset_open(const char *spec, const rgc_dataset_options *options, rgc_diagnostics *diags);
+/* Puts all samples into the validation split, those of the training split first. */
+void rgc_dataset_validate_all(rgc_dataset *dataset);
 void rgc_dataset_close(rgc_dataset *dataset); /* NULL is allowed */
 
 rgc_image_shape rgc_dataset_shape(const rgc_dataset *dataset); /* of every sample */
