@@ -15,7 +15,7 @@ const command_option run_options[] = {
     {"--dump", OPTION_TEXT, "LAYER", "write a layer's output (LAYER.grad: its gradient) for the first batch of --data as .npy"},
     {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. folder:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28 (the graph file's data:)"},
     {"--out", OPTION_TEXT, "DIR", "where log.csv, best.bin and last.bin go (run); of --dump: the file (LAYER.npy)"},
-    {"--weights", OPTION_TEXT, "FILE", "a plan with weights, or safetensors under torchvision's names, to start from"},
+    {"--weights", OPTION_TEXT, "FILE", "weights to start from: a plan, safetensors, or a PyTorch file (.pth, .pt, .th)"},
     {"--state", OPTION_TEXT, "FILE", "optimizer state to go on from: last.state beside last.bin"},
     {"--resume", OPTION_FLAG, NULL, "go on from last.bin and last.state of --out, as if the run had not ended"},
     {"--batch", OPTION_INT, "N", "samples a step; a batch that the plan does not have is compiled (the graph file's train: batch)"},
@@ -27,6 +27,7 @@ const command_option run_options[] = {
     {"--threads", OPTION_INT, "N", "threads (all processors); the bits do not depend on it"},
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
     NETWORK_OPTION_DEVICE,
+    {"--all", OPTION_FLAG, NULL, "of --eval: every sample of the data, not the validation split alone"},
     {"--show", OPTION_INT, "N", "of --eval: tell the predictions of N validation samples, drawn evenly (0)"},
     {"--confusion", OPTION_TEXT, "FILE", "of --eval: write how often each class was taken for which, as CSV; a small one is printed"},
     {"--picture", OPTION_TEXT, "FILE", "of --eval: and draw these samples, in their order, as PNG"},
@@ -58,7 +59,7 @@ static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool
   rgc_model_options o = {.batch = batch, .seed = (uint64_t)option_int(line, "--seed", n.seed), .threads = (int)option_int(line, "--threads", 0),
                          .train = train, .keep = keep, .target = option_text(line, "--target", NULL),
                          .device = option_text(line, "--device", NULL)};
-  const char *weights = train && option_flag(line, "--resume") ? NULL : option_text(line, "--weights", NULL);
+  const char *weights = train && option_flag(line, "--resume") ? NULL : option_text(line, "--weights", rgc_plan_weights_file(r->plan));
   r->model = rgc_model_open(r->plan, &o, line->diags);
   if (!r->model) return false;
   rgc_model_facts facts;
@@ -167,7 +168,7 @@ static int run_predict(run *r) {
   rgc_network_facts n;
   rgc_network_tell(r->network, &n);
   bool good = open_model(r, 1, false, NULL, false);
-  if (good && !rgc_plan_has_weights(r->plan) && !option_text(line, "--weights", NULL))
+  if (good && !rgc_plan_has_weights(r->plan) && !option_text(line, "--weights", rgc_plan_weights_file(r->plan)))
     good = rgc_diagnostics_fail(line->diags, "weights", line->words[0], "train it, or give --weights", "has no weights yet");
   double *probabilities = calloc((size_t)n.classes, sizeof *probabilities);
   for (int i = 1; good && i < line->word_count; i++) {
@@ -212,6 +213,7 @@ int run_run(const command_line *line) {
   if (modes + dump == 0 || modes > 1) return command_usage(line, "rgc run --help", "one of --train, --eval, --predict and --dump is needed");
   if (predict != (line->word_count > 1))
     return command_usage(line, "rgc run PLAN --predict a.png b.png", "images go with --predict, and it needs some");
+  if (option_flag(line, "--all") && !option_flag(line, "--eval")) return command_usage(line, NULL, "--all goes with --eval");
   if (option_int(line, "--batch", 1) < 1) return command_usage(line, NULL, "--batch must be at least 1");
   run r = {.line = line, .plan = command_plan(line)};
   if (!r.plan) return RGC_EXIT_INPUT;
@@ -221,6 +223,7 @@ int run_run(const command_line *line) {
   int code = RGC_EXIT_INPUT;
   if (!predict && !spec) code = command_usage(line, "for example --data quickdraw:examples/data/quickdraw", "--data is needed");
   r.data = predict || !spec ? NULL : rgc_dataset_open_for(r.network, spec, line->diags);
+  if (r.data && option_flag(line, "--all")) rgc_dataset_validate_all(r.data);
   if (predict || r.data) code = run_mode(&r);
   rgc_free(own);
   rgc_model_close(r.model);

@@ -185,6 +185,16 @@ RGC_API rgc_network *rgc_plan_network(const rgc_plan *plan);
 /* Whether the plan holds weights, as a checkpoint does. */
 RGC_API bool rgc_plan_has_weights(const rgc_plan *plan);
 
+/* The file that the graph file's weights: names, looked for as it is written and then beside the graph file; for rgc_model_load. NULL: it
+ * names none, or the plan has weights. Lives as long as the plan's network. */
+RGC_API const char *rgc_plan_weights_file(const rgc_plan *plan);
+/* Weights from another program's file (PyTorch's .pth, .pt and .th, safetensors, a plan) into the plan, by the rules of the graph file's
+ * weights:. What the file need not have is drawn by `seed`. `report` gets lines on what became of each tensor (with `quiet`, of those alone
+ * that were not taken as they are), for rgc_free, also after an error; it may be NULL. Errors: weights, file-read. */
+RGC_API bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bool quiet, char **report, rgc_diagnostics *diags);
+/* The plan's weights as safetensors under torchvision's names, as load_state_dict takes them. `tensors` gets how many; may be NULL. */
+RGC_API bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, int *tensors, rgc_diagnostics *diags);
+
 /* Bytes alive at a program's peak, by kind. */
 typedef struct rgc_memory_share {
   const char *kind; /* "saved", "gradient"... */
@@ -270,6 +280,8 @@ typedef struct rgc_dataset_options {
 RGC_API rgc_dataset *rgc_dataset_open(const char *spec, const rgc_dataset_options *options, rgc_diagnostics *diags);
 /* The same with the class names of a network, if it has any, and the split that its data: asks for; `network` may be NULL. */
 RGC_API rgc_dataset *rgc_dataset_open_for(const rgc_network *network, const char *spec, rgc_diagnostics *diags);
+/* Puts all samples into the validation split, those of the training split first. */
+RGC_API void rgc_dataset_validate_all(rgc_dataset *dataset);
 RGC_API void rgc_dataset_close(rgc_dataset *dataset); /* NULL is allowed */
 RGC_API rgc_image_shape rgc_dataset_shape(const rgc_dataset *dataset); /* of every sample; all 0: samples are image files */
 RGC_API bool rgc_dataset_is_float(const rgc_dataset *dataset);        /* samples are float32 in the place of u8 / 255 */

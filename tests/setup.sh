@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and its tests need, when it is missing; says what is missing where it cannot. Debian 12.
 set -euo pipefail
-packages=(gcc g++ cmake make pkg-config libyaml-dev libjansson-dev libxxhash-dev libpng-dev libjpeg62-turbo-dev libwebp-dev zlib1g-dev libcriterion-dev)
+packages=(gcc g++ cmake make pkg-config libyaml-dev libjansson-dev libxxhash-dev libpng-dev libjpeg62-turbo-dev libwebp-dev zlib1g-dev libzip-dev libcriterion-dev)
 missing=()
 for p in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")

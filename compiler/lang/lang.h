@@ -87,6 +87,9 @@ typedef struct rgc_network {
   rgc_train_settings train;
   const char *weights_file; /* NULL: none; as in the file */
   rgc_names fresh;          /* layers that do not take their weights from it */
+  bool weights_head_fresh;  /* head: fresh: nor does the last layer with weights */
+  bool weights_sum_channels; /* channels: sum: a convolution's input channels are summed where the image has one */
+  const rgc_yaml *weights_rename; /* rename: the file's names (patterns) and the network's; NULL: none */
   bool freeze_all_but;
   rgc_names freeze; /* layers frozen, or with freeze_all_but the only ones not */
   bool freeze_bn;   /* bn of frozen layers uses the running statistics */

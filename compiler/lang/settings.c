@@ -145,6 +145,21 @@ void rgc_read_names(rgc_network *n, const rgc_yaml *list, rgc_names *names, rgc_
   }
 }
 
+/* Whether the key is there, with the one word that it may have. */
+static bool read_only_word(const rgc_yaml *node, const char *word, rgc_diagnostics *diags) {
+  if (!node || !node->text) return false;
+  if (strcmp(node->text, word)) rgc_report_word(diags, node, RGC_CODE_BAD_VALUE, "an unknown word", node->text, &word, 1);
+  return true;
+}
+
+/* A map of words to words. */
+static const rgc_yaml *read_rename(const rgc_yaml *map, rgc_diagnostics *diags) {
+  for (int i = 0; map && map->kind == RGC_YAML_MAP && i < map->count; i++)
+    if (map->items[i]->kind != RGC_YAML_SCALAR)
+      rgc_yaml_error(diags, map->items[i], RGC_CODE_WRONG_TYPE, "a tensor's name is a word");
+  return map && map->kind == RGC_YAML_MAP ? map : NULL;
+}
+
 static void read_weights(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
   if (!node) return;
   if (node->kind == RGC_YAML_SCALAR) {
@@ -152,6 +167,9 @@ static void read_weights(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *
   } else if (node->kind == RGC_YAML_MAP && rgc_keys_check(node, "weights", NULL, diags)) {
     n->weights_file = rgc_yaml_get(node, "file")->text;
     rgc_read_names(n, rgc_yaml_get(node, "fresh"), &n->fresh, diags);
+    n->weights_head_fresh = read_only_word(rgc_yaml_get(node, "head"), "fresh", diags);
+    n->weights_sum_channels = read_only_word(rgc_yaml_get(node, "channels"), "sum", diags);
+    n->weights_rename = read_rename(rgc_yaml_get(node, "rename"), diags);
   }
 }
 

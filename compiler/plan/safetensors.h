@@ -14,7 +14,16 @@
 
 enum { RGC_TENSOR_MAX_RANK = 8 };
 
-typedef enum rgc_tensor_dtype { RGC_TENSOR_F32, RGC_TENSOR_I64, RGC_TENSOR_DTYPE_COUNT } rgc_tensor_dtype;
+/* X(identifier, word, bytes of an element). Plans hold F32 only; the others come from other programs' files. */
+#define RGC_TENSOR_DTYPES(X)                                                                                           \
+  X(F32, "F32", 4) X(I64, "I64", 8) X(F64, "F64", 8) X(F16, "F16", 2) X(BF16, "BF16", 2) X(I32, "I32", 4) X(U8, "U8", 1)   \
+  X(BOOL, "BOOL", 1)
+typedef enum rgc_tensor_dtype {
+#define X(id, word, bytes) RGC_TENSOR_##id,
+  RGC_TENSOR_DTYPES(X)
+#undef X
+      RGC_TENSOR_DTYPE_COUNT
+} rgc_tensor_dtype;
 
 typedef struct rgc_tensor {
   const char *name;
@@ -37,6 +46,7 @@ typedef struct rgc_tensor_file {
 } rgc_tensor_file;
 
 size_t rgc_tensor_elem_bytes(rgc_tensor_dtype dtype);
+const char *rgc_tensor_dtype_word(rgc_tensor_dtype dtype); /* "F32" */
 const rgc_tensor *rgc_tensor_find(const rgc_tensor_file *file, const char *name);  /* NULL: none */
 const char *rgc_metadata_find(const rgc_tensor_file *file, const char *key);       /* NULL: none */
 

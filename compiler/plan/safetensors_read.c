@@ -12,9 +12,14 @@ enum { MAX_HEADER_BYTES = 100 * 1000 * 1000 };
 static const struct {
   const char *word;
   size_t bytes;
-} dtypes[] = {[RGC_TENSOR_F32] = {"F32", 4}, [RGC_TENSOR_I64] = {"I64", 8}};
+} dtypes[] = {
+#define X(id, word, bytes) {word, bytes},
+    RGC_TENSOR_DTYPES(X)
+#undef X
+};
 
 size_t rgc_tensor_elem_bytes(rgc_tensor_dtype dtype) { return dtypes[dtype].bytes; }
+const char *rgc_tensor_dtype_word(rgc_tensor_dtype dtype) { return dtypes[dtype].word; }
 
 const rgc_tensor *rgc_tensor_find(const rgc_tensor_file *file, const char *name) {
   for (int i = 0; i < file->tensor_count; i++)
@@ -75,7 +80,7 @@ static bool read_tensor(reader *r, const char *name, json_t *entry) {
   const char *dtype = json_string_value(json_object_get(entry, "dtype"));
   for (int d = 0; d < RGC_TENSOR_DTYPE_COUNT; d++)
     if (dtype && !strcmp(dtype, dtypes[d].word)) t.dtype = (rgc_tensor_dtype)d;
-  if (t.dtype == RGC_TENSOR_DTYPE_COUNT) return fault(r, "a tensor of a type that is not F32 or I64", name);
+  if (t.dtype == RGC_TENSOR_DTYPE_COUNT) return fault(r, "a tensor of a type that is not known", name);
   if (!read_shape(r, json_object_get(entry, "shape"), &t)) return false;
   json_t *offsets = json_object_get(entry, "data_offsets");
   json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);

@@ -9,8 +9,6 @@
 
 #include "compiler/plan/safetensors.h"
 
-static const char *const dtype_words[] = {[RGC_TENSOR_F32] = "F32", [RGC_TENSOR_I64] = "I64"};
-
 static int by_key(const void *a, const void *b) {
   return strcmp((*(const rgc_metadata *const *)a)->key, (*(const rgc_metadata *const *)b)->key);
 }
@@ -46,7 +44,7 @@ static void hash_tensors(XXH3_state_t *state, const rgc_tensor_file *file) {
   qsort(sorted, (size_t)file->tensor_count, sizeof *sorted, by_name);
   for (int i = 0; i < file->tensor_count; i++) {
     hash_text(state, sorted[i]->name);
-    hash_text(state, dtype_words[sorted[i]->dtype]);
+    hash_text(state, rgc_tensor_dtype_word(sorted[i]->dtype));
     XXH3_128bits_update(state, sorted[i]->shape, sizeof(int64_t) * (size_t)sorted[i]->rank);
     XXH3_128bits_update(state, sorted[i]->data, sorted[i]->size_bytes);
   }
@@ -66,7 +64,7 @@ void rgc_safetensors_digest(const rgc_tensor_file *file, char digest[33]) {
 static json_t *entry_of(const rgc_tensor *t, json_int_t begin) {
   json_t *shape = json_array();
   for (int d = 0; d < t->rank; d++) json_array_append_new(shape, json_integer(t->shape[d]));
-  return json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype_words[t->dtype], "shape", shape, "data_offsets", begin,
+  return json_pack("{s:s,s:o,s:[I,I]}", "dtype", rgc_tensor_dtype_word(t->dtype), "shape", shape, "data_offsets", begin,
                    begin + (json_int_t)t->size_bytes);
 }
 

@@ -24,6 +24,13 @@ void rgc_dataset_add(rgc_dataset *d, rgc_split split, const void *item, int labe
   *RGC_PUSH(d->arena, list->items, list->count, list->capacity) = (rgc_sample){.item = item, .label = label};
 }
 
+void rgc_dataset_validate_all(rgc_dataset *d) {
+  rgc_sample_list *all = &d->splits[RGC_SPLIT_TRAIN], *validation = &d->splits[RGC_SPLIT_VALIDATION];
+  for (int i = 0; i < validation->count; i++) rgc_dataset_add(d, RGC_SPLIT_TRAIN, validation->items[i].item, validation->items[i].label);
+  *validation = *all;
+  *all = (rgc_sample_list){0};
+}
+
 rgc_split rgc_dataset_default_split(int index, int count) {
   return index < (long long)count * 9 / 10 ? RGC_SPLIT_TRAIN : RGC_SPLIT_VALIDATION;
 }

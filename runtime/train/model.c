@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime/train/weights.h"
+#include "runtime/train/import_weights.h"
 
 static int find_logits(const rgc_graph *graph) {
   int named = rgc_graph_find(graph, "logits");
@@ -222,22 +222,15 @@ bool rgc_model_save(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   return good;
 }
 
-static bool is_fresh(const rgc_network *network, const char *name) {
-  for (int i = 0; i < network->fresh.count; i++)
-    if (rgc_layer_holds(network->fresh.items[i], name)) return true;
-  return false;
-}
-
 /* Of a checkpoint of this network all weights, of another file those of layers that are not to be drawn anew. */
 static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
-  int count, kept = 0;
+  int count;
   rgc_weight *weights = list_weights(m, scratch, &count);
-  rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
+  rgc_tensor_file *file = rgc_import_open(scratch, path, diags);
   all |= file && rgc_metadata_find(file, "rgc_plan") != NULL;
-  for (int i = 0; i < count; i++)
-    if (all || !is_fresh(m->network, weights[i].value->name)) weights[kept++] = weights[i];
-  bool good = file && rgc_weights_take(weights, kept, file, path, diags);
+  bool good = file && (all ? rgc_weights_take(weights, count, file, path, diags)
+                           : rgc_weights_import(m->network, m->plan->unfused, weights, count, file, path, NULL, diags));
   m->folded = false;
   rgc_arena_destroy(scratch);
   return good;

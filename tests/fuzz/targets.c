@@ -13,6 +13,7 @@
 #include "compiler/plan/plan.h"
 #include "runtime/data/image.h"
 #include "runtime/data/npy.h"
+#include "runtime/import/import.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOST_MEMORY_BYTES = 1 << 30 };
@@ -265,12 +266,43 @@ static void run_npy(const fuzz_input *input) {
   rgc_arena_destroy(arena);
 }
 
+/* ---- torch ---- */
+
+static int torch_tokens(const char **words, int limit) {
+  static const char *const more[] = {"ccollections\nOrderedDict\n", "ctorch._utils\n_rebuild_tensor_v2\n", "ctorch\nFloatStorage\n", "ctorch\nHalfStorage\n",
+                                     "cos\nsystem\n", "X\1\1\1\1storage", "(", "t", "}", "]", ")", "R", "Q", "u", "s", "a", "e", "b", ".", "N",
+                                     "\x85", "\x86", "\x87", "\x88", "q\1", "h\1", "K\1", "J\xff\xff\xff\x7f", "\x8a\10\xff\xff\xff\xff\xff\xff\xff\x0f",
+                                     "PK\3\4", "PK\1\2", "PK\5\6", "/data.pkl", "/data/0", "state_dict"};
+  return ADD_WORDS(words, 0, limit, more);
+}
+
+/* Both forms of PyTorch's files; every tensor that comes out is as long as it says, and within the input's size. */
+static void run_torch(const fuzz_input *input) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  unsigned char *bytes = rgc_arena_alloc(arena, input->size + 1);
+  memcpy(bytes, input->bytes, input->size);
+  rgc_tensor_file *file = rgc_import_parse(arena, bytes, input->size, "input", &diags);
+  check_errors(&diags, file != NULL);
+  unsigned sum = 0;
+  for (int i = 0; file && i < file->tensor_count; i++) {
+    const rgc_tensor *t = &file->tensors[i];
+    if (t->size_bytes > input->size) fuzz_fail("%s has %zu bytes, the file %zu", t->name, t->size_bytes, input->size);
+    for (size_t b = 0; b < t->size_bytes; b++) sum += ((const unsigned char *)t->data)[b];
+  }
+  if (sum == UINT32_MAX) fuzz_fail("no file is that large");
+  check_memory(arena);
+  rgc_arena_destroy(arena);
+}
+
 const fuzz_target fuzz_targets[] = {
     {"yaml",
      {"graphs/[!c]*.yaml", "graphs/cifar_resnet20.yaml", "graphs/blocks/*.yaml", "tests/golden/diag/*.yaml", "tests/fuzz/corpus/yaml/*"},
      yaml_tokens, NULL, run_yaml},
     {"ir", {"tests/fuzz/corpus/ir/*"}, ir_tokens, NULL, run_ir},
     {"safetensors", {"tests/fuzz/corpus/safetensors/*"}, safetensors_tokens, repair_safetensors, run_safetensors},
+    {"torch", {"tests/fuzz/corpus/torch/*"}, torch_tokens, NULL, run_torch},
     {"plan", {"tests/fuzz/corpus/plan/*"}, ir_tokens, repair_plan, run_plan},
     {"image", {"tests/data/images/*.jpg", "tests/data/images/*.png", "tests/data/images/*.webp"}, image_tokens, repair_image, run_image},
     {"npy", {"tests/fuzz/corpus/npy/*"}, npy_tokens, NULL, run_npy},

@@ -1,0 +1,78 @@
+/* import_names.c: names of tensors: rename rules, wrappers' prefixes, and what a mismatch hints at. */
+#include <string.h>
+
+#include "runtime/import/import_names.h"
+
+enum { MAX_STARS = 8 };
+
+/* Matches from the left, each star as short as it can be, within a part of the name; a star at the end takes all that is left.
+ * stars[i] is the run that star i matched. */
+static bool match(const char *pattern, const char *name, const char *stars[MAX_STARS], size_t lengths[MAX_STARS], int star) {
+  for (; *pattern && *pattern != '*'; pattern++, name++)
+    if (*pattern != *name) return false;
+  if (!*pattern) return !*name;
+  if (star == MAX_STARS) return false;
+  if (!pattern[1]) return stars[star] = name, lengths[star] = strlen(name), true;
+  for (size_t length = 0;; length++) {
+    stars[star] = name;
+    lengths[star] = length;
+    if (match(pattern + 1, name + length, stars, lengths, star + 1)) return true;
+    if (!name[length] || name[length] == '.') return false;
+  }
+}
+
+const char *rgc_import_rename(const char *pattern, const char *replacement, const char *name, rgc_arena *arena) {
+  const char *stars[MAX_STARS];
+  size_t lengths[MAX_STARS] = {0};
+  if (!match(pattern, name, stars, lengths, 0)) return NULL;
+  rgc_text out = {0};
+  int star = 0;
+  for (const char *at = replacement; *at; at++) {
+    if (*at != '*') rgc_text_add_bytes(&out, at, 1);
+    else if (star < MAX_STARS && lengths[star]) rgc_text_add_bytes(&out, stars[star], lengths[star]), star++;
+    else star++;
+  }
+  return rgc_text_take(&out, arena);
+}
+
+bool rgc_import_strip(rgc_tensor_file *file, rgc_arena *arena) {
+  static const char *const prefixes[] = {"module.", "_orig_mod.", "model.", "network.", "net.", "encoder.", "backbone."};
+  for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
+    size_t length = strlen(prefixes[p]);
+    int with = 0;
+    for (int i = 0; i < file->tensor_count; i++) with += !strncmp(file->tensors[i].name, prefixes[p], length);
+    if (!with || with < file->tensor_count) continue;
+    for (int i = 0; i < file->tensor_count; i++) file->tensors[i].name += length;
+    *RGC_PUSH(arena, file->metadata, file->metadata_count, file->metadata_capacity) =
+        (rgc_metadata){"note", rgc_arena_printf(arena, "every name begins with '%s' in the file", prefixes[p])};
+    return true;
+  }
+  return false;
+}
+
+/* What a pair of a missing and a found name tells. */
+static const struct {
+  const char *missing, *found, *hint;
+} hints[] = {
+    {"conv1.weight", "conv1.0.weight", "conv1.weight missing, conv1.0.weight found: a deep stem, as in resnet50d.yaml?"},
+    {"conv1.0.weight", "conv1.weight", "conv1.0.weight missing, conv1.weight found: a plain stem, as in resnet50.yaml?"},
+    {"layer1.0.conv2.weight", "layer1.0.conv2.conv.weight", "layer1.0.conv2.conv.weight found: selective kernels or split attention?"},
+    {"", "layer1.0.conv3.weight", "layer1.0.conv3.weight found: bottleneck blocks, as in resnet50.yaml?"},
+    {"layer1.0.conv3.weight", "", "the file has no layer1.0.conv3: basic blocks, as in resnet34.yaml?"},
+    {"", "layer1.0.se.fc1.weight", "layer1.0.se.fc1.weight found: squeeze and excitation, as in seresnet50.yaml?"},
+    {"layer1.0.se.fc1.weight", "layer1.0.conv1.weight", "the file has no layer1.0.se: no squeeze and excitation, as in resnet50.yaml?"},
+    {"", "layer3.22.conv1.weight", "layer3.22 found: a deeper network, as resnet101.yaml?"},
+    {"", "layer3.5.conv1.weight", "layer3.5 found: a deeper network, as resnet34.yaml or resnet50.yaml?"},
+    {"layer3.5.conv1.weight", "layer3.1.conv1.weight", "the file has no layer3.5: a shallower network, as resnet18.yaml?"},
+    {"conv1.weight", "stem.conv.weight", "stem.conv.weight found: timm's resnetv2, which needs rename: rules (graphs/resnetv2_50.yaml)"},
+};
+
+const char *rgc_import_hint(const rgc_names *missing, const rgc_names *left_over) {
+  for (size_t h = 0; h < sizeof hints / sizeof *hints; h++) {
+    bool is_missing = !*hints[h].missing, is_found = !*hints[h].found;
+    for (int i = 0; !is_missing && i < missing->count; i++) is_missing = !strcmp(missing->items[i], hints[h].missing);
+    for (int i = 0; !is_found && i < left_over->count; i++) is_found = !strcmp(left_over->items[i], hints[h].found);
+    if (is_missing && is_found) return hints[h].hint;
+  }
+  return NULL;
+}
