@@ -55,5 +55,5 @@ rows "$out/degradation/plain20/log.csv" 2
 grep -qE '^plain20 +[0-9.]+ +[0-9.]+ +[0-9.]+$' "$out/degradation/table.txt"
 
 OUT=$out/pretrained ran pretrained examples/cifar_pretrained.sh
-grep -qE '^validation loss 0\.0[0-9]+, accuracy 0\.99[0-9]+$' "$out/pretrained.txt"
+grep -qE '^validation loss 0\.0[0-9]+, accuracy 0\.99[0-9]+, top-5 [0-9.]+$' "$out/pretrained.txt"
 [ -s "$out/pretrained/resnet20.safetensors" ]
