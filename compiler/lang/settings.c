@@ -49,6 +49,12 @@ static void read_per_channel(const rgc_network *n, const rgc_yaml *node, const c
   for (int i = 0; i < node->count; i++) rgc_read_number(node->items[i], what, min, 1e9, false, diags, &values[i]);
 }
 
+/* Numbers a channel that another file's channels came with, and that fit no more: a base's colours under grey images. */
+static void drop_inherited(const rgc_network *n, const rgc_yaml *input, const char *key) {
+  const rgc_yaml *list = rgc_yaml_get(input, key), *channels = rgc_yaml_get(input, "channels");
+  if (list && channels && list->source != channels->source && list->count != n->channels) rgc_yaml_remove((rgc_yaml *)input, key);
+}
+
 static void read_input(rgc_network *n, const rgc_yaml *input, rgc_diagnostics *diags) {
   for (int i = 0; i < RGC_MAX_CHANNELS; i++) n->std[i] = 1;
   if (!input || input->kind != RGC_YAML_MAP || !rgc_keys_check(input, "input", NULL, diags)) return;
@@ -61,6 +67,8 @@ static void read_input(rgc_network *n, const rgc_yaml *input, rgc_diagnostics *d
   if (!n->height || !n->width)
     rgc_yaml_error(diags, input, RGC_CODE_MISSING_KEY, "the image's size is missing in input")->expected =
         "size: N, or height: and width:";
+  drop_inherited(n, input, "mean");
+  drop_inherited(n, input, "std");
   n->has_mean = rgc_yaml_get(input, "mean") != NULL;
   read_per_channel(n, rgc_yaml_get(input, "mean"), "mean", -1e9, diags, n->mean);
   read_per_channel(n, rgc_yaml_get(input, "std"), "std", 1e-9, diags, n->std);
