@@ -185,7 +185,7 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   const rgc_operand *from = &t->body->operands[operand];
   rgc_dtype dtype = t->graph->values[from->value].dtype;
   if (print_whole(t, node, from, out)) return;
-  load_text load = read_operand(t, operand, t->space.coord[t->space.lane_axis]);
+  load_text load = read_operand(t, operand, words_of(t) == &scalar_dialect ? NULL : t->space.coord[t->space.lane_axis]);
   rgc_text data = {0};
   rgc_text_printf(&data, "%sargs->operands[%d]", data_cast[dtype], rgc_input_number(t->op, from->value));
   bool by_row = load.lane_axes == 0 || (load.lane_axes == 1 && (load.lane_last || (load.ranged && dtype == RGC_F32)));

@@ -29,7 +29,8 @@ cmp "$out/1/log.csv" "$out/part/log.csv"
 echo '99,1,1,1,1' >>"$out/part/log.csv"
 "$RGC" run "$out/all.bin" --train $data --steps 6 --validate 2 --resume --out "$out/part" >/dev/null
 cmp "$out/1/log.csv" "$out/part/log.csv"
-expect 1 "$out/none/last.bin: error[file-read]: cannot be opened: No such file or directory" \
+expect 1 "$out/none/last.bin: error[data-missing]: cannot open the file: No such file or directory
+  help: check the path and its permissions" \
   "$RGC" run "$out/all.bin" --train $data --steps 6 --resume --out "$out/none"
 # best.bin has the averages, last.bin does not.
 if cmp -s "$out/1/best.bin" "$out/1/last.bin"; then exit 1; fi
