@@ -190,6 +190,7 @@ static void expect_invalid(const char *from, const char *to, const char *message
   rgc_graph *graph = parse(&f, edited(&f, from, to));
   cr_assert(graph, "%s", from);
   cr_expect(!rgc_graph_verify(graph, &f.diags), "%s -> %s is accepted", from, to);
+  for (int i = 0; i < f.diags.count; i++) cr_expect_eq(f.diags.items[i].code, RGC_CODE_IR_INVALID);
   cr_expect(reported(&f, message, NULL), "%s -> %s: no '%s', but %s", from, to, message,
             f.diags.count ? f.diags.items[0].message : "nothing");
   rgc_arena_destroy(f.arena);
@@ -248,6 +249,7 @@ static void expect_syntax(const char *from, const char *to, const char *message,
   cr_expect(reported(&f, message, &got), "%s: no '%s', but %s", to, message,
             f.diags.count ? f.diags.items[0].message : "nothing");
   cr_expect_eq(got, line, "%s: line %d", to, got);
+  for (int k = 0; k < f.diags.count; k++) cr_expect_eq(f.diags.items[k].code, RGC_CODE_IR_SYNTAX);
   rgc_arena_destroy(f.arena);
 }
 
