@@ -9,7 +9,7 @@ void rgc_keep_memory_limit(rgc_compilation *c);
 bool rgc_check_memory_limit(rgc_compilation *c, rgc_diagnostics *diags);
 /* The largest batch below options->batch with which the program takes no more than `bytes`; 0: none. options->memory_bytes says whether by
  * recompute, too: RGC_UNLIMITED, without. */
-int64_t rgc_largest_batch(rgc_network *network, const rgc_compile_options *options, int64_t bytes);
+int64_t rgc_largest_batch(const rgc_network *network, const rgc_compile_options *options, int64_t bytes);
 /* What the program would take with nothing frozen; -1 after an error, or where nothing is frozen. */
 int64_t rgc_unfrozen_bytes(const rgc_network *network, const rgc_compile_options *options);
 #endif

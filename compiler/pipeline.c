@@ -71,7 +71,9 @@ static bool decompose(rgc_compilation *c, rgc_diagnostics *diags) {
 
 static bool fuse(rgc_compilation *c, rgc_diagnostics *diags) {
   (void)diags;
-  rgc_fuse(c->graph, c->target, &c->ledger);
+  rgc_text lines = {0};
+  rgc_fuse(c->graph, c->target, &lines);
+  rgc_compilation_note(c, &lines);
   return true;
 }
 
@@ -109,6 +111,11 @@ static bool recompute(rgc_compilation *c, rgc_diagnostics *diags) {
   (void)diags;
   rgc_keep_memory_limit(c);
   return true;
+}
+
+void rgc_compilation_note(rgc_compilation *c, rgc_text *lines) {
+  c->ledger = rgc_arena_printf(c->arena, "%s%s", c->ledger ? c->ledger : "", rgc_text_chars(lines));
+  rgc_text_free(lines);
 }
 
 int64_t rgc_memory_bytes(const rgc_memory_plan *plan) {
@@ -155,13 +162,13 @@ static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
   *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .target = o->target, .keep = o->keep,
-                          .memory_bytes = o->memory_bytes, .promised = !o->memory_bytes};
+                          .memory_bytes = o->memory_bytes, .promised = !o->memory_bytes, .ledger = ""};
   if (c->promised && network) c->memory_bytes = network->memory_bytes;
   if (c->memory_bytes < 0) c->memory_bytes = 0;
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
     if (!(pass->kinds >> o->kind & 1)) continue;
     double start = rgc_now_seconds();
-    if (!run_pass(pass, c, diags)) return rgc_text_free(&c->ledger), NULL;
+    if (!run_pass(pass, c, diags)) return NULL;
     if (o->observer && !o->observer(o->context, pass, c, rgc_now_seconds() - start)) break;
   }
   return c;

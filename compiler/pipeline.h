@@ -18,7 +18,7 @@ typedef struct rgc_compilation {
   bool promised;            /* the limit is the file's */
   rgc_graph *graph;         /* after the last pass: kernels only */
   rgc_memory_plan *memory;  /* after pass `memory` */
-  rgc_text ledger;          /* of pass `fuse`, one line a decision */
+  const char *ledger;       /* of passes `fuse` and `recompute`, one line a decision; NULL or "": none */
 } rgc_compilation;
 
 typedef struct rgc_pass {
@@ -26,6 +26,9 @@ typedef struct rgc_pass {
   unsigned kinds; /* bit mask of rgc_program_kind: in which programs */
   bool (*run)(rgc_compilation *c, rgc_diagnostics *diags);
 } rgc_pass;
+
+/* Adds lines to the ledger; frees `lines`. */
+void rgc_compilation_note(rgc_compilation *c, rgc_text *lines);
 
 extern const rgc_pass rgc_passes[]; /* ends with a NULL name */
 

@@ -25,6 +25,6 @@ const rgc_program *rgc_plan_need_program(rgc_plan *plan, rgc_network *network, c
   rgc_program *made = options->keep ? RGC_NEW(plan->arena, rgc_program)
                                     : RGC_PUSH(plan->arena, plan->programs, plan->program_count, plan->program_capacity);
   *made = (rgc_program){.kind = options->kind, .target = options->target->name, .precision = "fp32", .batch = options->batch,
-                        .graph = c->graph, .memory = c->memory, .ledger = rgc_text_take(&c->ledger, plan->arena)};
+                        .graph = c->graph, .memory = c->memory, .ledger = c->ledger};
   return made;
 }

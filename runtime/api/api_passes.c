@@ -53,8 +53,7 @@ bool rgc_network_watch(rgc_network *network, const rgc_watch_options *options, r
   rgc_compile_options o = {.kind = options->infer ? RGC_PROGRAM_INFER : RGC_PROGRAM_TRAIN, .target = target, .observer = watch,
                            .batch = options->batch ? options->batch : network->train.batch, .context = &w};
   rgc_arena *scratch = rgc_arena_create();
-  rgc_compilation *c = rgc_compile(network, &o, scratch, diags);
-  if (c) rgc_text_free(&c->ledger);
+  bool good = rgc_compile(network, &o, scratch, diags) != NULL;
   rgc_arena_destroy(scratch);
-  return c != NULL;
+  return good;
 }

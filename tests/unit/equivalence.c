@@ -70,14 +70,13 @@ equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_
 
 void equivalence_recompute(equivalence *e, int64_t peak_bytes) {
   int64_t before = e->done->memory->peak.bytes;
-  rgc_recompute(e->done->graph, e->target, peak_bytes, &e->done->ledger);
+  rgc_recompute(e->done->graph, e->target, peak_bytes, NULL);
   e->done->memory = rgc_plan_memory(e->done->graph, e->arena);
   if (!rgc_graph_verify(e->done->graph, &e->diags) || !rgc_memory_verify(e->done->graph, e->done->memory, &e->diags)) fail_with(e);
   cr_expect_leq(e->done->memory->peak.bytes, before, "%lld bytes instead of %lld of\n%s", (long long)e->done->memory->peak.bytes, (long long)before, e->yaml);
 }
 
 void equivalence_destroy(equivalence *e) {
-  rgc_text_free(&e->done->ledger);
   rgc_arena_destroy(e->arena);
 }
 

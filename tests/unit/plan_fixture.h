@@ -52,7 +52,7 @@ static inline void add_program(fixture *f, rgc_plan *plan, rgc_network *network,
   cr_assert(c, "%s", rendered(f));
   *RGC_PUSH(f->arena, plan->programs, plan->program_count, plan->program_capacity) =
       (rgc_program){.kind = kind, .target = target->name, .precision = "fp32", .batch = batch, .graph = c->graph, .memory = c->memory,
-                    .ledger = rgc_text_take(&c->ledger, f->arena)};
+                    .ledger = c->ledger};
 }
 
 /* A plan without programs or tensors. */

@@ -69,7 +69,6 @@ static void build(machine *m, int64_t batch, form how) {
   rgc_compile_options o = {.kind = how == EVAL ? RGC_PROGRAM_EVAL : RGC_PROGRAM_TRAIN, .batch = batch, .target = &m->target->facts};
   rgc_compilation *c = how == UNFUSED ? NULL : rgc_compile(m->network, &o, m->arena, &m->diags);
   m->graph = how == UNFUSED ? build_unfused(m, batch) : c ? c->graph : NULL;
-  if (c) rgc_text_free(&c->ledger);
   if (!m->graph) fail_with(m);
 }
 

@@ -61,7 +61,6 @@ static bench *open_bench(rgc_program_kind kind) {
 
 static void close_bench(bench *b) {
   for (int r = 0; r < RGC_REGION_COUNT; r++) free(b->regions[r]);
-  rgc_text_free(&b->compilation->ledger);
   rgc_arena_destroy(b->arena);
 }
 

@@ -234,7 +234,6 @@ static void check_leftover(const leftover *wanted) {
   }
   cr_expect(got.kernels == wanted->kernels && got.contracts == wanted->contracts && got.maps == wanted->maps, "%s %s: %d, %d, %d", wanted->file,
             rgc_program_word(wanted->kind), got.kernels, got.contracts, got.maps);
-  rgc_text_free(&c->ledger);
   rgc_arena_destroy(arena);
 }
 

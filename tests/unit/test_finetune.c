@@ -29,7 +29,6 @@ static finetune compile(const char *freeze) {
 }
 
 static void end(finetune *f) {
-  rgc_text_free(&f->train->ledger);
   rgc_arena_destroy(f->arena);
 }
 

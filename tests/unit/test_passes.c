@@ -45,7 +45,6 @@ static void check_case(const char *in) {
   const char *wanted = golden_read(g.arena, g.out);
   cr_expect(wanted && !strcmp(text, wanted), "%s gives another text than %s:\n%s", in, g.out, text);
   check_canonical(&g, g.out);
-  rgc_text_free(&c->ledger);
   rgc_arena_destroy(g.arena);
 }
 
