@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "compiler/graph/graph_text.h"
+#include "compiler/passes/cost.h"
 #include "compiler/pipeline.h"
 #include "compiler/plan/plan.h"
 #include "compiler/survey.h"
@@ -203,11 +204,7 @@ static entries kernels_of(differ *d, const rgc_graph *graph) {
 /* Bytes of all that kernels read and write, each operand once a kernel. */
 static int64_t traffic_bytes(const rgc_graph *graph) {
   int64_t total = 0;
-  for (int i = 0; i < graph->op_count; i++) {
-    const rgc_op *op = &graph->ops[i];
-    for (int k = 0; k < op->input_count; k++) total += rgc_value_storage_bytes(&graph->values[op->inputs[k]]);
-    for (int k = 0; k < op->output_count; k++) total += rgc_value_storage_bytes(&graph->values[op->outputs[k]]);
-  }
+  for (int i = 0; i < graph->op_count; i++) total += rgc_op_bytes(graph, &graph->ops[i]);
   return total;
 }
 

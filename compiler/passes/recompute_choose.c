@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/passes/cost.h"
 #include "compiler/passes/memory_life.h"
 #include "compiler/passes/recompute.h"
 
@@ -17,15 +18,13 @@ typedef struct walk {
   const int64_t *size;  /* [value_count]; bytes; 0 for what does not lie among the temps */
   const int *updater;   /* [value_count]: the op that overwrites the value, -1: none */
   const bool *again;    /* [op_count]: the set */
-  int *copied;          /* [op_count]: whether the walk has copied the op */
+  bool *copied;         /* [op_count]: whether the walk has copied the op */
   span *kept, *copies;  /* [value_count] */
   rgc_recompute_step *order;
   int count;
   bool legal;           /* no copy reads a state that has been overwritten */
   int at;               /* the op of the old graph that the walk has come to */
 } walk;
-
-static void step(walk *w, int op, bool copy);
 
 /* The op that recomputes the value for a reader in the backward pass, or -1: it reads the value that was kept. */
 static int recomputed_by(const walk *w, int value, bool later) {
@@ -44,7 +43,7 @@ static void step(walk *w, int op, bool copy) {
   for (int k = 0; k < o->input_count; k++) {
     int by = recomputed_by(w, o->inputs[k], later);
     if (by >= 0 && !w->copied[by]) {
-      w->copied[by] = 1;
+      w->copied[by] = true;
       step(w, by, true);
     }
     int updater = w->updater[o->inputs[k]];
@@ -88,6 +87,7 @@ typedef struct search {
   rgc_arena *scratch;
   double operations_per_byte;
   bool *again;       /* [op_count] */
+  int *added, added_count; /* [op_count]: what the try going on has put into the set */
   bool *may;         /* [op_count]: may be recomputed at all */
   bool *needed_later; /* [value_count]: a backward op reads it */
   int64_t *change;   /* [2 * op_count + 1] */
@@ -119,22 +119,6 @@ static void find_peak(search *s) {
   }
 }
 
-static double operations(const rgc_kernel *k) {
-  if (k->kind != RGC_CONTRACT) return 0;
-  const rgc_geometry *g = &k->geometry;
-  return 2.0 * (double)rgc_shape_elems(k->extent) * (double)(g->kernel_h * g->kernel_w) * (double)k->a_extent[RGC_C] / (double)g->groups;
-}
-
-static double traffic_bytes(const rgc_graph *graph, const int *values, int count) {
-  double bytes = 0;
-  for (int k = 0; k < count; k++) bytes += (double)rgc_value_storage_bytes(&graph->values[values[k]]);
-  return bytes;
-}
-
-static double op_bytes(const rgc_graph *graph, const rgc_op *op) {
-  return traffic_bytes(graph, op->inputs, op->input_count) + traffic_bytes(graph, op->outputs, op->output_count);
-}
-
 static bool may_recompute(const rgc_graph *graph, const rgc_op *op) {
   if (op->backward || !op->kernel) return false;
   for (int k = 0; k < op->output_count; k++) {
@@ -142,6 +126,11 @@ static bool may_recompute(const rgc_graph *graph, const rgc_op *op) {
     if (v->role != RGC_ROLE_TEMP || v->updates >= 0) return false;
   }
   return true;
+}
+
+/* Of a copy: bytes, and operations as the bytes that could move meanwhile. */
+static double op_cost(const search *s, const rgc_op *op) {
+  return (double)rgc_op_bytes(s->walk.graph, op) + rgc_kernel_flops(op->kernel) / s->operations_per_byte;
 }
 
 static int by_worth(const void *a, const void *b) {
@@ -162,23 +151,22 @@ static candidate *find_candidates(search *s, int *count) {
     for (int k = 0; k < op->output_count; k++)
       if (s->needed_later[op->outputs[k]]) freed += s->walk.size[op->outputs[k]];
     if (!s->may[i] || !freed) continue;
-    double cost = op_bytes(graph, op) + operations(op->kernel) / s->operations_per_byte;
-    found[(*count)++] = (candidate){.op = i, .worth = (double)freed / cost};
+    found[(*count)++] = (candidate){.op = i, .worth = (double)freed / op_cost(s, op)};
   }
   qsort(found, (size_t)*count, sizeof *found, by_worth);
   return found;
 }
 
 /* Puts the op into the set, and with it those whose results only the forward pass reads and a copy would read now: better recomputed
- * as well than kept for it. `added` gets them. */
-static void add_with_operands(search *s, int op, int *added, int *count) {
+ * as well than kept for it. */
+static void add_with_operands(search *s, int op) {
   if (s->again[op] || !s->may[op]) return;
   s->again[op] = true;
-  added[(*count)++] = op;
+  s->added[s->added_count++] = op;
   const rgc_op *o = &s->walk.graph->ops[op];
   for (int k = 0; k < o->input_count; k++) {
     int by = s->walk.graph->values[o->inputs[k]].op;
-    if (by >= 0 && s->walk.size[o->inputs[k]] && !s->needed_later[o->inputs[k]]) add_with_operands(s, by, added, count);
+    if (by >= 0 && s->walk.size[o->inputs[k]] && !s->needed_later[o->inputs[k]]) add_with_operands(s, by);
   }
 }
 
@@ -191,16 +179,20 @@ static bool is_alive_at_peak(const search *s, int op) {
   return false;
 }
 
+/* Walks with the set as it is now. */
+static void look(search *s) {
+  run_walk(&s->walk);
+  find_peak(s);
+}
+
 static bool try_adding(search *s, int op) {
-  int *added = RGC_NEW_ARRAY(s->scratch, int, s->walk.graph->op_count), count = 0;
   int64_t before = s->peak_bytes;
-  add_with_operands(s, op, added, &count);
-  run_walk(&s->walk);
-  find_peak(s);
+  s->added_count = 0;
+  add_with_operands(s, op);
+  look(s);
   if (s->walk.legal && s->peak_bytes < before) return true;
-  for (int i = 0; i < count; i++) s->again[added[i]] = false;
-  run_walk(&s->walk);
-  find_peak(s);
+  for (int i = 0; i < s->added_count; i++) s->again[s->added[i]] = false;
+  look(s);
   return false;
 }
 
@@ -209,12 +201,10 @@ static void drop_needless(search *s, const candidate *candidates, int count, int
   for (int i = count - 1; i >= 0; i--) {
     if (!s->again[candidates[i].op]) continue;
     s->again[candidates[i].op] = false;
-    run_walk(&s->walk);
-    find_peak(s);
+    look(s);
     if (!s->walk.legal || s->peak_bytes > peak_bytes) s->again[candidates[i].op] = true;
   }
-  run_walk(&s->walk);
-  find_peak(s);
+  look(s);
 }
 
 static void search_greedily(search *s, const candidate *candidates, int count, int64_t peak_bytes) {
@@ -252,16 +242,15 @@ static int find_cuts(search *s, int *cuts) {
 static void search_from_cuts(search *s, const int *cuts, int cut_count, int every) {
   memcpy(s->again, s->may, sizeof *s->again * (size_t)s->walk.graph->op_count);
   for (int i = every - 1; i < cut_count; i += every) s->again[cuts[i]] = false;
-  run_walk(&s->walk);
-  find_peak(s);
+  look(s);
 }
 
-/* Bytes, and operations as the bytes that could move meanwhile. */
+/* Of all copies. */
 static double cost_of(const search *s) {
   double cost = 0;
   for (int i = 0; i < s->walk.count; i++) {
     const rgc_op *op = &s->walk.graph->ops[s->walk.order[i].op];
-    if (s->walk.order[i].copy) cost += op_bytes(s->walk.graph, op) + operations(op->kernel) / s->operations_per_byte;
+    if (s->walk.order[i].copy) cost += op_cost(s, op);
   }
   return cost;
 }
@@ -275,9 +264,10 @@ typedef struct found {
 /* The one that fits at the least cost, or is nearest to fitting. */
 static void keep_better(const search *s, int64_t peak_bytes, found *best) {
   double cost = cost_of(s);
-  bool fits = s->peak_bytes <= peak_bytes, best_fits = best->again && best->peak_bytes <= peak_bytes;
-  if (!s->walk.legal) return;
-  if (best->again && (fits == best_fits ? (fits ? cost >= best->cost : s->peak_bytes >= best->peak_bytes) : best_fits)) return;
+  bool fits = s->peak_bytes <= peak_bytes, better = !best->again;
+  if (best->again && fits != (best->peak_bytes <= peak_bytes)) better = fits;
+  else if (best->again) better = fits ? cost < best->cost : s->peak_bytes < best->peak_bytes;
+  if (!s->walk.legal || !better) return;
   if (!best->again) best->again = RGC_NEW_ARRAY(s->scratch, bool, s->walk.graph->op_count + 1);
   memcpy(best->again, s->again, sizeof *s->again * (size_t)s->walk.graph->op_count);
   best->peak_bytes = s->peak_bytes;
@@ -301,8 +291,7 @@ static void choose(search *s, int64_t peak_bytes) {
     keep_better(s, peak_bytes, &best);
   }
   memcpy(s->again, best.again, sizeof *s->again * (size_t)s->walk.graph->op_count);
-  run_walk(&s->walk);
-  find_peak(s);
+  look(s);
 }
 
 static search open_search(const rgc_graph *graph, const rgc_target *target, rgc_arena *scratch, rgc_arena *arena) {
@@ -311,6 +300,7 @@ static search open_search(const rgc_graph *graph, const rgc_target *target, rgc_
   const rgc_lifetime *lives = rgc_lifetimes(graph, scratch);
   search s = {.scratch = scratch, .operations_per_byte = target->operations_per_byte};
   s.again = RGC_NEW_ARRAY(scratch, bool, ops + 1);
+  s.added = RGC_NEW_ARRAY(scratch, int, ops + 1);
   s.may = RGC_NEW_ARRAY(scratch, bool, ops + 1);
   s.needed_later = RGC_NEW_ARRAY(scratch, bool, values + 1);
   s.change = RGC_NEW_ARRAY(scratch, int64_t, 2 * ops + 2);
@@ -322,7 +312,7 @@ static search open_search(const rgc_graph *graph, const rgc_target *target, rgc_
     if (graph->values[v].updates >= 0) updater[graph->values[v].updates] = graph->values[v].op;
   for (int i = 0; i < ops; i++)
     for (int k = 0; graph->ops[i].backward && k < graph->ops[i].input_count; k++) s.needed_later[graph->ops[i].inputs[k]] = true;
-  s.walk = (walk){.graph = graph, .size = size, .updater = updater, .again = s.again, .copied = RGC_NEW_ARRAY(scratch, int, ops + 1),
+  s.walk = (walk){.graph = graph, .size = size, .updater = updater, .again = s.again, .copied = RGC_NEW_ARRAY(scratch, bool, ops + 1),
                   .kept = RGC_NEW_ARRAY(scratch, span, values + 1), .copies = RGC_NEW_ARRAY(scratch, span, values + 1),
                   .order = RGC_NEW_ARRAY(arena, rgc_recompute_step, 2 * ops + 1)};
   return s;
@@ -331,8 +321,7 @@ static search open_search(const rgc_graph *graph, const rgc_target *target, rgc_
 rgc_recompute_choice rgc_recompute_choose(const rgc_graph *graph, const rgc_target *target, int64_t peak_bytes, rgc_arena *arena) {
   rgc_arena *scratch = rgc_arena_create();
   search s = open_search(graph, target, scratch, arena);
-  run_walk(&s.walk);
-  find_peak(&s);
+  look(&s);
   rgc_recompute_choice choice = {.first_peak_bytes = s.peak_bytes};
   choose(&s, peak_bytes);
   choice.order = s.walk.order;
@@ -344,8 +333,8 @@ rgc_recompute_choice rgc_recompute_choose(const rgc_graph *graph, const rgc_targ
     if (!choice.order[i].copy) continue;
     const rgc_op *op = &graph->ops[choice.order[i].op];
     choice.copies++;
-    choice.flops += operations(op->kernel);
-    choice.bytes += op_bytes(graph, op);
+    choice.flops += rgc_kernel_flops(op->kernel);
+    choice.bytes += (double)rgc_op_bytes(graph, op);
   }
   rgc_arena_destroy(scratch);
   return choice;

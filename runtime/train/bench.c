@@ -5,6 +5,7 @@
 
 #include "codegen/cpu/templates/contract_args.h"
 #include "compiler/graph/graph_text.h"
+#include "compiler/passes/cost.h"
 #include "runtime/device/kernel_cache.h"
 #include "runtime/reference/philox.h"
 #include "runtime/train/model.h"
@@ -37,24 +38,9 @@ static rgc_cpu_step make_step(const rgc_model *model) {
   return step;
 }
 
-static double op_flops(const rgc_kernel *kernel) {
-  if (kernel->kind != RGC_CONTRACT) return 0;
-  const rgc_geometry *g = &kernel->geometry;
-  const int64_t *pixels = kernel->form == RGC_WEIGHTS ? kernel->b_extent : g->transposed ? kernel->a_extent : kernel->extent;
-  const int64_t *other = kernel->form == RGC_WEIGHTS || !g->transposed ? kernel->a_extent : kernel->extent;
-  return 2.0 * (double)rgc_shape_elems(pixels) * (double)(g->kernel_h * g->kernel_w * other[RGC_C] / g->groups);
-}
-
 static const char *kind_word(const rgc_kernel *kernel) {
   if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_WEIGHTS) return "weights";
   return kernel->kind == RGC_CONTRACT && kernel->geometry.transposed ? "data" : rgc_kernel_words[kernel->kind];
-}
-
-static double op_bytes(const rgc_graph *graph, const rgc_op *op) {
-  double bytes = 0;
-  for (int i = 0; i < op->input_count; i++) bytes += (double)rgc_value_storage_bytes(&graph->values[op->inputs[i]]);
-  for (int i = 0; i < op->output_count; i++) bytes += (double)rgc_value_storage_bytes(&graph->values[op->outputs[i]]);
-  return bytes;
 }
 
 static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step, int repeats, rgc_bench_result *result) {
@@ -69,7 +55,7 @@ static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step
     for (int r = 0; r < repeats; r++) column[r] = seconds[r * count + i];
     const rgc_op *op = &graph->ops[i];
     result->each[i] = (rgc_bench_kernel){.layer = op->layer ? op->layer : "", .kind = kind_word(op->kernel), .seconds = median(column, repeats),
-                                         .flops = op_flops(op->kernel), .bytes = op_bytes(graph, op)};
+                                         .flops = rgc_kernel_flops(op->kernel), .bytes = (double)rgc_op_bytes(graph, op)};
   }
   rgc_arena_destroy(arena);
 }
