@@ -3,11 +3,8 @@
 # CIFAR-10's binary version may be given; without one, the 640 images of tests/data/curves are used.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests/setup.sh
-build=${RGC_BUILD:-build}
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" -j "$(nproc)" --target rgc
-rgc=$build/rgc out=${OUT:-examples/out} data=${1:-tests/data/curves/cifar_first640.bin}
+. examples/build.sh.inc
+out=${OUT:-examples/out} data=${1:-tests/data/curves/cifar_first640.bin}
 mkdir -p "$out"
 "$rgc" import examples/data/cifar_pretrained/resnet20-12fca82f.th --graph graphs/cifar_resnet20.yaml --quiet -o "$out/resnet20.bin"
 "$rgc" run "$out/resnet20.bin" --eval --all --data "cifar10:$data"

@@ -4,12 +4,10 @@
 # earlier, NETWORKS to train some only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests/setup.sh
-build=${RGC_BUILD:-build} out=${OUT:-examples/out/degradation}
+. examples/build.sh.inc
+out=${OUT:-examples/out/degradation}
 read -ra networks <<<"${NETWORKS:-plain20 plain56 resnet20 resnet56}"
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" -j "$(nproc)" --target rgc
-rgc=$build/rgc data=quickdraw:examples/data/quickdraw
+data=quickdraw:examples/data/quickdraw
 train=(--train --data "$data" --threads "${THREADS:-0}")
 if [ -n "${STEPS:-}" ]; then train+=(--steps "$STEPS"); fi
 for network in "${networks[@]}"; do

@@ -2,11 +2,8 @@
 # Training on image files in a folder for each class: the drawings are written as PNG files first, then seen as anyone's own images are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests/setup.sh
-build=${RGC_BUILD:-build}
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" -j "$(nproc)" --target rgc
-rgc=$build/rgc out=${1:-examples/out/image_folder}
+. examples/build.sh.inc
+out=${1:-examples/out/image_folder}
 mkdir -p "$out"
 rm -rf "${out:?}/drawings"
 limit=()

@@ -2,11 +2,8 @@
 # From a graph file to a trained network in a few minutes: 5000 real drawings, ten classes, 450 of each to train on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests/setup.sh
-build=${RGC_BUILD:-build}
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" -j "$(nproc)" --target rgc
-rgc=$build/rgc out=${1:-examples/out}
+. examples/build.sh.inc
+out=${1:-examples/out}
 mkdir -p "$out"
 "$rgc" summary graphs/quickdraw_small.yaml
 "$rgc" show --data quickdraw:examples/data/quickdraw --out "$out/drawings.png"

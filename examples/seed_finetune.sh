@@ -11,11 +11,8 @@ if [ $# -ne 1 ]; then
 fi
 weights=$(realpath "$1")
 cd "$(dirname "$0")/.."
-tests/setup.sh
-build=${RGC_BUILD:-build} graph=${GRAPH:-graphs/seed_finetune.yaml} out=${OUT:-examples/out/seed_finetune}
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" -j "$(nproc)" --target rgc
-rgc=$build/rgc
+. examples/build.sh.inc
+graph=${GRAPH:-graphs/seed_finetune.yaml} out=${OUT:-examples/out/seed_finetune}
 mkdir -p "$out"
 classes=$(cd examples/data/quickdraw && ls -- *.bin | sed 's/\.bin$//' | paste -sd,)
 "$rgc" compile "$graph" --set "classes=[$classes]" -o "$out/plan.bin"

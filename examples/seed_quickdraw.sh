@@ -4,12 +4,9 @@
 # validation on with the running statistics of batch normalisation. OUT and THREADS may be set, and GRAPH, to try another network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests/setup.sh
-build=${RGC_BUILD:-build} graph=${GRAPH:-graphs/quickdraw_resnet50_seed.yaml} variant=${VARIANT:-batch}
+. examples/build.sh.inc
+graph=${GRAPH:-graphs/quickdraw_resnet50_seed.yaml} variant=${VARIANT:-batch}
 out=${OUT:-examples/out/seed_$variant}
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" -j "$(nproc)" --target rgc
-rgc=$build/rgc
 mkdir -p "$out"
 "$rgc" summary "$graph" | tail -1
 "$rgc" compile "$graph" --set "train.bn=$variant" -o "$out/plan.bin"
