@@ -5,26 +5,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "compiler/passes/optimizer.h"
 #include "compiler/passes/recompute.h"
 #include "runtime/reference/philox.h"
+#include "tests/unit/network_text.h"
 
 static void fail_with(equivalence *e) {
   rgc_text text = {0};
   rgc_diag_render(&e->diags, false, &text);
   cr_assert_fail("%s\nof\n%s", rgc_text_chars(&text), e->yaml);
-}
-
-static rgc_network *load(equivalence *e) {
-  char path[] = "/tmp/rgc-equivalence-XXXXXX";
-  int file = mkstemp(path);
-  cr_assert_eq(write(file, e->yaml, strlen(e->yaml)), (ssize_t)strlen(e->yaml));
-  close(file);
-  rgc_network *network = rgc_network_load(e->arena, path, NULL, 0, &e->diags);
-  unlink(path);
-  return network;
 }
 
 static bool keep_unfused(void *context, const rgc_pass *pass, const rgc_compilation *c, double seconds) {
@@ -60,7 +50,7 @@ equivalence *equivalence_compile(const char *yaml, rgc_program_kind kind, int64_
   *e = (equivalence){.arena = arena, .yaml = yaml,
                      .target = target, .tolerance = 1e-9, .batch = batch, .seed = seed};
   rgc_diagnostics_init(&e->diags, arena);
-  e->network = load(e);
+  e->network = network_of_text(e->arena, e->yaml, &e->diags);
   if (!e->network) fail_with(e);
   rgc_compile_options o = {.kind = kind, .batch = batch, .target = target, .observer = keep_unfused, .context = e};
   e->done = adamw ? compile_adamw(e) : rgc_compile(e->network, &o, arena, &e->diags);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "compiler/lang/lang.h"
 #include "compiler/passes/autodiff.h"
@@ -18,6 +17,7 @@
 #include "runtime/device/cpu.h"
 #include "runtime/device/verify.h"
 #include "runtime/reference/philox.h"
+#include "tests/unit/network_text.h"
 
 enum { TOLERANCE_E7 = 200 };
 
@@ -43,16 +43,11 @@ typedef enum passes { UNFUSED, FUSED } passes;
 static machine *build(const char *yaml, int64_t batch, const rgc_target *target, passes how) {
   rgc_arena *arena = rgc_arena_create();
   machine *m = RGC_NEW(arena, machine);
-  char path[] = "/tmp/rgc-cpu-XXXXXX";
-  int file = mkstemp(path);
-  cr_assert_eq(write(file, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
-  close(file);
   m->arena = arena;
   m->seed = (uint64_t)time(NULL);
   rgc_diagnostics_init(&m->diags, arena);
-  rgc_network *network = rgc_network_load(arena, path, NULL, 0, &m->diags);
+  rgc_network *network = network_of_text(arena, yaml, &m->diags);
   rgc_graph *graph = network ? rgc_network_build(network, batch, true, &m->diags) : NULL;
-  unlink(path);
   if (!graph || !rgc_autodiff(graph, rgc_graph_find(graph, "loss"), &m->diags)) fail_with(m);
   rgc_update_settings updates = {.rule = RGC_UPDATE_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 1e-3};
   rgc_append_updates(graph, &updates, NULL, NULL);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
@@ -14,6 +13,7 @@
 #include "runtime/device/cuda_build.h"
 #include "runtime/device/verify.h"
 #include "runtime/reference/philox.h"
+#include "tests/unit/network_text.h"
 
 static const double tolerance = 2e-5;
 
@@ -34,16 +34,6 @@ static void fail_with(const machine *m) {
   rgc_text text = {0};
   rgc_diag_render(&m->diags, false, &text);
   cr_assert_fail("%s", rgc_text_chars(&text));
-}
-
-static rgc_network *load_text(machine *m, const char *yaml) {
-  char path[] = "/tmp/rgc-cuda-XXXXXX";
-  int file = mkstemp(path);
-  cr_assert_eq(write(file, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
-  close(file);
-  rgc_network *network = rgc_network_load(m->arena, path, NULL, 0, &m->diags);
-  unlink(path);
-  return network;
 }
 
 static machine *open_machine(const char *target) {
@@ -118,7 +108,7 @@ static void check_kernels(machine *m, int64_t valid) {
 
 static void check(const char *yaml, int64_t batch, int64_t valid, form how) {
   machine *m = open_machine("sm_80");
-  m->network = load_text(m, yaml);
+  m->network = network_of_text(m->arena, yaml, &m->diags);
   build(m, batch, how);
   check_kernels(m, valid);
   close_machine(m);
@@ -170,7 +160,7 @@ static void add_side_store(machine *m) {
 
 Test(cuda, side_store, .timeout = 300) {
   machine *m = open_machine("sm_80");
-  m->network = load_text(m, wide);
+  m->network = network_of_text(m->arena, wide, &m->diags);
   build(m, 3, TRAIN);
   add_side_store(m);
   check_kernels(m, 2);
@@ -228,7 +218,7 @@ Test(cuda, nvrtc_compiles_without_spills, .timeout = 600) {
     return;
   }
   rgc_nvrtc_close(nvrtc);
-  m->network = load_text(m, few);
+  m->network = network_of_text(m->arena, few, &m->diags);
   build(m, 4, TRAIN);
   for (const rgc_cuda_target *target = rgc_cuda_targets; target->arch; target++) check_nvrtc(m, target);
   close_machine(m);
@@ -244,8 +234,8 @@ Test(cuda, what_is_no_target_is_told) {
 /* Two layers of one shape are one function, named once for both. */
 Test(cuda, equal_kernels_are_printed_once) {
   machine *m = open_machine("sm_90a");
-  m->network = load_text(m, "rgc: 1\nname: same\ninput: {channels: 8, size: 8}\nclasses: 3\nstem: [conv: {out: 8, kernel: 3}, relu, conv: {out: 8, kernel: 3}, relu]\n"
-                            "stages: []\nhead: [avgpool: global, linear: {out: classes}]\n");
+  m->network = network_of_text(m->arena, "rgc: 1\nname: same\ninput: {channels: 8, size: 8}\nclasses: 3\nstem: [conv: {out: 8, kernel: 3}, relu, conv: {out: 8, kernel: 3}, relu]\n"
+                            "stages: []\nhead: [avgpool: global, linear: {out: classes}]\n", &m->diags);
   build(m, 2, EVAL);
   rgc_cuda_code *code = rgc_cuda_emit(m->graph, m->target, m->arena, &m->diags);
   cr_assert_not_null(code);

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "codegen/cuda/targets.h"
 #include "codegen/cuda/templates.h"
 #include "compiler/pipeline.h"
 #include "runtime/device/cuda_emu.h"
 #include "runtime/reference/philox.h"
+#include "tests/unit/network_text.h"
 
 typedef struct bench {
   rgc_arena *arena;
@@ -28,23 +28,13 @@ static const char network[] =
     "rgc: 1\nname: small\ninput: {channels: 20, size: 9}\nclasses: 5\nstem: [conv: {out: 40, kernel: 3, pad: 1}, bn, relu, conv: {out: 36, kernel: 1}]\n"
     "stages: []\nhead: [maxpool: {kernel: 3, stride: 2}, avgpool: global, linear: {out: classes}]\n";
 
-static rgc_network *load(bench *b) {
-  char path[] = "/tmp/rgc-mutations-XXXXXX";
-  int file = mkstemp(path);
-  cr_assert_eq(write(file, network, sizeof network - 1), (ssize_t)sizeof network - 1);
-  close(file);
-  rgc_network *made = rgc_network_load(b->arena, path, NULL, 0, &b->diags);
-  unlink(path);
-  return made;
-}
-
 static bench *open_bench(rgc_program_kind kind) {
   rgc_arena *arena = rgc_arena_create();
   bench *b = RGC_NEW(arena, bench);
   *b = (bench){.arena = arena, .seed = (uint64_t)time(NULL)};
   rgc_diagnostics_init(&b->diags, arena);
   b->target = rgc_cuda_target_choose("sm_80", &b->diags);
-  rgc_network *made = load(b);
+  rgc_network *made = network_of_text(arena, network, &b->diags);
   rgc_compile_options options = {.kind = kind, .batch = 3, .target = &b->target->facts};
   b->compilation = made ? rgc_compile(made, &options, arena, &b->diags) : NULL;
   cr_assert(b->compilation, "%s", b->diags.count ? b->diags.items[0].message : "");

@@ -16,32 +16,13 @@
 #include "runtime/data/statistics.h"
 #include "runtime/data/strokes.h"
 #include "runtime/data/transform.h"
+#include "tests/unit/temp_folder.h"
 
 #ifndef RGC_SOURCE_DIR
 #define RGC_SOURCE_DIR "."
 #endif
 #define QUICKDRAW RGC_SOURCE_DIR "/tests/data/quickdraw"
 enum { RASTER_BYTES = RGC_RASTER_SIZE * RGC_RASTER_SIZE, CIFAR_RECORD = 3073 };
-
-typedef struct fixture {
-  rgc_arena *arena;
-  rgc_diagnostics diags;
-  char dir[64];
-} fixture;
-
-static fixture setup(void) {
-  fixture f = {.arena = rgc_arena_create(), .dir = "/tmp/rgc_test_data_XXXXXX"};
-  rgc_diagnostics_init(&f.diags, f.arena);
-  cr_assert(mkdtemp(f.dir));
-  return f;
-}
-
-static void teardown(fixture *f) {
-  char command[96];
-  snprintf(command, sizeof command, "rm -r %s", f->dir);
-  cr_assert_eq(system(command), 0);
-  rgc_arena_destroy(f->arena);
-}
 
 static char *path_of(fixture *f, const char *name) { return rgc_arena_printf(f->arena, "%s/%s", f->dir, name); }
 

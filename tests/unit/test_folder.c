@@ -12,26 +12,9 @@
 #include "runtime/data/loader.h"
 #include "runtime/data/npy.h"
 #include "runtime/data/statistics.h"
+#include "tests/unit/temp_folder.h"
 
 enum { SIDE = 16, ELEMS = SIDE * SIDE * 3, MAX_SAMPLES = 64 };
-
-typedef struct fixture {
-  rgc_arena *arena;
-  rgc_diagnostics diags;
-  char dir[64];
-} fixture;
-
-static fixture setup(void) {
-  fixture f = {.arena = rgc_arena_create(), .dir = "/tmp/rgc_test_folder_XXXXXX"};
-  rgc_diagnostics_init(&f.diags, f.arena);
-  cr_assert(mkdtemp(f.dir));
-  return f;
-}
-
-static void teardown(fixture *f) {
-  cr_assert_eq(system(rgc_arena_printf(f->arena, "rm -r %s", f->dir)), 0);
-  rgc_arena_destroy(f->arena);
-}
 
 static void shell(fixture *f, const char *command) {
   cr_assert_eq(system(rgc_arena_printf(f->arena, "cd tests/data/images && D=%s && %s", f->dir, command)), 0, "%s", command);

@@ -15,6 +15,7 @@
 #include "runtime/train/import_weights.h"
 #include "runtime/train/model.h"
 #include "runtime/train/probe.h"
+#include "tests/unit/network_text.h"
 
 static rgc_diagnostics diags_of(rgc_arena *arena) {
   rgc_diagnostics diags;
@@ -110,14 +111,7 @@ Test(import, rename_rules) {
 static const char tiny[] = "rgc: 1\ninput: {channels: 1, size: 4}\nclasses: 2\nhead: [conv: {out: 2, kernel: 1}, avgpool: global, linear: {out: classes}]\n";
 
 static rgc_network *network_of(rgc_arena *arena, const char *more, rgc_diagnostics *diags) {
-  char path[] = "/tmp/rgc_import_XXXXXX.yaml";
-  int fd = mkstemps(path, 5);
-  FILE *f = fdopen(fd, "w");
-  fprintf(f, "%s%s", tiny, more);
-  fclose(f);
-  rgc_network *network = rgc_network_load(arena, path, NULL, 0, diags);
-  remove(path);
-  return network;
+  return network_of_text(arena, rgc_arena_printf(arena, "%s%s", tiny, more), diags);
 }
 
 /* Maps three tensors (conv1.weight of 3 channels, fc.weight as a 1x1 convolution, fc.bias) under the rules in `more`. */

@@ -4,12 +4,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "compiler/lang/lang.h"
 #include "compiler/passes/autodiff.h"
 #include "runtime/data/mix.h"
 #include "runtime/reference/evaluate.h"
+#include "tests/unit/network_text.h"
 
 enum { COUNT = 5, SIDE = 8, ELEMS = SIDE * SIDE * 2 };
 
@@ -135,14 +135,9 @@ static model make(const char *data, const char *train) {
   model m = {.arena = rgc_arena_create()};
   rgc_diagnostics diags;
   rgc_diagnostics_init(&diags, m.arena);
-  char path[] = "/tmp/rgc-mix-XXXXXX";
   const char *yaml = rgc_arena_printf(m.arena, "rgc: 1\nname: net\ninput: {channels: 2, size: 4}\nclasses: %d\nstem: [conv: {out: 5, kernel: 3}, tanh]\n"
                                       "head: [avgpool: global, linear: {out: classes}]\ntrain: {%s}\n%s", (int)CLASSES, train, data);
-  int file = mkstemp(path);
-  cr_assert_eq(write(file, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
-  close(file);
-  rgc_network *network = rgc_network_load(m.arena, path, NULL, 0, &diags);
-  unlink(path);
+  rgc_network *network = network_of_text(m.arena, yaml, &diags);
   cr_assert(network);
   cr_assert_eq(rgc_network_mixes(network), *data != 0);
   m.graph = rgc_network_build(network, BATCH, true, &diags);
