@@ -51,6 +51,9 @@ typedef struct run {
   rgc_model *model;     /* NULL: not opened yet */
 } run;
 
+/* The file to start from; NULL: none is given, or the plan has weights. */
+static const char *weights_file(const run *r) { return option_text(r->line, "--weights", rgc_plan_weights_file(r->plan)); }
+
 /* The model with the weights it is to have; told is whether kernels had to be compiled. */
 static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool tell) {
   const command_line *line = r->line;
@@ -59,7 +62,7 @@ static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool
   rgc_model_options o = {.batch = batch, .seed = (uint64_t)option_int(line, "--seed", n.seed), .threads = (int)option_int(line, "--threads", 0),
                          .train = train, .keep = keep, .target = option_text(line, "--target", NULL),
                          .device = option_text(line, "--device", NULL)};
-  const char *weights = train && option_flag(line, "--resume") ? NULL : option_text(line, "--weights", rgc_plan_weights_file(r->plan));
+  const char *weights = train && option_flag(line, "--resume") ? NULL : weights_file(r);
   r->model = rgc_model_open(r->plan, &o, line->diags);
   if (!r->model) return false;
   rgc_model_facts facts;
@@ -168,7 +171,7 @@ static int run_predict(run *r) {
   rgc_network_facts n;
   rgc_network_tell(r->network, &n);
   bool good = open_model(r, 1, false, NULL, false);
-  if (good && !rgc_plan_has_weights(r->plan) && !option_text(line, "--weights", rgc_plan_weights_file(r->plan)))
+  if (good && !rgc_plan_has_weights(r->plan) && !weights_file(r))
     good = rgc_diagnostics_fail(line->diags, "weights", line->words[0], "train it, or give --weights", "has no weights yet");
   double *probabilities = calloc((size_t)n.classes, sizeof *probabilities);
   for (int i = 1; good && i < line->word_count; i++) {

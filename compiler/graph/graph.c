@@ -138,6 +138,17 @@ rgc_op *rgc_graph_map(rgc_graph *graph, rgc_body *body, int root, int output) {
   return op;
 }
 
+int rgc_graph_reduce(rgc_graph *graph, int value, unsigned axes, int by, const char *name, int *place) {
+  int64_t shape[RGC_AXES];
+  for (int j = 0; j < RGC_AXES; j++) shape[j] = axes >> j & 1 ? 1 : graph->values[value].shape[j];
+  int outputs[2] = {rgc_graph_value(graph, name, RGC_F32, RGC_ROLE_TEMP, shape), -1};
+  if (place) *place = outputs[1] = rgc_graph_value(graph, rgc_arena_printf(graph->arena, "%s.index", name), RGC_I32, RGC_ROLE_TEMP, shape);
+  rgc_op *op = rgc_graph_op(graph, RGC_OP_REDUCE, &value, 1, outputs, place ? 2 : 1);
+  op->attr[RGC_ATTR_AXES] = axes;
+  op->attr[RGC_ATTR_BY] = by;
+  return outputs[0];
+}
+
 rgc_body *rgc_body_create(rgc_arena *arena) {
   rgc_body *body = RGC_NEW(arena, rgc_body);
   body->arena = arena;

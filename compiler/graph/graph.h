@@ -133,6 +133,9 @@ rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int 
                      int output_count);
 /* A MAP op over `body` with the output's shape as space; the operands of the body become its inputs. */
 rgc_op *rgc_graph_map(rgc_graph *graph, rgc_body *body, int root, int output);
+/* A REDUCE op by RGC_BY_* over the axes of the mask, into a new TEMP that is returned; with `place` (RGC_BY_MAX only) also where the maximum
+ * is, an i32 TEMP "NAME.index". */
+int rgc_graph_reduce(rgc_graph *graph, int value, unsigned axes, int by, const char *name, int *place);
 rgc_body *rgc_body_create(rgc_arena *arena);
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]);
 /* Elements a value may have (4 TiB of f32), so that no product of extents overflows. */

@@ -46,25 +46,10 @@ static int close_map(loss_map *m, int root, const char *name) {
   return value;
 }
 
-/* The sum, or by RGC_BY_MAX the maximum and its place (`place` may be NULL), over the axes of the mask. */
-static int reduce(rgc_expander *x, int value, unsigned axes, int by, const char *name, int *place) {
-  int64_t shape[RGC_AXES];
-  for (int j = 0; j < RGC_AXES; j++) shape[j] = axes >> j & 1 ? 1 : x->graph->values[value].shape[j];
-  int outputs[2] = {rgc_graph_value(x->graph, name, RGC_F32, RGC_ROLE_TEMP, shape), -1};
-  if (place) {
-    const char *index = rgc_arena_printf(x->graph->arena, "%s.index", name);
-    *place = outputs[1] = rgc_graph_value(x->graph, index, RGC_I32, RGC_ROLE_TEMP, shape);
-  }
-  rgc_op *op = rgc_graph_op(x->graph, RGC_OP_REDUCE, &value, 1, outputs, place ? 2 : 1);
-  op->attr[RGC_ATTR_AXES] = axes;
-  op->attr[RGC_ATTR_BY] = by;
-  return outputs[0];
-}
-
 /* The sum of a masked value [N,1,1,C], as [1,1,1,1]. */
 static int total(rgc_expander *x, int value, const char *name) {
-  int rows = reduce(x, value, 1u << RGC_C, RGC_BY_SUM, "rows", NULL);
-  return reduce(x, rows, 1u << RGC_N, RGC_BY_SUM, name, NULL);
+  int rows = rgc_graph_reduce(x->graph, value, 1u << RGC_C, RGC_BY_SUM, "rows", NULL);
+  return rgc_graph_reduce(x->graph, rows, 1u << RGC_N, RGC_BY_SUM, name, NULL);
 }
 
 /* A value [1,1,1,1]: the sum of values by factors, all of them over the samples if `per_sample`. */
@@ -101,10 +86,10 @@ static void cross_entropy(rgc_expander *x, output *o, const char *loss, const ch
 
 static int count_correct(rgc_expander *x, const output *o, const char *name) {
   int place;
-  reduce(x, o->logits, 1u << RGC_C, RGC_BY_MAX, "row_max", &place);
+  rgc_graph_reduce(x->graph, o->logits, 1u << RGC_C, RGC_BY_MAX, "row_max", &place);
   loss_map m = open_map(x, 1);
   int hit = close_map(&m, valid_only(&m, op2(&m, RGC_EXPR_EQ, load(&m, place), load(&m, o->label))), "row_hit");
-  return reduce(x, hit, 1u << RGC_N, RGC_BY_SUM, name, NULL);
+  return rgc_graph_reduce(x->graph, hit, 1u << RGC_N, RGC_BY_SUM, name, NULL);
 }
 
 static void binary_cross_entropy(rgc_expander *x, output *o, const char *loss, const char *correct, double smoothing) {
@@ -133,10 +118,10 @@ static int shifted(loss_map *m, const softmax *s, double temperature) {
 
 static softmax make_softmax(rgc_expander *x, int logits, int64_t classes, double temperature) {
   int place;
-  softmax s = {.logits = logits, .maximum = reduce(x, logits, 1u << RGC_C, RGC_BY_MAX, "soft_max", &place)};
+  softmax s = {.logits = logits, .maximum = rgc_graph_reduce(x->graph, logits, 1u << RGC_C, RGC_BY_MAX, "soft_max", &place)};
   loss_map m = open_map(x, classes);
   int power = close_map(&m, op1(&m, RGC_EXPR_EXP, shifted(&m, &s, temperature)), "soft_exp");
-  s.sum = reduce(x, power, 1u << RGC_C, RGC_BY_SUM, "soft_sum", NULL);
+  s.sum = rgc_graph_reduce(x->graph, power, 1u << RGC_C, RGC_BY_SUM, "soft_sum", NULL);
   return s;
 }
 

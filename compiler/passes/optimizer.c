@@ -122,14 +122,9 @@ static void clip_by_value(rgc_graph *graph, const rgc_update_settings *s, parame
 }
 
 /* The sum of `value` over the axes of the mask. */
-static int reduce(rgc_graph *graph, int value, unsigned axes, const char *name) {
-  int64_t shape[RGC_AXES];
-  for (int j = 0; j < RGC_AXES; j++) shape[j] = axes >> j & 1 ? 1 : graph->values[value].shape[j];
-  int sum = rgc_graph_value(graph, name, RGC_F32, RGC_ROLE_TEMP, shape);
-  rgc_op *op = rgc_graph_op(graph, RGC_OP_REDUCE, &value, 1, &sum, 1);
-  op->attr[RGC_ATTR_AXES] = axes;
-  op->attr[RGC_ATTR_BY] = RGC_BY_SUM;
-  op->backward = true;
+static int sum_over(rgc_graph *graph, int value, unsigned axes, const char *name) {
+  int sum = rgc_graph_reduce(graph, value, axes, RGC_BY_SUM, name, NULL);
+  graph->ops[graph->values[sum].op].backward = true;
   return sum;
 }
 
@@ -140,9 +135,9 @@ static int sum_squares(rgc_graph *graph, const rgc_update_settings *s, parameter
   const char *name = graph->values[p->grad].name;
   unsigned rows = 1u << RGC_H | 1u << RGC_W | 1u << RGC_C;
   if (graph->values[square].shape[RGC_N] == 1)
-    return reduce(graph, square, rows | 1u << RGC_N, rgc_arena_printf(graph->arena, "%s.square_sum", name));
-  int by_row = reduce(graph, square, rows, rgc_arena_printf(graph->arena, "%s.square_rows", name));
-  return reduce(graph, by_row, 1u << RGC_N, rgc_arena_printf(graph->arena, "%s.square_sum", name));
+    return sum_over(graph, square, rows | 1u << RGC_N, rgc_arena_printf(graph->arena, "%s.square_sum", name));
+  int by_row = sum_over(graph, square, rows, rgc_arena_printf(graph->arena, "%s.square_rows", name));
+  return sum_over(graph, by_row, 1u << RGC_N, rgc_arena_printf(graph->arena, "%s.square_sum", name));
 }
 
 /* The factor that brings the norm of all gradients together to clip_norm or less, a value [1,1,1,1]. */

@@ -72,9 +72,10 @@ static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, co
   rgc_memory_share shares[RGC_PART_COUNT];
   rgc_code_facts code;
   if (!program || !rgc_code_make(program->graph, target, !s->without_code, s->emit_dir, &code, diags)) return false;
+  if (!s->compiled) return true;
   rgc_program_facts facts = program_facts(program, &code, shares);
   facts.unfrozen_bytes = kind == RGC_PROGRAM_TRAIN ? rgc_unfrozen_bytes(plan->network, &o) : -1;
-  if (s->compiled) s->compiled(s->context, &facts);
+  s->compiled(s->context, &facts);
   return true;
 }
 

@@ -196,7 +196,7 @@ static bool ends_with(const char *text, const char *end) {
   return length >= tail && !strcmp(text + length - tail, end);
 }
 
-static bool rename_all(mapping *m) {
+static void rename_all(mapping *m) {
   const rgc_yaml *rules = m->network->weights_rename;
   bool *matched = RGC_NEW_ARRAY(m->arena, bool, (rules ? rules->count : 0) + 1);
   for (int i = 0; i < m->file->tensor_count; i++) {
@@ -208,7 +208,6 @@ static bool rename_all(mapping *m) {
   }
   for (int k = 0; rules && k < rules->count; k++)
     if (!matched[k]) add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "rename: no tensor is called '%s'", rules->keys[k]->text));
-  return true;
 }
 
 static void map_values(mapping *m) {

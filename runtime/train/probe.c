@@ -51,8 +51,7 @@ static bool dump_first_batch(rgc_model *model, const rgc_model_program *program,
   rgc_cpu_step step = rgc_single_step(model, seed, batch->valid);
   rgc_role role = program->program->graph->values[program->kept].role;
   bool given = role == RGC_ROLE_INPUT || role == RGC_ROLE_LABEL; /* its place is another value's later in the step */
-  if (given) return write_value(program, path, diags);
-  rgc_device_run(program->run, &step);
+  if (!given) rgc_device_run(program->run, &step);
   return write_value(program, path, diags);
 }
 

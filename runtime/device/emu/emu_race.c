@@ -91,14 +91,20 @@ static _Noreturn void fail(rgc_emu *emu, const emu_site *site, const char *does,
   emu_fail(emu, site, "race: %s %s shared offset %zu, which warp %d %s (%s) with no barrier between", site->primitive, does, at * 4, warp, did, where);
 }
 
+/* A write by another warp that this one has not been told of. */
+static void check_written(rgc_emu *emu, const emu_site *site, const char *does, size_t i, int warp) {
+  const word *at = &emu->races->words[i];
+  if (at->write_clock && at->write_warp != NOBODY && at->write_warp != warp && at->write_clock > emu->races->clocks[warp][at->write_warp])
+    fail(emu, site, does, i, at->write_warp, "wrote", at->write_site);
+}
+
 void emu_race_read(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes) {
   if (!emu->watched) return;
   int warp = emu->current->warp->number;
   const unsigned int *known = emu->races->clocks[warp];
   for (size_t i = offset / 4; i < (offset + (size_t)bytes + 3) / 4; i++) {
     word *at = &emu->races->words[i];
-    if (at->write_clock && at->write_warp != NOBODY && at->write_warp != warp && at->write_clock > known[at->write_warp])
-      fail(emu, site, "reads", i, at->write_warp, "wrote", at->write_site);
+    check_written(emu, site, "reads", i, warp);
     at->read_clocks[warp] = known[warp];
     at->read_site = emu->current->site;
   }
@@ -110,8 +116,7 @@ void emu_race_write(rgc_emu *emu, const emu_site *site, unsigned int offset, int
   const unsigned int *known = emu->races->clocks[warp];
   for (size_t i = offset / 4; i < (offset + (size_t)bytes + 3) / 4; i++) {
     word *at = &emu->races->words[i];
-    if (at->write_clock && at->write_warp != NOBODY && at->write_warp != warp && at->write_clock > known[at->write_warp])
-      fail(emu, site, "writes", i, at->write_warp, "wrote", at->write_site);
+    check_written(emu, site, "writes", i, warp);
     for (int w = 0; w < emu->warp_count; w++)
       if (w != warp && at->read_clocks[w] > known[w]) fail(emu, site, "writes", i, w, "read", at->read_site);
     at->write_warp = by_engine ? NOBODY : (unsigned short)warp;
