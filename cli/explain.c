@@ -16,6 +16,7 @@ const command_option verify_options[] = {
     {"--infer", OPTION_FLAG, NULL, "the inference program, not the training step"},
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
     NETWORK_OPTION_DEVICE,
+    {"--beside", OPTION_TEXT, "NAME", "compare with another device that runs the same kernels, on small integers, instead of the reference"},
     {"--tolerance", OPTION_REAL, "X", "largest relative L2 distance (3e-5)"},
     {"--seed", OPTION_INT, "N", "of weights and input (0)"},
     NETWORK_OPTION_SET,
@@ -38,13 +39,28 @@ static bool verify(const command_line *line, rgc_model *model) {
   return good;
 }
 
+static bool verify_beside(const command_line *line, rgc_model *model, rgc_model *other) {
+  rgc_beside_result r;
+  bool good = rgc_model_verify_beside(model, other, option_flag(line, "--infer"), (uint64_t)option_int(line, "--seed", 0),
+                                      option_real(line, "--tolerance", 3e-5), &r, line->diags);
+  printf("%d of %d kernels give the same bits, %d are close; the furthest is %d (%s), apart by %.3g\n", r.equal, r.kernels, r.close, r.furthest,
+         r.layer ? r.layer : "", r.distance);
+  return good;
+}
+
 int run_verify(const command_line *line) {
   rgc_plan *plan = command_plan(line);
+  const char *beside = option_text(line, "--beside", NULL);
   rgc_model_options o = {.batch = option_int(line, "--batch", 2), .seed = (uint64_t)option_int(line, "--seed", 0),
                          .train = !option_flag(line, "--infer"), .target = option_text(line, "--target", NULL),
                          .device = option_text(line, "--device", NULL)};
-  rgc_model *model = plan ? rgc_model_open(plan, &o, line->diags) : NULL;
-  bool good = model && verify(line, model);
+  rgc_model *model = plan ? rgc_model_open(plan, &o, line->diags) : NULL, *other = NULL;
+  rgc_model_facts facts;
+  if (model) rgc_model_tell(model, &facts);
+  o.device = beside;
+  if (model && beside) o.target = facts.target, other = rgc_model_open(plan, &o, line->diags);
+  bool good = model && (beside ? other && verify_beside(line, model, other) : verify(line, model));
+  rgc_model_close(other);
   rgc_model_close(model);
   rgc_plan_close(plan);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;

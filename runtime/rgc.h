@@ -320,8 +320,7 @@ typedef struct rgc_model_options {
   const char *keep;   /* a value that rgc_model_dump writes: a layer ("layer3.2", its output), its gradient ("layer3.2.grad") or a
                        * name of the graph's text; NULL: none */
   const char *target; /* "cpu-avx512", "cpu-avx2", "cpu-plain", "cuda-sm_90a"...; NULL: the device's best */
-  const char *device; /* "cpu", "cuda", "cuda-emu"; "auto": a GPU that can be used, else, with a note that says why, the CPU; NULL: the one that
-                       * runs the target, without one the CPU */
+  const char *device; /* "auto", "cpu", "cuda-emu"; NULL: auto, the one that runs the target */
 } rgc_model_options;
 
 typedef struct rgc_model_facts {
@@ -330,6 +329,8 @@ typedef struct rgc_model_facts {
   int64_t classes;        /* numbers that rgc_model_run gives for an image */
   int compiled;           /* functions that had to be compiled when it was opened */
   double compile_seconds; /* that took */
+  const char *device, *target; /* "cpu", "cpu-avx512" */
+  bool timed;             /* the time that it takes is a machine's, not an emulator's */
 } rgc_model_facts;
 
 /* Takes the programs from the plan or compiles what it lacks, takes the weights from the plan or draws them. NULL after an error, memory (with
@@ -454,6 +455,18 @@ typedef struct rgc_verify_result {
 RGC_API bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolerance, rgc_verify_result *result,
                               rgc_diagnostics *diags);
 
+typedef struct rgc_beside_result {
+  int kernels, equal, close; /* how many there are, give the same bits, and are within the tolerance */
+  int furthest;              /* the kernel that is furthest apart */
+  const char *layer;         /* that it serves */
+  double distance;           /* relative L2 */
+} rgc_beside_result;
+/* Runs each kernel of a program on two models of one plan, batch and target, on different devices (cuda and cuda-emu), on inputs of small integers:
+ * sums of their products are exact, so that only kernels with quotients, roots and exponentials may differ in a bit. True when all are within
+ * `tolerance`; false with an error that names the first that is not. Weights and states of both are changed by it. */
+RGC_API bool rgc_model_verify_beside(rgc_model *model, rgc_model *other, bool infer, uint64_t seed, double tolerance, rgc_beside_result *result,
+                                     rgc_diagnostics *diags);
+
 typedef struct rgc_bench_kernel {
   const char *layer;     /* lives as long as the model; "" for none */
   const char *kind;      /* "contract", "data" and "weights" (gradients), "map", "reduce", "window" */
@@ -470,8 +483,12 @@ typedef struct rgc_bench_result {
 /* Times the training step (a model opened with `train`) or inference, on random data: `repeats` (>= 1) runs after one to warm up;
  * with_kernels: and as often once more, timing each kernel. Weights change a little by training steps. */
 RGC_API bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags);
-/* GFLOP/s that the model's threads reach with multiply-adds in registers alone; 0 where that is not known (a GPU), and after an error. */
-RGC_API double rgc_model_peak(const rgc_model *model, rgc_diagnostics *diags);
+typedef struct rgc_peak {
+  double gflops; /* GFLOP/s: of the cores float32 multiply-adds in registers alone; of a GPU bf16 on its tensor cores by mma.sync */
+  double gbytes; /* GB/s, read and written, of a large copy */
+} rgc_peak;
+/* The most that the model's device does, measured now. False after an error: an emulated device's time means nothing. */
+RGC_API bool rgc_model_peak(const rgc_model *model, rgc_peak *peak, rgc_diagnostics *diags);
 
 #ifdef __cplusplus
 }

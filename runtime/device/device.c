@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/device/cpu_peak.h"
 #include "runtime/device/cuda_emu.h"
 #include "runtime/device/cuda_program.h"
 #include "runtime/device/target_code.h"
@@ -46,7 +47,7 @@ static void cpu_tell(const void *program, rgc_device_facts *facts) {
 
 const rgc_device rgc_devices[] = {
     {.name = "cpu", .about = "this machine's cores", .target = "cpu", .create = cpu_create, .destroy = cpu_destroy, .run_ops = cpu_run_ops,
-     .profile = cpu_profile, .tell = cpu_tell},
+     .profile = cpu_profile, .tell = cpu_tell, .measure = rgc_cpu_measure},
     {.name = "cuda", .about = "an NVIDIA GPU, sm_80 or later", .target = "cuda", .find_target = rgc_cuda_find_target, .create = rgc_cuda_program_create,
      .destroy = rgc_cuda_program_destroy, .run_ops = rgc_cuda_program_run_ops, .profile = rgc_cuda_program_profile, .tell = rgc_cuda_program_tell,
      .card = &rgc_cuda_card_functions},

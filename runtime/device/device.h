@@ -23,6 +23,12 @@ typedef struct rgc_device_facts {
   double compile_seconds;
 } rgc_device_facts;
 
+/* The most a device does, measured by kernels that do nothing else. */
+typedef struct rgc_device_peak {
+  double flops; /* a second: multiply-adds count two; of a GPU, tensor cores on bf16 by mma.sync */
+  double bytes; /* a second, read and written, of a large copy */
+} rgc_device_peak;
+
 /* The regions of a memory plan, which all programs of a model share. */
 typedef struct rgc_device_memory {
   const rgc_device *device;
@@ -71,6 +77,8 @@ struct rgc_device {
   /* All ops; adds each one's seconds to seconds[op]. */
   bool (*profile)(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags);
   void (*tell)(const void *program, rgc_device_facts *facts);
+  /* NULL: its time means nothing. */
+  bool (*measure)(const rgc_device_memory *memory, const rgc_target *target, int threads, rgc_device_peak *peak, rgc_diagnostics *diags);
   const rgc_card_functions *card; /* NULL: programs run on the memory of this process */
 };
 

@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codegen/cpu/templates/contract_args.h"
 #include "compiler/graph/graph_text.h"
 #include "compiler/passes/cost.h"
-#include "runtime/device/kernel_cache.h"
 #include "runtime/reference/philox.h"
 #include "runtime/train/model.h"
 
@@ -86,38 +84,11 @@ bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernel
   return good && (!with_kernels || bench_ops(program, &step, repeats, result, diags));
 }
 
-enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };
-
-/* The peak kernel as code of one function. */
-static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
-  rgc_cpu_code *code = RGC_NEW(arena, rgc_cpu_code);
-  code->functions = RGC_NEW(arena, rgc_function);
-  code->function_count = 1;
-  code->functions[0] = (rgc_function){.name = "peak", .comment = "measuring the machine"};
-  code->functions[0].text = rgc_arena_printf(arena,
-                                             "#define CONTRACT_LANES %d\n#include \"codegen/cpu/templates/vector.h\"\n"
-                                             "#include \"codegen/cpu/templates/kernel_args.h\"\n#define LOOP_NAME peak\n#define PEAK_CHAINS %d\n"
-                                             "#include \"codegen/cpu/templates/peak.h\"\n", target->lanes, PEAK_CHAINS);
-  return code;
-}
-
-double rgc_model_peak(const rgc_model *model, rgc_diagnostics *diags) {
-  const rgc_cpu_target *target = rgc_cpu_target_named(model->target->name);
-  if (!target) return 0;
-  int threads = rgc_device_tell(model->infer.run).threads;
-  rgc_arena *arena = rgc_arena_create();
-  double best = 0;
-  rgc_kernel_build *build = rgc_kernel_build_open(peak_code(target, arena), target, arena, diags);
-  float *sums = RGC_NEW_ARRAY(arena, float, threads * 16 + 16);
-  kernel_args args = {.out_c = PEAK_STEPS, .outputs = {sums}};
-  for (int r = 0; build && r < PEAK_REPEATS; r++) {
-    double start = omp_get_wtime();
-#pragma omp parallel for num_threads(threads)
-    for (int t = 0; t < threads; t++) build->kernels[0](&args, t, NULL);
-    double rate = 2e-9 * PEAK_STEPS * PEAK_CHAINS * target->lanes * threads / (omp_get_wtime() - start);
-    best = rate > best ? rate : best;
-  }
-  rgc_kernel_build_close(build);
-  rgc_arena_destroy(arena);
-  return best;
+bool rgc_model_peak(const rgc_model *model, rgc_peak *peak, rgc_diagnostics *diags) {
+  rgc_device_peak measured = {0};
+  if (!model->device->measure)
+    return rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, NULL, "what device %s can do at most cannot be measured", model->device->name);
+  bool good = model->device->measure(&model->memory, model->target, rgc_device_tell(model->infer.run).threads, &measured, diags);
+  *peak = (rgc_peak){.gflops = measured.flops * 1e-9, .gbytes = measured.bytes * 1e-9};
+  return good;
 }

@@ -1,4 +1,6 @@
-/* verify_model.c: a model's kernels on random data beside the reference (device/verify.h): rgc_model_verify of rgc.h. */
+/* verify_model.c: a model's kernels on random data beside the reference (device/verify.h), or beside another device's (device/beside.h):
+ * rgc_model_verify and rgc_model_verify_beside of rgc.h. */
+#include "runtime/device/beside.h"
 #include "runtime/device/verify.h"
 #include "runtime/reference/philox.h"
 #include "runtime/train/model.h"
@@ -41,16 +43,28 @@ static void judge(const rgc_model *model, const rgc_graph *graph, const rgc_veri
   to->layer = graph->ops[to->furthest].layer;
 }
 
-bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolerance, rgc_verify_result *result, rgc_diagnostics *diags) {
+static const rgc_model_program *program_of(const rgc_model *model, bool infer, rgc_diagnostics *diags) {
   const rgc_model_program *program = infer ? &model->infer : &model->train;
-  if (!program->program) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
-  const rgc_graph *graph = program->program->graph;
-  rgc_arena *scratch = rgc_arena_create();
+  if (program->program) return program;
+  rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
+  return NULL;
+}
+
+static rgc_cpu_step make_step(const rgc_model *model, uint64_t seed) {
   rgc_cpu_step step = {.seed = seed};
   step.scalars[RGC_SCALAR_LR] = 1e-3f;
   step.scalars[RGC_SCALAR_MIX] = 0.3f;
   step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.1f;
   rgc_cpu_step_set_valid(&step, model->batch);
+  return step;
+}
+
+bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolerance, rgc_verify_result *result, rgc_diagnostics *diags) {
+  const rgc_model_program *program = program_of(model, infer, diags);
+  if (!program) return false;
+  const rgc_graph *graph = program->program->graph;
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_cpu_step step = make_step(model, seed);
   bool good = fill(model, program, seed, diags);
   model->folded = false;
   good = good && rgc_model_fold(model, diags) && rgc_device_memory_download(&model->memory, RGC_REGION_FOLDED, diags);
@@ -61,4 +75,37 @@ bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolera
   if (good) judge(model, graph, results, tolerance, result, diags);
   rgc_arena_destroy(scratch);
   return good && result->agree == result->kernels;
+}
+
+static void judge_beside(const rgc_graph *graph, const rgc_beside *results, double tolerance, rgc_beside_result *to, rgc_diagnostics *diags) {
+  *to = (rgc_beside_result){.kernels = graph->op_count};
+  for (int i = 0; i < graph->op_count; i++) {
+    to->equal += results[i].differ == 0;
+    to->close += results[i].distance <= tolerance;
+    if (results[i].distance > to->distance) to->distance = results[i].distance, to->furthest = i;
+    if (results[i].distance <= tolerance || diags->error_count) continue;
+    const rgc_op *op = &graph->ops[i];
+    rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, "this is a bug of rgc: please report it with the graph file",
+                  "kernel %d (%s%s, line %d) is the first that differs: %%%s by %.3g, allowed %.3g", i, op->layer, op->backward ? ", backward" : "", op->line,
+                  graph->values[results[i].value].name, results[i].distance, tolerance);
+  }
+  to->layer = graph->ops[to->furthest].layer;
+}
+
+bool rgc_model_verify_beside(rgc_model *model, rgc_model *other, bool infer, uint64_t seed, double tolerance, rgc_beside_result *result,
+                             rgc_diagnostics *diags) {
+  const rgc_model_program *program = program_of(model, infer, diags), *second = program_of(other, infer, diags);
+  if (!program || !second) return false;
+  const rgc_graph *graph = program->program->graph;
+  if (model->target != other->target || model->batch != other->batch || second->program->graph->op_count != graph->op_count)
+    return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open both with the same target and batch", "the models do not run the same program");
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_cpu_step step = make_step(model, seed);
+  rgc_beside *results = RGC_NEW_ARRAY(scratch, rgc_beside, graph->op_count);
+  const rgc_beside_side sides[2] = {{program->run, program->data}, {second->run, second->data}};
+  *result = (rgc_beside_result){0};
+  bool good = fill(model, program, seed, diags) && rgc_devices_beside(sides, graph, &step, seed, results, diags);
+  if (good) judge_beside(graph, results, tolerance, result, diags);
+  rgc_arena_destroy(scratch);
+  return good && result->close == result->kernels;
 }

@@ -1,0 +1,84 @@
+/* beside.c: see beside.h. */
+#include "runtime/device/beside.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/reference/philox.h"
+
+static int64_t float_count(const rgc_value *value) { return (int64_t)(rgc_value_storage_bytes(value) / (int64_t)sizeof(float)); }
+
+/* The input on both sides, by the first one's host memory. */
+static bool give_input(const rgc_beside_side sides[2], const rgc_value *value, uint64_t seed, uint32_t op, rgc_diagnostics *diags) {
+  float *x = sides[0].data[value->id];
+  for (int64_t e = 0; value->dtype == RGC_F32 && e < float_count(value); e++)
+    x[e] = (float)((int)(5 * rgc_philox_uniform(seed, (uint32_t)value->id, op, (uint64_t)e)) - 2);
+  memcpy(sides[1].data[value->id], x, (size_t)rgc_value_storage_bytes(value));
+  return rgc_device_write(sides[0].program, value->id, diags) && rgc_device_write(sides[1].program, value->id, diags);
+}
+
+static bool overwrites(const rgc_beside_side *side, const rgc_op *op, int output) {
+  for (int i = 0; i < op->input_count; i++)
+    if (side->data[op->inputs[i]] == side->data[output]) return true;
+  return false;
+}
+
+static bool poison(const rgc_beside_side *side, const rgc_op *op, const rgc_value *value, rgc_diagnostics *diags) {
+  float *y = side->data[value->id];
+  if (value->dtype != RGC_F32 || overwrites(side, op, value->id)) return true;
+  for (int64_t e = 0; e < float_count(value); e++) y[e] = NAN;
+  return rgc_device_write(side->program, value->id, diags);
+}
+
+static void compare_floats(const float *a, const float *b, int64_t count, int64_t *differ, double *distance) {
+  double apart = 0, size = 0;
+  bool broken = false;
+  for (int64_t e = 0; e < count; e++) {
+    if (isnan(a[e]) && isnan(b[e])) continue;
+    *differ += memcmp(&a[e], &b[e], sizeof *a) != 0;
+    broken |= isnan(a[e]) != isnan(b[e]) || (isinf(a[e]) && a[e] != b[e]);
+    if (!isfinite(a[e]) || !isfinite(b[e])) continue;
+    apart += ((double)a[e] - b[e]) * ((double)a[e] - b[e]);
+    size += (double)a[e] * a[e];
+  }
+  *distance = broken ? INFINITY : apart > 0 ? sqrt(apart / fmax(size, 1e-300)) : 0;
+}
+
+/* One output of both; of integers the distance is the share that differs. */
+static void compare_output(const rgc_beside_side sides[2], const rgc_value *value, rgc_beside *to) {
+  const void *a = sides[0].data[value->id], *b = sides[1].data[value->id];
+  int64_t bytes = rgc_value_storage_bytes(value), differ = 0;
+  double distance = 0;
+  if (value->dtype == RGC_F32) {
+    compare_floats(a, b, float_count(value), &differ, &distance);
+  } else {
+    for (int64_t i = 0; i < bytes; i++) differ += ((const char *)a)[i] != ((const char *)b)[i];
+    distance = (double)differ / (double)(bytes ? bytes : 1);
+  }
+  to->differ += differ;
+  if (distance > to->distance) to->distance = distance, to->value = value->id;
+}
+
+static bool run_op(const rgc_beside_side sides[2], const rgc_graph *graph, const rgc_cpu_step *step, uint64_t seed, int i, rgc_beside *to,
+                   rgc_diagnostics *diags) {
+  const rgc_op *op = &graph->ops[i];
+  *to = (rgc_beside){.value = op->outputs[0]};
+  for (int k = 0; k < op->input_count; k++)
+    if (!give_input(sides, &graph->values[op->inputs[k]], seed, (uint32_t)i, diags)) return false;
+  for (int s = 0; s < 2; s++) {
+    for (int k = 0; k < op->output_count; k++)
+      if (!poison(&sides[s], op, &graph->values[op->outputs[k]], diags)) return false;
+    if (!rgc_device_run_ops(sides[s].program, step, i, 1, diags)) return false;
+    for (int k = 0; k < op->output_count; k++)
+      if (!rgc_device_read(sides[s].program, op->outputs[k], diags)) return false;
+  }
+  for (int k = 0; k < op->output_count; k++) compare_output(sides, &graph->values[op->outputs[k]], to);
+  return true;
+}
+
+bool rgc_devices_beside(const rgc_beside_side sides[2], const rgc_graph *graph, const rgc_cpu_step *step, uint64_t seed, rgc_beside *results,
+                        rgc_diagnostics *diags) {
+  for (int i = 0; i < graph->op_count; i++)
+    if (!run_op(sides, graph, step, seed, i, &results[i], diags)) return false;
+  return true;
+}
