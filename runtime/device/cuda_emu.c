@@ -25,20 +25,16 @@ typedef struct emu_program {
   double compile_seconds;
 } emu_program;
 
-enum { TEXTS = 8 };
-
-/* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
+/* A text each; messages name the function's own line. */
 static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, bool watched,
                              rgc_arena *arena, rgc_diagnostics *diags) {
-  rgc_text texts[TEXTS] = {0};
-  rgc_template made[TEXTS];
-  int count = code->function_count < TEXTS ? code->function_count : TEXTS;
+  rgc_template *texts = RGC_NEW_ARRAY(arena, rgc_template, code->function_count + 1);
   for (int i = 0; i < code->function_count; i++) {
-    rgc_text_printf(&texts[i % TEXTS], "#line 1 \"%s.cu\"\n", code->functions[i].name);
-    rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
+    rgc_text text = {0};
+    rgc_function_print(&code->functions[i], &text);
+    texts[i] = (rgc_template){rgc_arena_printf(arena, "%s.cu", code->functions[i].name), rgc_text_take(&text, arena)};
   }
-  for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
-  return rgc_emu_module_build(made, count, templates, template_count, watched, diags);
+  return rgc_emu_module_build(texts, code->function_count, templates, template_count, watched, diags);
 }
 
 static void bind(emu_program *p, void *const *data) {
@@ -80,8 +76,9 @@ static void register_values(emu_program *p, void *const *data) {
   }
 }
 
-void *rgc_cuda_emu_create(const rgc_graph *graph, const rgc_target *target, void *const *data, int threads, rgc_diagnostics *diags) {
-  (void)threads;
+void *rgc_cuda_emu_create(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, void *const *data, int threads,
+                          rgc_diagnostics *diags) {
+  (void)memory, (void)threads;
   return rgc_cuda_emu_create_with(graph, target, data, rgc_cuda_templates, rgc_cuda_template_count, false, diags);
 }
 
@@ -136,27 +133,18 @@ bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, in
   return good;
 }
 
-void rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count) {
-  const emu_program *p = program;
-  rgc_arena *scratch = rgc_arena_create();
-  rgc_diagnostics diags;
-  rgc_diagnostics_init(&diags, scratch);
-  for (int i = first; i < first + count; i++) {
-    if (rgc_cuda_emu_try_ops(program, step, i, 1, &(rgc_emu_options){.async = RGC_EMU_MIXED}, &diags)) continue;
-    rgc_text text = {0};
-    rgc_diag_render(&diags, false, &text);
-    rgc_internal_error("cuda-emu", "op %d (%s): %s", i, p->graph->ops[i].layer, rgc_text_chars(&text));
-  }
-  rgc_arena_destroy(scratch);
+bool rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
+  return rgc_cuda_emu_try_ops(program, step, first, count, &(rgc_emu_options){.async = RGC_EMU_MIXED}, diags);
 }
 
-void rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds) {
+bool rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags) {
   emu_program *p = program;
   for (int i = 0; i < p->graph->op_count; i++) {
     double start = rgc_now_seconds();
-    rgc_cuda_emu_run_ops(p, step, i, 1);
+    if (!rgc_cuda_emu_run_ops(p, step, i, 1, diags)) return false;
     seconds[i] += rgc_now_seconds() - start;
   }
+  return true;
 }
 
 void rgc_cuda_emu_tell(const void *program, rgc_device_facts *facts) {

@@ -14,13 +14,15 @@ typedef struct rgc_verified {
 /* What runs the kernels: ops [first, first + count) of its graph, on data that this process can read. */
 typedef struct rgc_verify_device {
   void *program;
-  void (*run_ops)(void *program, const rgc_cpu_step *step, int first, int count);
+  bool (*run_ops)(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags);
 } rgc_verify_device;
 
 /* Runs every op of the graph in order, each after the interpreter has run it on the same inputs, and fills results[op]. Outputs that
- * overwrite nothing are poisoned first. data[v] is where value v lies. */
-void rgc_verify(const rgc_verify_device *device, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results);
-void rgc_device_verify(rgc_device_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results);
+ * overwrite nothing are poisoned first. data[v] is where value v lies. False where the device fails. */
+bool rgc_verify(const rgc_verify_device *device, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results,
+                rgc_diagnostics *diags);
+bool rgc_device_verify(rgc_device_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results,
+                       rgc_diagnostics *diags);
 void rgc_cpu_verify(rgc_cpu_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step,
                     rgc_verified *results);
 #endif

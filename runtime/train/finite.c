@@ -13,15 +13,17 @@ static bool is_finite(const rgc_value *value, const float *data) {
 void rgc_name_first_not_finite(const rgc_model *model, const rgc_model_program *program, const rgc_cpu_step *numbers, int op_count,
                                rgc_diagnostics *diags) {
   const rgc_graph *graph = program->program->graph;
+  if (!rgc_device_read(program->run, program->input, diags)) return;
   if (!is_finite(&graph->values[program->input], program->data[program->input])) {
     rgc_diag_fail(diags, RGC_CODE_NOT_FINITE, model->network->file, "look at the data", "the first value that is not finite is the input");
     return;
   }
   for (int i = 0; i < op_count; i++) {
     const rgc_op *op = &graph->ops[i];
-    rgc_device_run_ops(program->run, numbers, i, 1);
+    if (!rgc_device_run_ops(program->run, numbers, i, 1, diags)) return;
     for (int k = 0; k < op->output_count; k++) {
       const rgc_value *value = &graph->values[op->outputs[k]];
+      if (!rgc_device_read(program->run, value->id, diags)) return;
       if (is_finite(value, program->data[value->id])) continue;
       rgc_diag_fail(diags, RGC_CODE_NOT_FINITE, model->network->file, "rgc run --dump writes a value to a file",
                     "the first value that is not finite is '%s' of layer %s, line %d", value->name, op->layer, op->line);

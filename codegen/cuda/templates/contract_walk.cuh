@@ -83,6 +83,7 @@ DEV void FN(write_partials)(const kernel_args *args, const FN(place) *at, int ti
 #endif
 
 TEMPLATE_KERNEL(KERNEL_NAME, THREADS, 2) {
+  KERNEL_GUARD();
   RGC_SHARED(shared);
   const int columns = GROUPS * COLUMN_BLOCKS, number = (int)blockIdx.x / columns, samples = OUT_SAMPLES ? int_min(args.step->valid, OUT_N) : OUT_N;
   FN(place) at;

@@ -13,6 +13,10 @@ typedef const unsigned char *const_u8;
 /* The kernel NAME; the macro's name is replaced before the prelude sees it. */
 #define TEMPLATE_KERNEL(name, threads, blocks) RGC_KERNEL(name, threads, blocks, kernel_args)
 
+/* Begins a kernel: one that changes a parameter, buffer or state (KERNEL_UPDATES) does nothing in a step that was halted. */
+#define KERNEL_GUARD() \
+  if (KERNEL_UPDATES && args.step->halted) return
+
 DEV int int_min(int a, int b) { return a < b ? a : b; }
 DEV int int_max(int a, int b) { return a > b ? a : b; }
 DEV int int_ceil_div(int a, int b) { return (a + b - 1) / b; }
