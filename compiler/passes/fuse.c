@@ -152,6 +152,8 @@ void rgc_fuse(rgc_graph *graph, const rgc_target *target, rgc_text *ledger) {
   while (sweep_absorb(&f, false) || sweep_inline(&f)) continue;
   while (sweep_absorb(&f, true)) continue;
   drop_dead(&f);
+  for (int i = f.op_count - 1; i >= 0; i--) /* a map that only such a map reads comes after it */
+    if (f.kernels[i] && f.kernels[i]->kind == RGC_MAP) rgc_fuse_side(&f, i);
   for (int i = 0; i < f.op_count; i++) {
     if (!f.kernels[i]) continue;
     prune(&f, f.kernels[i]);
