@@ -98,7 +98,7 @@ static bool has_room(const side_store *s) {
 
 /* NULL, or why the contract cannot store the map's outputs. */
 static const char *refuse(const side_store *s) {
-  if (!s->f->target->side_stores) return "no loader of this target stores";
+  if (!s->f->target->side_stores) return "and no loader of this target stores";
   if (!is_pixels(s->reader)) return "which is no contract over pixels";
   if (!rgc_kernel_may_side_store(s->reader)) return "whose tiles do not load all of it";
   if (memcmp(s->kernel->extent, s->reader->a_extent, sizeof s->kernel->extent) || !reads_in_prologue(s)) return "which does not load it point by point";

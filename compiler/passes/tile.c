@@ -139,11 +139,9 @@ static int64_t loaded_rows(const rgc_kernel *kernel, int64_t rows) {
 }
 
 double rgc_loads_of_a(const rgc_kernel *kernel, const rgc_target *target) {
-  rgc_kernel tiled = *kernel;
-  cut_contract(&tiled, target);
-  int64_t taps = kernel->geometry.kernel_h * kernel->geometry.kernel_w, cuts = 1;
-  if (target->panel_lanes) cuts = rgc_panel_cuts(&tiled, target, ceil_div(kernel->extent[RGC_C], rgc_panel_lanes(target, kernel->extent[RGC_C])), taps);
-  int64_t rows = tiled.tile_rows ? tiled.tile_rows : kernel->extent[RGC_H];
+  int64_t taps = kernel->geometry.kernel_h * kernel->geometry.kernel_w, channels = kernel->extent[RGC_C], cuts = 1;
+  if (target->panel_lanes) cuts = rgc_panel_cuts(kernel, target, ceil_div(channels, rgc_panel_lanes(target, channels)), taps);
+  int64_t rows = kernel->tile_rows ? kernel->tile_rows : kernel->extent[RGC_H];
   return (double)cuts * (double)loaded_rows(kernel, rows) / (double)kernel->a_extent[RGC_H];
 }
 

@@ -14,7 +14,6 @@ bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target);
  * of A. So where tiles are fewer than threads want; never so many that copying A costs more than the panels do. panels: of
  * the whole contract; taps: of a panel. */
 int64_t rgc_panel_cuts(const rgc_kernel *kernel, const rgc_target *target, int64_t panels, int64_t taps);
-/* How often a contract of form PIXELS will load a point of A, on average: tiles read rows of their neighbours, and may be cut by panels. Tiles
- * need not be chosen yet. */
+/* How often a contract of form PIXELS loads a point of A, on average: tiles read rows of their neighbours, and may be cut by panels. */
 double rgc_loads_of_a(const rgc_kernel *kernel, const rgc_target *target);
 #endif
