@@ -126,6 +126,12 @@ int rgc_input_number(const rgc_op *op, int value) {
   rgc_internal_error("codegen", "value %d is no input of op %d", value, op->id);
 }
 
+int rgc_output_number(const rgc_op *op, int value) {
+  for (int i = 0; i < op->output_count; i++)
+    if (op->outputs[i] == value) return i;
+  rgc_internal_error("codegen", "value %d is no output of op %d", value, op->id);
+}
+
 static void print_number(const rgc_body_text *t, double number, rgc_text *out) {
   const dialect *words = words_of(t);
   if (isnan(number)) rgc_text_add(out, words->nan);

@@ -43,6 +43,7 @@ bool rgc_body_is_pointwise(const rgc_graph *graph, const rgc_body *body, const i
 bool rgc_body_is_flat(const rgc_graph *graph, const rgc_body *body, const int64_t extent[RGC_AXES]);
 /* Which input of the op `value` is; it must be one. */
 int rgc_input_number(const rgc_op *op, int value);
+int rgc_output_number(const rgc_op *op, int value); /* likewise of its outputs */
 /* Whether operand k is read at the point itself: a whole tensor over the space. */
 bool rgc_operand_is_whole(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]);
 #endif

@@ -37,6 +37,11 @@ static int64_t placed_bytes(const rgc_graph *graph, int64_t *peak_bytes) {
   return bytes;
 }
 
+bool rgc_keeps_memory_limit(const rgc_compilation *c) {
+  int64_t peak, bytes = placed_bytes(c->graph, &peak);
+  return !c->memory_bytes || (bytes >= 0 && bytes <= c->memory_bytes);
+}
+
 enum { TRIES = 4 };
 
 /* Places leave gaps, so a choice that fits by its peak may not fit: then for a lower peak, and at last for the lowest. */

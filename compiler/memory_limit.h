@@ -5,6 +5,8 @@
 
 /* Pass `recompute`: where the program would take more than the compilation's limit, and may recompute. */
 void rgc_keep_memory_limit(rgc_compilation *c);
+/* Whether the graph as it is now takes no more than the compilation's limit. */
+bool rgc_keeps_memory_limit(const rgc_compilation *c);
 /* Behind pass `memory`. False where the program takes more than its limit; with an error if the limit is the graph file's. */
 bool rgc_check_memory_limit(rgc_compilation *c, rgc_diagnostics *diags);
 /* The largest batch below options->batch with which the program takes no more than `bytes`; 0: none. options->memory_bytes says whether by

@@ -124,6 +124,22 @@ int64_t rgc_memory_bytes(const rgc_memory_plan *plan) {
   return bytes;
 }
 
+/* Kept where the program keeps its limit with them: no operand of a side store lends it its place, as that of a map may. */
+static bool side(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_text lines = {0};
+  rgc_graph *without = c->memory_bytes ? rgc_graph_clone(c->graph, c->arena) : NULL;
+  rgc_fuse_side_stores(c->graph, c->target, &lines);
+  if (without && !rgc_keeps_memory_limit(c)) {
+    c->graph = without;
+    rgc_text_free(&lines);
+    lines = (rgc_text){0};
+    rgc_text_add(&lines, "side stores: none, as with them the program would take more memory than it may\n");
+  }
+  rgc_compilation_note(c, &lines);
+  return true;
+}
+
 static bool memory(rgc_compilation *c, rgc_diagnostics *diags) {
   c->memory = rgc_plan_memory(c->graph, c->arena);
   if (c->memory) return rgc_check_memory_limit(c, diags);
@@ -145,6 +161,7 @@ const rgc_pass rgc_passes[] = {
     {"layout", "weights of contracts are packed into panels", ALL, layout},
     {"recompute", "forward kernels run again where keeping their results takes too much memory", TRAIN, recompute},
     {"split", "what follows from the weights alone is one program, the rest another", FOLDED, split},
+    {"side", "what a contract reads first is stored by its loader", ALL, side},
     {"memory", "every value gets its place", ALL, memory},
     {0},
 };

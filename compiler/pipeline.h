@@ -18,7 +18,7 @@ typedef struct rgc_compilation {
   bool promised;            /* the limit is the file's */
   rgc_graph *graph;         /* after the last pass: kernels only */
   rgc_memory_plan *memory;  /* after pass `memory` */
-  const char *ledger;       /* of passes `fuse` and `recompute`, one line a decision; NULL or "": none */
+  const char *ledger;       /* of passes `fuse`, `recompute` and `side`, one line a decision; NULL or "": none */
 } rgc_compilation;
 
 typedef struct rgc_pass {

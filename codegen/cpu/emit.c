@@ -8,16 +8,9 @@ static bool packs(const rgc_kernel_text *k) {
   return k->op->output_count == 1 && k->graph->values[k->op->outputs[0]].layout.kind != RGC_LAYOUT_NHWC;
 }
 
-/* No template writes what a prologue made. */
-static bool has_side_stores(const rgc_kernel *kernel) {
-  for (int i = 0; i < kernel->store_count; i++)
-    if (kernel->stores[i].kind == RGC_SIDE_STORE) return true;
-  return false;
-}
-
 static bool print_kernel(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  if (has_side_stores(kernel)) return false;
+  if (rgc_kernel_has_side_stores(kernel) && !rgc_kernel_may_side_store(kernel)) return false;
   switch (kernel->kind) {
     case RGC_MAP: return packs(k) ? rgc_cpu_emit_pack(k) : rgc_cpu_emit_map(k);
     case RGC_REDUCE: return rgc_cpu_emit_reduce(k);

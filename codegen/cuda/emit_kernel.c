@@ -53,19 +53,13 @@ void rgc_cuda_define_tiles(rgc_cuda_text *k, int64_t rows, int64_t images) {
   rgc_cuda_define(k, "TILE_IMAGES", rows ? 0 : images);
 }
 
-static int output_number(const rgc_op *op, int value) {
-  for (int i = 0; i < op->output_count; i++)
-    if (op->outputs[i] == value) return i;
-  rgc_internal_error("codegen", "value %d is no output of op %d", value, op->id);
-}
-
 static void print_store(rgc_cuda_text *k, const rgc_print_space *space, const rgc_store *store) {
   static const char *const arrays[RGC_DTYPE_COUNT] = {[RGC_F32] = "args->outputs[%d]", [RGC_I32] = "((int *)args->outputs[%d])",
                                                       [RGC_U8] = "((unsigned char *)args->outputs[%d])"};
   static const char *const casts[RGC_DTYPE_COUNT] = {[RGC_F32] = "", [RGC_I32] = "(int)", [RGC_U8] = "(unsigned char)"};
   rgc_dtype dtype = k->graph->values[store->value].dtype;
   rgc_text_add(&k->text, "  ");
-  rgc_text_printf(&k->text, arrays[dtype], output_number(k->op, store->value));
+  rgc_text_printf(&k->text, arrays[dtype], rgc_output_number(k->op, store->value));
   rgc_text_add(&k->text, "[");
   rgc_print_point(space, &k->text);
   rgc_text_printf(&k->text, "] = %sx%d;\n", casts[dtype], store->node);
@@ -101,7 +95,7 @@ int rgc_cuda_emit_partials(rgc_cuda_text *k) {
     const rgc_store *store = &kernel->stores[i];
     if (!rgc_store_is_partial(store->kind)) continue;
     rgc_text_printf(&kinds, "%s%s", count ? ", " : "", words[store->kind]);
-    rgc_text_printf(&outputs, "%s%d", count++ ? ", " : "", output_number(k->op, store->value));
+    rgc_text_printf(&outputs, "%s%d", count++ ? ", " : "", rgc_output_number(k->op, store->value));
   }
   rgc_cuda_define(k, "KERNEL_PARTIALS", count);
   if (count) rgc_text_printf(&k->text, "#define KERNEL_PARTIAL_KINDS {%s}\n#define KERNEL_PARTIAL_OUTPUTS {%s}\n", kinds.chars, outputs.chars);

@@ -145,6 +145,8 @@ static void verify_store(rgc_verifier *v, const rgc_kernel *k, const rgc_store *
   const rgc_value *value = value_of(v, store->value);
   const int64_t *e = store->kind == RGC_SIDE_STORE ? k->a_extent : k->extent;
   bool weights = k->kind == RGC_CONTRACT && k->form == RGC_WEIGHTS, ok;
+  rgc_verify_rule(v, store->kind != RGC_SIDE_STORE || rgc_kernel_may_side_store(k), "%%%s is a side store of a kernel whose tiles do not load all of A",
+                  value->name);
   if (rgc_store_is_partial(store->kind)) {
     ok = equal(value->shape, rgc_kernel_tile_count(k), store->kind == RGC_PARTIAL_MOMENTS ? 3 : 1, 1, e[RGC_C]) && value->dtype == RGC_F32;
     rgc_verify_rule(v, !weights, "a weight gradient has no partials");

@@ -7,7 +7,7 @@
 #include "compiler/plan/plan_text.h"
 
 const rgc_target golden_target = {.name = "golden", .panel_lanes = 8, .min_panel_lanes = 4, .block = 4, .tile_pixels = 32,
-                                  .tile_floats = 1 << 12, .map_tile_floats = 1 << 8, .operations_per_byte = 8, .min_tiles = 2, .max_streams = 3,
+                                  .tile_floats = 1 << 12, .map_tile_floats = 1 << 8, .operations_per_byte = 8, .min_tiles = 2, .side_stores = true, .max_streams = 3,
                                   .max_weight_streams = 0, .max_operands = 24, .max_outputs = 12, .max_partials = 4};
 
 static rgc_program_kind kind_of(const char *name) {

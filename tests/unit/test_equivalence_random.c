@@ -81,6 +81,7 @@ static char *random_network(rgc_arena *arena) {
 /* A machine that may do little, or much: what a kernel is allowed decides what fusion can do. */
 static rgc_target random_target(void) {
   rgc_target target = golden_target;
+  target.side_stores = chance(80);
   target.max_streams = 1 + draw(4);
   target.max_weight_streams = draw(3);
   target.max_operands = 8 + draw(24);
