@@ -10,6 +10,12 @@ const char *const rgc_combine_words[RGC_COMBINES] = {"sum", "max", "argmax", "me
 const char *const rgc_store_words[RGC_STORE_KINDS] = {"point", "side", "sum", "max", "moments"};
 const char rgc_axis_letters[RGC_AXES] = {'n', 'h', 'w', 'c'};
 
+bool rgc_is_name(const char *text) {
+  const char *end = text;
+  while (end && rgc_is_name_char(*end)) end++;
+  return text && *text && !*end;
+}
+
 bool rgc_expr_has_index(rgc_expr_kind kind) {
   return kind == RGC_EXPR_LOAD || kind == RGC_EXPR_ACC || kind == RGC_EXPR_GATHER || kind == RGC_EXPR_COORD ||
          kind == RGC_EXPR_TAP_COORD || kind == RGC_EXPR_SCALAR || kind == RGC_EXPR_RANDOM;

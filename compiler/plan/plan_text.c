@@ -16,6 +16,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "compiler/graph/graph_text.h"
+
 static const char *const region_words[] = {[RGC_REGION_PARAM] = "param", [RGC_REGION_STATE] = "state", [RGC_REGION_FOLDED] = "folded",
                                             [RGC_REGION_ACT] = "act"};
 _Static_assert(sizeof region_words / sizeof *region_words == RGC_REGION_COUNT, "each region has a word");
@@ -25,10 +27,7 @@ static const char *const kind_words[RGC_PROGRAM_KIND_COUNT] = {
 #undef X
 };
 
-bool rgc_plan_is_name(const char *text) {
-  static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  return text && *text && !text[strspn(text, chars)] && strlen(text) <= RGC_PLAN_MAX_NAME;
-}
+bool rgc_plan_is_name(const char *text) { return rgc_is_name(text) && strlen(text) <= RGC_PLAN_MAX_NAME; }
 
 char *rgc_program_key(const rgc_program *p, rgc_arena *arena) {
   return rgc_arena_printf(arena, "program.%s.%s.%s.%" PRId64, kind_words[p->kind], p->target, p->precision, p->batch);
@@ -52,9 +51,13 @@ void rgc_program_print(const rgc_program *p, rgc_text *out) {
   for (int k = 0; k < RGC_PART_COUNT; k++) rgc_text_printf(out, " %" PRId64, memory->peak.part_bytes[k]);
   rgc_text_add(out, "\n");
   print_ledger(p->ledger, out);
-  for (int v = 0; v < memory->place_count; v++)
-    rgc_text_printf(out, "place %%%s %s %" PRId64 " %" PRId64 "\n", p->graph->values[v].name, region_words[memory->places[v].region],
-                    memory->places[v].offset_bytes, memory->places[v].size_bytes);
+  for (int v = 0; v < memory->place_count; v++) {
+    rgc_text_printf(out, "place %%%s %s ", p->graph->values[v].name, region_words[memory->places[v].region]);
+    rgc_text_add_int(out, memory->places[v].offset_bytes);
+    rgc_text_add(out, " ");
+    rgc_text_add_int(out, memory->places[v].size_bytes);
+    rgc_text_add(out, "\n");
+  }
   rgc_graph_print(p->graph, out);
 }
 

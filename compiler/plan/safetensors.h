@@ -13,6 +13,7 @@
 #include "compiler/base/diag.h"
 
 enum { RGC_TENSOR_MAX_RANK = 8 };
+enum { RGC_MAX_HEADER_BYTES = 100 * 1000 * 1000 }; /* what readers of such files, ours too, take */
 
 /* X(identifier, word, bytes of an element). Plans hold F32 only; the others come from other programs' files. */
 #define RGC_TENSOR_DTYPES(X)                                                                                           \
