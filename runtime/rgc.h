@@ -195,6 +195,22 @@ RGC_API bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bo
 /* The plan's weights as safetensors under torchvision's names, as load_state_dict takes them. `tensors` gets how many; may be NULL. */
 RGC_API bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, int *tensors, rgc_diagnostics *diags);
 
+typedef struct rgc_c_options {
+  int64_t batch;      /* images a call; 0: 1 */
+  const char *target; /* "cpu-avx512", "cpu-avx2", "cpu-plain"; NULL: the best for this machine */
+} rgc_c_options;
+
+typedef struct rgc_c_facts {
+  int64_t batch;
+  const char *target;
+  int kernels; /* functions */
+  int64_t weight_bytes, workspace_bytes;
+} rgc_c_facts;
+/* Inference as a C program that needs nothing of rgc: `dir`, which must not be there, appears, whole, with its kernels, the folded weights, a
+ * header, a main and a Makefile. Its logits have the bits of rgc_model_run at the same batch and target. `options` and `facts` may be NULL. Errors:
+ * weights (the plan has none), memory, device, file-write. */
+RGC_API bool rgc_plan_export_c(rgc_plan *plan, const char *dir, const rgc_c_options *options, rgc_c_facts *facts, rgc_diagnostics *diags);
+
 /* Bytes alive at a program's peak, by kind. */
 typedef struct rgc_memory_share {
   const char *kind; /* "saved", "gradient"... */

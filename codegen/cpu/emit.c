@@ -2,6 +2,7 @@
 #include "codegen/cpu/emit.h"
 
 #include "codegen/cpu/emit_kernel.h"
+#include "codegen/cpu/templates/contract_args.h"
 #include "compiler/passes/decompose_samples.h"
 
 static bool packs(const rgc_kernel_text *k) {
@@ -37,4 +38,14 @@ rgc_cpu_code *rgc_cpu_emit(const rgc_graph *graph, const rgc_cpu_target *target,
   }
   rgc_functions_finish(code->functions, code->function_count, arena);
   return good ? code : NULL;
+}
+
+void rgc_cpu_launch_bind(rgc_cpu_launch *launch, const rgc_op *op, void *const *data) {
+  common_args *args = launch->args;
+  int partial = 0;
+  for (int k = 0; k < op->input_count; k++) args->operands[k] = data[op->inputs[k]];
+  for (int k = 0; k < op->output_count; k++) args->outputs[k] = data[op->outputs[k]];
+  for (int k = 0; k < op->kernel->store_count; k++)
+    if (rgc_store_is_partial(op->kernel->stores[k].kind)) args->partials[partial++] = data[op->kernel->stores[k].value];
+  if (launch->contract && op->kernel->weight >= 0) ((contract_args *)launch->args)->weight = data[op->kernel->weight];
 }

@@ -12,8 +12,8 @@
 
 const rgc_cpu_target rgc_cpu_targets[] = {
     {.facts = FACTS("cpu-avx512", 32, 4), .lanes = 16, .group_pixels = 14, .weight_block = 8,
-     .flags = "-march=x86-64-v4 -mprefer-vector-width=512"},
-    {.facts = FACTS("cpu-avx2", 16, 4), .lanes = 8, .group_pixels = 6, .weight_block = 4, .flags = "-march=x86-64-v3"},
+     .flags = "-march=x86-64-v4 -mprefer-vector-width=512", .macro = "__AVX512F__"},
+    {.facts = FACTS("cpu-avx2", 16, 4), .lanes = 8, .group_pixels = 6, .weight_block = 4, .flags = "-march=x86-64-v3", .macro = "__AVX2__"},
     {.facts = FACTS("cpu-plain", 8, 4), .lanes = 4, .group_pixels = 6, .weight_block = 4, .flags = ""},
     {.lanes = 0}};
 

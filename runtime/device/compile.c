@@ -10,10 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "codegen/cpu/targets.h"
+
 extern char **environ;
 
 enum { MAX_ARGS = 40, LOG_CHARS = 2000, WAIT_US = 2000 };
-static const char common_flags[] = "-std=gnu17 -O3 -fPIC -shared -ffp-contract=off -fno-math-errno -w -lm";
+static const char common_flags[] = RGC_CPU_KERNEL_FLAGS " -fPIC -shared -w -lm";
 
 const char *rgc_compiler(void) {
   const char *chosen = getenv("RGC_CC");

@@ -138,6 +138,13 @@ bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const 
   return rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start_all(m, diags) && start_weights(m, o->seed, diags);
 }
 
+bool rgc_model_create_fold(rgc_model *m, rgc_plan *plan, int64_t batch, const rgc_target *target, rgc_diagnostics *diags) {
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = plan->network, .plan = plan, .batch = batch, .target = target};
+  m->device = rgc_device_choose(NULL, target->name, diags);
+  return m->device && need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags) && need(m, RGC_PROGRAM_INFER, NULL, &m->infer, diags) && allocate(m, diags) &&
+         start(m, &m->fold, diags) && start_weights(m, 0, diags);
+}
+
 bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
   rgc_plan *apart = RGC_NEW(m->arena, rgc_plan), *plan = m->plan; /* what the plan holds is of the old settings */
   *apart = (rgc_plan){.arena = m->arena};
@@ -149,6 +156,7 @@ bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
 }
 
 void rgc_model_destroy(rgc_model *m) {
+  if (!m->arena) return;
   rgc_device_program_destroy(m->train.run);
   rgc_device_program_destroy(m->fold.run);
   rgc_device_program_destroy(m->infer.run);

@@ -39,7 +39,9 @@ typedef struct rgc_model {
 /* Takes the programs from the plan, or compiles those it lacks (and adds them), allocates all memory; weights are the plan's, or drawn.
  * False after an error; destroy it in any case. */
 bool rgc_model_create(rgc_model *model, rgc_network *network, rgc_plan *plan, const rgc_model_options *options, rgc_diagnostics *diags);
-void rgc_model_destroy(rgc_model *model);
+/* Only to run program fold, and to look at program infer, which gets no machine code. */
+bool rgc_model_create_fold(rgc_model *model, rgc_plan *plan, int64_t batch, const rgc_target *target, rgc_diagnostics *diags);
+void rgc_model_destroy(rgc_model *model); /* nothing, for one that is all 0 */
 /* Compiles the training program anew after the network's settings have changed; all values stay. */
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 

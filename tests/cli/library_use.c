@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HOLDS(what)                                                                                                    \
   do {                                                                                                                 \
@@ -118,6 +119,23 @@ static void check_run(const char *trained) {
   rgc_diagnostics_destroy(errors);
 }
 
+/* A C program appears whole; a second time its folder is in the way. */
+static void check_export_c(const char *trained, const char *out) {
+  char dir[512];
+  rgc_diagnostics *errors = rgc_diagnostics_create();
+  rgc_plan *plan = rgc_plan_open(trained, NULL, 0, errors);
+  rgc_c_options o = {0};
+  rgc_c_facts facts;
+  snprintf(dir, sizeof dir, "%s/program%d", out, (int)getpid());
+  o.batch = -1;
+  HOLDS(!rgc_plan_export_c(plan, dir, &o, &facts, errors) && rgc_diagnostics_error_count(errors) == 1);
+  o.batch = 2;
+  HOLDS(rgc_plan_export_c(plan, dir, &o, &facts, errors) && facts.batch == 2 && facts.kernels > 0 && facts.weight_bytes > 0);
+  HOLDS(!rgc_plan_export_c(plan, dir, NULL, NULL, errors) && rgc_diagnostics_error_count(errors) == 2);
+  rgc_plan_close(plan);
+  rgc_diagnostics_destroy(errors);
+}
+
 static void raise_flag(void *context, const rgc_progress *now) {
   if (now->event == RGC_EVENT_STEP && now->step == 1) *(volatile int *)context = 1;
 }
@@ -217,6 +235,7 @@ int main(int argc, char **argv) {
   check_network(argv[1]);
   check_plan(argv[1], argv[5]);
   check_run(argv[2]);
+  check_export_c(argv[2], argv[5]);
   check_threads(argv[1]);
   check_model(argv[1], argv[2], argv[3]);
   return 0;
