@@ -17,7 +17,7 @@ static bool write_weights(const rgc_model *m, const rgc_standalone *made, const 
   bool good = to != NULL;
   for (int i = 0; good && i < made->weight_count; i++) {
     const rgc_standalone_weight *w = &made->weights[i];
-    const char *from = (const char *)m->regions[places[w->value].region] + places[w->value].offset_bytes;
+    const char *from = (const char *)m->memory.host[places[w->value].region] + places[w->value].offset_bytes;
     good = fwrite(from, 1, (size_t)w->size_bytes, to) == (size_t)w->size_bytes;
   }
   good = good && fwrite(spare, 1, sizeof spare, to) == sizeof spare;
@@ -58,9 +58,8 @@ static bool export(rgc_model *m, const char *dir, rgc_c_facts *facts, rgc_diagno
   rgc_arena *arena = rgc_arena_create();
   rgc_new_folder folder;
   rgc_standalone *made = emit(m, arena, diags);
-  bool good = made && rgc_new_folder_begin(&folder, dir, arena, diags);
+  bool good = made && rgc_model_fold(m, diags) && rgc_new_folder_begin(&folder, dir, arena, diags);
   if (good) {
-    rgc_model_fold(m);
     good = rgc_new_folder_end(&folder, write_files(m, made, folder.part, arena, diags), diags);
   }
   if (good && facts)
