@@ -76,6 +76,7 @@ void *rgc_cuda_memory_open(const rgc_target *target, rgc_diagnostics *diags) {
 void rgc_cuda_card_close(rgc_cuda_card *card) {
   const rgc_cuda_driver *cu = &card->driver;
   if (!card->context) return;
+  cu->cuCtxSetCurrent(card->context);
   for (int r = 0; r < RGC_REGION_COUNT; r++)
     if (card->regions[r]) cu->cuMemFree(card->regions[r]);
   if (card->copy) cu->cuStreamDestroy(card->copy);

@@ -154,6 +154,7 @@ void *rgc_cuda_program_create(const rgc_device_memory *memory, const rgc_graph *
 void rgc_cuda_program_destroy(void *program) {
   rgc_cuda_program *p = program;
   const rgc_cuda_driver *cu = &p->card->driver;
+  cu->cuCtxSetCurrent(p->card->context);
   cu->cuStreamSynchronize(p->card->copy);
   cu->cuStreamSynchronize(p->card->compute);
   if (p->whole) cu->cuGraphExecDestroy(p->whole);

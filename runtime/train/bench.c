@@ -103,7 +103,7 @@ static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
 
 double rgc_model_peak(const rgc_model *model, rgc_diagnostics *diags) {
   const rgc_cpu_target *target = rgc_cpu_target_named(model->target->name);
-  if (!target) return rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, NULL, "the peak of device %s cannot be measured", model->device->name), 0;
+  if (!target) return 0;
   int threads = rgc_device_tell(model->infer.run).threads;
   rgc_arena *arena = rgc_arena_create();
   double best = 0;

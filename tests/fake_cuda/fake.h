@@ -2,13 +2,15 @@
  *
  * What makes it a test of the device and not only a stand-in:
  *   - Nothing asked of a stream happens until it must: a wait of the host, or of another stream by an event, runs as much as that needs, and
- *     no more. A missing event shows as stale or poisoned data. RGC_FAKE_CUDA_ORDER: "late" is that; "early-copies" runs copies from the
- *     host as soon as events allow, and the rest late; a number draws for every operation whether its stream runs up to it at once.
+ *     no more. A missing event shows as stale or poisoned data. RGC_FAKE_CUDA_ORDER: "late" is that; "early-copies" does what is
+ *     asked of the second stream as soon as events allow, and the rest late; a number draws for every operation whether its stream runs up to it at once.
  *   - Device memory is filled with NaN, lies between guard pages, and cannot be touched by the process but through the driver.
  *   - Work asked of pageable memory is copied at the call, of pinned memory when it happens, as the real one does.
  *   - While a stream is captured, calls that the real one refuses are refused.
  *   - What was not given back when the context goes is told on stderr.
  *
+ * RGC_FAKE_CUDA_SKIP leaves one kind of wait out, as if the device had forgotten it: "host" what the process waits for of an event, "1" and "2"
+ * what the first and the second stream wait for.
  * RGC_FAKE_CUDA_FAIL=CALL:N=ERROR: the N-th call (from 1) of CALL returns ERROR; CALL "kernel": the N-th kernel that runs goes wrong, which
  * a later wait finds. RGC_FAKE_CUDA_MEMORY: bytes of the card. RGC_FAKE_CUDA_SM: its compute capability, 80. RGC_FAKE_CUDA_VERSION: of the
  * driver, 13000. RGC_FAKE_CUDA_TRACE: a file that gets a line a call. */
@@ -57,7 +59,6 @@ typedef struct fake_operation {
   void *to;
   const void *from;
   size_t size_bytes;
-  bool from_host;
   unsigned char value;       /* SET */
   void *owned;               /* a copy of a kernel's args, or of pageable memory; freed with the operation */
   CUfunction function;
@@ -77,6 +78,7 @@ typedef struct fake_operations {
 struct CUstream_st {
   fake_operations asked;
   int done;
+  int number;      /* of the streams that there were at its making, from 1 */
   CUgraph capture; /* NULL: it is not captured */
   bool running;
 };

@@ -7,6 +7,7 @@
 #include "runtime/device/emu/emu_module.h"
 #include "tests/fake_cuda/fake.h"
 
+static int streams;        /* that there are */
 static struct CUctx_st primary;
 static _Thread_local CUcontext current;
 static unsigned int stuck; /* an error of the card, which stays */
@@ -37,9 +38,11 @@ void fake_trace(const char *format, ...) {
 /* Whether RGC_FAKE_CUDA_FAIL says that this call fails; its error, else 0. */
 static unsigned int planned_failure(const char *call) {
   static int counted;
+  static char counted_for[128];
   const char *plan = getenv("RGC_FAKE_CUDA_FAIL");
   char name[64];
   int nth, error;
+  if (plan && strcmp(plan, counted_for)) snprintf(counted_for, sizeof counted_for, "%s", plan), counted = 0; /* another plan begins anew */
   if (!plan || sscanf(plan, "%63[^:]:%d=%d", name, &nth, &error) != 3 || strcmp(name, call)) return 0;
   return ++counted == nth ? (unsigned int)error : 0;
 }
@@ -141,7 +144,7 @@ FAKE_API cuDeviceGetAttribute(int *value, unsigned int attribute, CUdevice devic
 FAKE_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
   (void)device;
   ENTER(cuDevicePrimaryCtxRetain, false);
-  if (!primary.users++) primary.emu = rgc_emu_create();
+  if (!primary.users++ && !primary.emu) primary.emu = rgc_emu_create();
   *context = &primary;
   return CUDA_SUCCESS;
 }
@@ -153,6 +156,7 @@ FAKE_API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   int left = fake_memory_left();
   if (left) fprintf(stderr, "fake driver: %d allocations were not given back\n", left);
   current = NULL;
+  stuck = 0;
   return CUDA_SUCCESS;
 }
 
@@ -218,7 +222,7 @@ FAKE_API cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size_bytes) {
 }
 
 static unsigned int ask_copy(CUdeviceptr to, const void *from, size_t size_bytes, bool from_host, CUstream stream) {
-  fake_operation o = {.kind = FAKE_COPY, .to = (void *)(uintptr_t)to, .from = from, .size_bytes = size_bytes, .from_host = from_host};
+  fake_operation o = {.kind = FAKE_COPY, .to = (void *)(uintptr_t)to, .from = from, .size_bytes = size_bytes};
   if (!fake_is_device(o.to, size_bytes) || (!from_host && !fake_is_device(from, size_bytes))) return INVALID_VALUE;
   if (from_host && !fake_is_pinned(from, size_bytes)) o.from = o.owned = memcpy(malloc(size_bytes + 1), from, size_bytes);
   fake_trace("  %zu bytes from %s", size_bytes, !from_host ? "the card" : o.owned ? "pageable memory" : "pinned memory");
@@ -247,6 +251,7 @@ FAKE_API cuStreamCreate(CUstream *made, unsigned int flags) {
   ENTER(cuStreamCreate, true);
   if (flags != CU_STREAM_NON_BLOCKING) return INVALID_VALUE; /* the fake's streams know no default stream */
   *made = calloc(1, sizeof **made);
+  (*made)->number = ++streams;
   return CUDA_SUCCESS;
 }
 
@@ -255,6 +260,7 @@ FAKE_API cuStreamDestroy_v2(CUstream stream) {
   if (!stuck) fake_run_stream(stream, stream->asked.count);
   fake_operations_free(&stream->asked);
   free(stream);
+  streams--;
   return CUDA_SUCCESS;
 }
 
@@ -265,11 +271,17 @@ FAKE_API cuStreamSynchronize(CUstream stream) {
   return stuck;
 }
 
+/* Whether RGC_FAKE_CUDA_SKIP leaves this wait out: of stream `number`, 0 of the process. */
+static bool is_skipped(int number) {
+  const char *skip = getenv("RGC_FAKE_CUDA_SKIP");
+  return skip && (number ? atoi(skip) == number : !strcmp(skip, "host"));
+}
+
 FAKE_API cuStreamWaitEvent(CUstream stream, CUevent event, unsigned int flags) {
   (void)flags;
   ENTER(cuStreamWaitEvent, true);
   if (stream->capture != event->capture) return CAPTURE_ISOLATION;
-  if (!event->stream) return CUDA_SUCCESS; /* what was never recorded is over */
+  if (!event->stream || is_skipped(stream->number)) return CUDA_SUCCESS; /* what was never recorded is over */
   return fake_ask(stream, (fake_operation){.kind = FAKE_WAIT, .other = event->stream, .position = event->position});
 }
 
@@ -298,7 +310,7 @@ FAKE_API cuEventRecord(CUevent event, CUstream stream) {
 FAKE_API cuEventSynchronize(CUevent event) {
   ENTER(cuEventSynchronize, true);
   REFUSE_IN_CAPTURE();
-  if (event->stream) fake_run_stream(event->stream, event->position);
+  if (event->stream && !is_skipped(0)) fake_run_stream(event->stream, event->position);
   return stuck;
 }
 
