@@ -22,7 +22,7 @@ typedef struct side_store {
   const rgc_kernel *kernel;        /* of the map */
   const rgc_kernel *reader;        /* of the contract */
   double loads;                    /* R */
-  double saved_bytes, operations;  /* less to move; more to compute */
+  double moved_bytes, operations;  /* with the side store, more than without */
 } side_store;
 
 static bool stores_value(const rgc_kernel *kernel, int value) {
@@ -116,14 +116,14 @@ static void count_cost(side_store *s) {
   const rgc_body *body = s->kernel->epi, *a = s->reader->a;
   double operations = 0;
   s->loads = rgc_loads_of_a(s->reader, s->f->target);
-  s->saved_bytes = 0;
+  s->moved_bytes = 0;
   for (int i = 0; i < a->operand_count; i++)
     if (stores_value(s->kernel, a->operands[i].value) && !seen_before(a, i))
-      s->saved_bytes += s->loads * (double)rgc_fuse_bytes(s->f, a->operands[i].value);
+      s->moved_bytes -= s->loads * (double)rgc_fuse_bytes(s->f, a->operands[i].value);
   for (int i = 0; i < body->operand_count; i++) {
     if (seen_before(body, i)) continue;
     double again = rgc_fuse_body_reads(a, body->operands[i].value) ? 0 : s->loads; /* the contract reads it already */
-    s->saved_bytes -= (again - 1) * (double)rgc_fuse_bytes(s->f, body->operands[i].value);
+    s->moved_bytes += (again - 1) * (double)rgc_fuse_bytes(s->f, body->operands[i].value);
   }
   for (int n = 0; n < body->node_count; n++) {
     rgc_expr_kind kind = body->nodes[n].kind;
@@ -182,10 +182,10 @@ bool rgc_fuse_side(rgc_fuser *f, int map) {
     return false;
   }
   count_cost(&s);
-  bool taken = s.saved_bytes > s.operations / f->target->operations_per_byte;
+  bool taken = s.moved_bytes + s.operations / f->target->operations_per_byte < 0;
   if (taken) merge(&s);
-  rgc_fuse_note(f, map, taken ? "%s is stored by the loader of %s, which loads a point %.3g times: %.3g MB less to move, %.3g M operations more"
-                              : "%s stays a pass of its own: the loader of %s loads a point %.3g times: %.3g MB less to move, %.3g M operations more",
-                word, reader, s.loads, s.saved_bytes * 1e-6, s.operations * 1e-6);
+  rgc_fuse_note(f, map, taken ? "%s is stored by the loader of %s, which loads a point %.3g times: %+.3g MB moved, %+.3g M operations"
+                              : "%s stays a pass of its own: the loader of %s loads a point %.3g times: %+.3g MB moved, %+.3g M operations",
+                word, reader, s.loads, s.moved_bytes * 1e-6, s.operations * 1e-6);
   return taken;
 }

@@ -30,7 +30,7 @@ static bool keep_unfused(void *context, const rgc_pass *pass, const rgc_compilat
 
 /* The passes of a training program one by one, with AdamW's updates in the place of `update`. */
 static rgc_compilation *compile_adamw(equivalence *e) {
-  static const char *const behind[] = {"decompose", "fuse", "schedule", "tile", "layout", "memory"};
+  static const char *const behind[] = {"decompose", "fuse", "schedule", "tile", "layout", "side", "memory"};
   rgc_compilation *c = RGC_NEW(e->arena, rgc_compilation);
   *c = (rgc_compilation){.arena = e->arena, .network = e->network, .kind = RGC_PROGRAM_TRAIN, .batch = e->batch, .target = e->target};
   c->graph = rgc_network_build(e->network, e->batch, true, &e->diags);

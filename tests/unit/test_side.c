@@ -31,11 +31,11 @@ static void check_ledger(const char *name, const rgc_target *target, const char 
 
 Test(side, what_is_taken) {
   check_ledger("join.in", &golden_target,
-               "join2 line 6: relu is stored by the loader of c, which loads a point 1 times: 0.00115 MB less to move, 0 M operations more\n"
-               "join1 line 3: relu is stored by the loader of a, which loads a point 1.33 times: 0.000768 MB less to move, 0.000192 M operations more\n");
+               "join2 line 6: relu is stored by the loader of c, which loads a point 1 times: -0.00115 MB moved, +0 M operations\n"
+               "join1 line 3: relu is stored by the loader of a, which loads a point 1.33 times: -0.000768 MB moved, +0.000192 M operations\n");
   check_ledger("stride.in", &golden_target,
-               "dy line 4: relu is stored by the loader of dx, which loads a point 1.25 times: 0.000576 MB less to move, 9.6e-05 M operations more\n"
-               "join line 3: relu is stored by the loader of a, which loads a point 1.14 times: 0.00134 MB less to move, 0.000112 M operations more\n");
+               "dy line 4: relu is stored by the loader of dx, which loads a point 1.25 times: -0.000576 MB moved, +9.6e-05 M operations\n"
+               "join line 3: relu is stored by the loader of a, which loads a point 1.14 times: -0.00134 MB moved, +0.000112 M operations\n");
 }
 
 Test(side, what_is_refused) {
@@ -43,7 +43,7 @@ Test(side, what_is_refused) {
                "join6 line 6: relu stays a pass of its own: first it is read by q, which would read or write too many tensors\n"
                "join5 line 5: relu stays a pass of its own: first it is read by f, and what it is made of is overwritten by then\n"
                "join4 line 4: relu stays a pass of its own: first it is read by p, which is no contract over pixels\n"
-               "join3 line 3: relu stays a pass of its own: the loader of d loads a point 2.67 times: -0.000768 MB less to move, 0.00096 M operations more\n"
+               "join3 line 3: relu stays a pass of its own: the loader of d loads a point 2.67 times: +0.000768 MB moved, +0.00096 M operations\n"
                "join2 line 2: relu stays a pass of its own: first it is read by c, which does not load it point by point\n"
                "join1 line 1: relu stays a pass of its own: first it is read by a, whose tiles do not load all of it\n");
 }
@@ -61,8 +61,8 @@ Test(side, a_slow_target) {
   rgc_target target = golden_target;
   target.operations_per_byte = 0.125;
   check_ledger("join.in", &target,
-               "join2 line 6: relu is stored by the loader of c, which loads a point 1 times: 0.00115 MB less to move, 0 M operations more\n"
-               "join1 line 3: relu stays a pass of its own: the loader of a loads a point 1.33 times: 0.000768 MB less to move, 0.000192 M operations more\n");
+               "join2 line 6: relu is stored by the loader of c, which loads a point 1 times: -0.00115 MB moved, +0 M operations\n"
+               "join1 line 3: relu stays a pass of its own: the loader of a loads a point 1.33 times: -0.000768 MB moved, +0.000192 M operations\n");
 }
 
 /* 8 panels of 8 channels and one tile: for 8 threads it is cut, into so many that each has two panels. */
@@ -92,8 +92,9 @@ static bool check_owners(const rgc_geometry *g, int64_t in, int64_t tile_rows) {
   for (int64_t h = 0; h < out; h += args.tile_rows) {
     int64_t first = h / args.out_step * args.a_step, end = h + args.tile_rows < out ? (h + args.tile_rows) / args.out_step * args.a_step : a;
     int64_t base = first + args.origin_h;
-    cr_expect(base <= first && base + args.slab_rows >= end, "%lld..%lld of %lld rows (kernel %lld, stride %lld, dilation %lld, pad %lld%s)", (long long)first,
-              (long long)end, (long long)a, (long long)g->kernel_h, (long long)g->stride, (long long)g->dilation, (long long)g->pad, g->transposed ? ", transposed" : "");
+    cr_expect(base <= first && base + args.slab_rows >= end, "rows %lld..%lld of %lld (kernel %lld, stride %lld, dilation %lld, pad %lld%s)",
+              (long long)first, (long long)end, (long long)a, (long long)g->kernel_h, (long long)g->stride, (long long)g->dilation,
+              (long long)g->pad, g->transposed ? ", transposed" : "");
   }
   return true;
 }
