@@ -217,6 +217,7 @@ typedef struct rgc_program_facts {
   int64_t scratch_bytes;  /* more: of each thread on a CPU, of all on a GPU */
   int registers, spilling; /* GPU: most registers of a thread, functions that spill some; else 0 */
   int64_t unfrozen_bytes; /* what total_bytes of a training program would be without the file's freeze:; -1: it has none */
+  int64_t parts;          /* micro-batches that a training step's batch is taken in, to keep the file's memory:; else 1 */
 } rgc_program_facts;
 
 typedef struct rgc_compile_settings {
@@ -313,7 +314,7 @@ RGC_API int rgc_dataset_export(const rgc_dataset *dataset, const char *dir, int 
 typedef struct rgc_model rgc_model;
 
 typedef struct rgc_model_options {
-  int64_t batch;      /* samples a step, and the most that inference takes at once; 0: the file's */
+  int64_t batch;      /* samples a step, and the most that inference takes at once; 0: the file's. memory: {allow: [split]} may make less do */
   uint64_t seed;      /* of initial values, where the plan has no weights */
   int threads;        /* 0: all processors, or OMP_NUM_THREADS */
   bool train;         /* it will be trained; else it can only infer */
@@ -324,11 +325,12 @@ typedef struct rgc_model_options {
 } rgc_model_options;
 
 typedef struct rgc_model_facts {
-  int64_t batch;
+  int64_t batch;          /* samples that a program takes at once */
   int threads;
   int64_t classes;        /* numbers that rgc_model_run gives for an image */
   int compiled;           /* functions that had to be compiled when it was opened */
   double compile_seconds; /* that took */
+  int64_t step_batch;     /* samples of a training step's batch: more than `batch` where memory: {allow: [split]} had it split */
 } rgc_model_facts;
 
 /* Takes the programs from the plan or compiles what it lacks, takes the weights from the plan or draws them. NULL after an error, memory (with

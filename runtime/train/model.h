@@ -25,7 +25,8 @@ typedef struct rgc_model {
   rgc_plan *plan;
   const rgc_device *device;
   const rgc_target *target;
-  int64_t batch;
+  int64_t batch;           /* samples that a program takes at once */
+  int64_t step_batch;      /* samples of a training step's batch, taken in micro-batches of `batch`, the last of them perhaps smaller */
   int threads;
   void *regions[RGC_REGION_COUNT];
   int64_t region_bytes[RGC_REGION_COUNT];
