@@ -114,6 +114,14 @@ RGC_API bool rgc_network_check(rgc_network *network, rgc_diagnostics *diags);
 RGC_API void rgc_network_tell(const rgc_network *network, rgc_network_facts *facts);
 /* Name of a class of the first output; NULL: the file gives none, or there is no such class. */
 RGC_API const char *rgc_network_class_name(const rgc_network *network, int64_t index);
+
+typedef struct rgc_output_facts {
+  const char *name;             /* "" where the network has one output */
+  int64_t first, classes;       /* of the numbers that rgc_model_run gives for an image, [first, first + classes) are this output's */
+  const char *const *class_names; /* [classes]; NULL: the file gives none */
+} rgc_output_facts;
+/* Output `index`, in the order of the file's classes:. False: there is no such output. */
+RGC_API bool rgc_network_output(const rgc_network *network, int index, rgc_output_facts *facts);
 /* "FORMAT:PATH" of the file's data:, or PATH where it gives no format; NULL: it names no data. For rgc_free. */
 RGC_API char *rgc_network_data(const rgc_network *network);
 /* A table of layers: kind, output shape, parameters, MACs; then totals. NULL after an error. */
@@ -327,7 +335,7 @@ typedef struct rgc_model_options {
 typedef struct rgc_model_facts {
   int64_t batch;          /* samples that a program takes at once */
   int threads;
-  int64_t classes;        /* numbers that rgc_model_run gives for an image */
+  int64_t classes;        /* numbers that rgc_model_run gives for an image: the classes of all outputs together */
   int compiled;           /* functions that had to be compiled when it was opened */
   double compile_seconds; /* that took */
   int64_t step_batch;     /* samples of a training step's batch: more than `batch` where memory: {allow: [split]} had it split */
@@ -344,13 +352,14 @@ RGC_API bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics 
 /* The plan with the weights as they are now, as a file that runs; atomically. */
 RGC_API bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);
 
-/* Inference. images: [count][height][width][channels]; logits: [count][classes]. Any count >= 0; in batches of the model's. For networks
- * of one output. */
+/* Inference. images: [count][height][width][channels]; logits: [count][classes], for each image those of all outputs, one output
+ * behind the other (rgc_network_output). Any count >= 0; in batches of the model's. */
 RGC_API bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *logits, rgc_diagnostics *diags);
 /* exp(logits[c]) / sum, without overflow; probabilities [count] or NULL. Returns log(sum of exp(logits)), so that the cross entropy of
  * class k is that less logits[k]. */
 RGC_API double rgc_softmax(const float *logits, int64_t count, double *probabilities);
-/* The probability of each class for a JPEG, PNG or WebP file, made the network's input as data: evaluate: says; probabilities [classes]. */
+/* The probability of each class for a JPEG, PNG or WebP file, made the network's input as data: evaluate: says; probabilities [classes], as
+ * rgc_model_run's logits, with a softmax of each output. */
 RGC_API bool rgc_model_predict_file(rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags);
 
 /* One validation sample's result. */

@@ -41,6 +41,7 @@ typedef struct rgc_model {
  * False after an error; destroy it in any case. */
 bool rgc_model_create(rgc_model *model, rgc_network *network, rgc_plan *plan, const rgc_model_options *options, rgc_diagnostics *diags);
 void rgc_model_destroy(rgc_model *model);
+int64_t rgc_model_classes(const rgc_model *model); /* logits of a sample, all outputs together */
 /* Compiles the training program anew after the network's settings have changed; all values stay. */
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 
