@@ -74,6 +74,9 @@ static void print_program(void *context, const rgc_program_facts *p) {
     if (p->shares[k].bytes) printf(" %s %.1f", p->shares[k].kind, megabytes(p->shares[k].bytes));
   printf("); and %.2f MB of scratch%s\n", megabytes(p->scratch_bytes), is_cuda(p->target) ? "" : " a thread");
   if (p->registers) printf("  most registers of a kernel: %d; kernels that spill: %d\n", p->registers, p->spilling);
+  if (p->parts > 1)
+    printf("  memory: the batch is split in %lld micro-batches of %lld, gradients accumulated; batch normalisation takes its statistics of a micro-batch\n",
+           (long long)p->parts, (long long)((p->batch + p->parts - 1) / p->parts));
   if (p->unfrozen_bytes >= 0)
     printf("  freeze: saves %.1f MB of %.1f MB\n", megabytes(p->unfrozen_bytes - p->total_bytes), megabytes(p->unfrozen_bytes));
 }

@@ -16,7 +16,8 @@
 #include "compiler/passes/tile.h"
 
 static bool expand(rgc_compilation *c, rgc_diagnostics *diags) {
-  c->graph = rgc_network_build(c->network, c->batch, c->kind == RGC_PROGRAM_TRAIN, diags);
+  c->graph = rgc_network_build(c->network, rgc_micro_batch(c->batch, c->parts), c->kind == RGC_PROGRAM_TRAIN, diags);
+  if (c->graph && c->parts > 1) rgc_note_split(c);
   return c->graph != NULL;
 }
 
@@ -27,7 +28,7 @@ static bool differentiate(rgc_compilation *c, rgc_diagnostics *diags) {
 
 static bool update(rgc_compilation *c, rgc_diagnostics *diags) {
   (void)diags;
-  rgc_append_network_updates(c->graph, c->network);
+  rgc_append_network_updates(c->graph, c->network, c->parts > 1);
   return true;
 }
 
@@ -178,10 +179,11 @@ static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *
 
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
-  *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .target = o->target, .keep = o->keep,
+  *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .parts = 1, .target = o->target, .keep = o->keep,
                           .memory_bytes = o->memory_bytes, .promised = !o->memory_bytes, .ledger = ""};
   if (c->promised && network) c->memory_bytes = network->memory_bytes;
   if (c->memory_bytes < 0) c->memory_bytes = 0;
+  if (o->kind == RGC_PROGRAM_TRAIN) c->parts = o->parts ? o->parts : rgc_count_parts(network, o);
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
     if (!(pass->kinds >> o->kind & 1)) continue;
     double start = rgc_now_seconds();

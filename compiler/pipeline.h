@@ -11,14 +11,15 @@ typedef struct rgc_compilation {
   rgc_arena *arena;
   rgc_network *network;
   rgc_program_kind kind;
-  int64_t batch;
+  int64_t batch;            /* of a step */
+  int64_t parts;            /* micro-batches that it is taken in; the graph is of one */
   const rgc_target *target;
   const char *keep;         /* see rgc_compile_options */
   int64_t memory_bytes;     /* likewise; 0: no limit */
   bool promised;            /* the limit is the file's */
   rgc_graph *graph;         /* after the last pass: kernels only */
   rgc_memory_plan *memory;  /* after pass `memory` */
-  const char *ledger;       /* of passes `fuse`, `recompute` and `side`, one line a decision; NULL or "": none */
+  const char *ledger;       /* of passes `fuse`, `recompute` and `side`, and of splitting; one line a decision; NULL or "": none */
 } rgc_compilation;
 
 typedef struct rgc_pass {
@@ -44,6 +45,7 @@ typedef struct rgc_compile_options {
   const char *keep;           /* a value that can be read after the program has run: its name, a layer's path ("layer3.2", its output),
                                * either with ".grad" behind it; NULL: none */
   int64_t memory_bytes;       /* what all regions may take, kept by recompute; 0: what the file says, RGC_UNLIMITED: any number */
+  int64_t parts;              /* TRAIN: micro-batches that the batch is taken in; 0: the fewest with which memory: of the file is kept */
   rgc_pass_observer observer; /* may be NULL */
   void *context;              /* for the observer */
 } rgc_compile_options;

@@ -114,6 +114,14 @@ RGC_API bool rgc_network_check(rgc_network *network, rgc_diagnostics *diags);
 RGC_API void rgc_network_tell(const rgc_network *network, rgc_network_facts *facts);
 /* Name of a class of the first output; NULL: the file gives none, or there is no such class. */
 RGC_API const char *rgc_network_class_name(const rgc_network *network, int64_t index);
+
+typedef struct rgc_output_facts {
+  const char *name;             /* "" where the network has one output */
+  int64_t first, classes;       /* of the numbers that rgc_model_run gives for an image, [first, first + classes) are this output's */
+  const char *const *class_names; /* [classes]; NULL: the file gives none */
+} rgc_output_facts;
+/* Output `index`, in the order of the file's classes:. False: there is no such output. */
+RGC_API bool rgc_network_output(const rgc_network *network, int index, rgc_output_facts *facts);
 /* "FORMAT:PATH" of the file's data:, or PATH where it gives no format; NULL: it names no data. For rgc_free. */
 RGC_API char *rgc_network_data(const rgc_network *network);
 /* A table of layers: kind, output shape, parameters, MACs; then totals. NULL after an error. */
@@ -233,6 +241,7 @@ typedef struct rgc_program_facts {
   int64_t scratch_bytes;  /* more: of each thread on a CPU, of all on a GPU */
   int registers, spilling; /* GPU: most registers of a thread, functions that spill some; else 0 */
   int64_t unfrozen_bytes; /* what total_bytes of a training program would be without the file's freeze:; -1: it has none */
+  int64_t parts;          /* micro-batches that a training step's batch is taken in, to keep the file's memory:; else 1 */
 } rgc_program_facts;
 
 typedef struct rgc_compile_settings {
@@ -329,7 +338,7 @@ RGC_API int rgc_dataset_export(const rgc_dataset *dataset, const char *dir, int 
 typedef struct rgc_model rgc_model;
 
 typedef struct rgc_model_options {
-  int64_t batch;      /* samples a step, and the most that inference takes at once; 0: the file's */
+  int64_t batch;      /* samples a step, and the most that inference takes at once; 0: the file's. memory: {allow: [split]} may make less do */
   uint64_t seed;      /* of initial values, where the plan has no weights */
   int threads;        /* 0: all processors, or OMP_NUM_THREADS */
   bool train;         /* it will be trained; else it can only infer */
@@ -341,11 +350,12 @@ typedef struct rgc_model_options {
 } rgc_model_options;
 
 typedef struct rgc_model_facts {
-  int64_t batch;
+  int64_t batch;          /* samples that a program takes at once */
   int threads;
-  int64_t classes;        /* numbers that rgc_model_run gives for an image */
+  int64_t classes;        /* numbers that rgc_model_run gives for an image: the classes of all outputs together */
   int compiled;           /* functions that had to be compiled when it was opened */
   double compile_seconds; /* that took */
+  int64_t step_batch;     /* samples of a training step's batch: more than `batch` where memory: {allow: [split]} had it split */
 } rgc_model_facts;
 
 /* Takes the programs from the plan or compiles what it lacks, takes the weights from the plan or draws them. NULL after an error, memory (with
@@ -359,13 +369,14 @@ RGC_API bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics 
 /* The plan with the weights as they are now, as a file that runs; atomically. */
 RGC_API bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);
 
-/* Inference. images: [count][height][width][channels]; logits: [count][classes]. Any count >= 0; in batches of the model's. For networks
- * of one output. */
+/* Inference. images: [count][height][width][channels]; logits: [count][classes], for each image those of all outputs, one output
+ * behind the other (rgc_network_output). Any count >= 0; in batches of the model's. */
 RGC_API bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *logits, rgc_diagnostics *diags);
 /* exp(logits[c]) / sum, without overflow; probabilities [count] or NULL. Returns log(sum of exp(logits)), so that the cross entropy of
  * class k is that less logits[k]. */
 RGC_API double rgc_softmax(const float *logits, int64_t count, double *probabilities);
-/* The probability of each class for a JPEG, PNG or WebP file, made the network's input as data: evaluate: says; probabilities [classes]. */
+/* The probability of each class for a JPEG, PNG or WebP file, made the network's input as data: evaluate: says; probabilities [classes], as
+ * rgc_model_run's logits, with a softmax of each output. */
 RGC_API bool rgc_model_predict_file(rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags);
 
 /* One validation sample's result. */

@@ -42,6 +42,8 @@ void rgc_cuda_define_geometry(rgc_cuda_text *k) {
   rgc_cuda_define(k, "KERNEL_W", g->kernel_w);
   rgc_cuda_define(k, "STRIDE", g->stride);
   rgc_cuda_define(k, "PAD", g->pad);
+  rgc_cuda_define(k, "STRIDE_W", g->stride_w);
+  rgc_cuda_define(k, "PAD_W", g->pad_w);
   rgc_cuda_define(k, "DILATION", g->dilation);
   rgc_cuda_define(k, "GROUPS", g->groups);
   rgc_cuda_define(k, "TRANSPOSED", g->transposed);

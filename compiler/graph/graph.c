@@ -166,6 +166,14 @@ bool rgc_shape_fits(const int64_t shape[RGC_AXES]) {
   return true;
 }
 
+rgc_window rgc_op_window(const rgc_op *op) {
+  const double *a = op->attr;
+  bool oblong = a[RGC_ATTR_KERNEL_W] != 0;
+  return (rgc_window){.kernel = {(int64_t)a[RGC_ATTR_KERNEL], (int64_t)a[oblong ? RGC_ATTR_KERNEL_W : RGC_ATTR_KERNEL]},
+                      .stride = {(int64_t)a[RGC_ATTR_STRIDE], (int64_t)a[oblong ? RGC_ATTR_STRIDE_W : RGC_ATTR_STRIDE]},
+                      .pad = {(int64_t)a[RGC_ATTR_PAD], (int64_t)a[oblong ? RGC_ATTR_PAD_W : RGC_ATTR_PAD]}};
+}
+
 int64_t rgc_window_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode) {
   int64_t span = in + 2 * pad - dilation * (kernel - 1) - 1 + (ceil_mode ? stride - 1 : 0);
   if (span < 0) return 0;

@@ -361,6 +361,8 @@ static bool kernel_geometry(parser *p, rgc_geometry *g) {
   int64_t *const slots[] = {&g->kernel_h, &g->kernel_w, &g->stride, &g->pad, &g->dilation, &g->groups, &transposed};
   bool ok = numbers(p, slots, 7);
   g->transposed = transposed != 0;
+  g->stride_w = g->stride;
+  g->pad_w = g->pad;
   return ok;
 }
 
@@ -426,11 +428,12 @@ static bool kernel_mask(parser *p, unsigned *mask) {
 
 static bool kernel_line(parser *p, kernel_parse *k) {
   rgc_kernel *kernel = k->kernel;
-  int64_t *const tiles[] = {&kernel->tile_rows, &kernel->tile_images};
+  int64_t *const tiles[] = {&kernel->tile_rows, &kernel->tile_images}, *const columns[] = {&kernel->geometry.stride_w, &kernel->geometry.pad_w};
   if (accept(p, "extent")) return shape(p, kernel->extent);
   if (accept(p, "a_extent")) return shape(p, kernel->a_extent);
   if (accept(p, "b_extent")) return shape(p, kernel->b_extent);
   if (accept(p, "geometry")) return kernel_geometry(p, &kernel->geometry);
+  if (accept(p, "columns")) return numbers(p, columns, 2);
   if (accept(p, "reduce_axes")) return kernel_mask(p, &kernel->reduce_axes);
   if (accept(p, "tap_operand")) return kernel_mask(p, &kernel->tap_operand);
   if (accept(p, "tiles")) return numbers(p, tiles, 2);

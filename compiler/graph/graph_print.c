@@ -22,7 +22,7 @@
  *   %y = kernel(%x, %w) {
  *     contract pixels
  *     extent [2,8,8,6]
- *     ...
+ *     ...                                       geometry, and `columns` stride,pad where those of columns are others
  *     stage a
  *     operand %x
  *     n0 = load 0
@@ -192,6 +192,7 @@ static void print_core(const rgc_graph *graph, const rgc_kernel *kernel, rgc_tex
   print_extent("  b_extent ", kernel->b_extent, out);
   rgc_text_printf(out, "  geometry %lld,%lld,%lld,%lld,%lld,%lld,%d\n", (long long)g->kernel_h, (long long)g->kernel_w,
                   (long long)g->stride, (long long)g->pad, (long long)g->dilation, (long long)g->groups, g->transposed);
+  if (g->stride_w != g->stride || g->pad_w != g->pad) rgc_text_printf(out, "  columns %lld,%lld\n", (long long)g->stride_w, (long long)g->pad_w);
   rgc_text_printf(out, "  reduce_axes %u\n  tap_operand %u\n", kernel->reduce_axes, kernel->tap_operand);
   rgc_text_printf(out, "  tiles %lld,%lld\n", (long long)kernel->tile_rows, (long long)kernel->tile_images);
   if (kernel->weight < 0) return;

@@ -14,7 +14,7 @@
  *                          a LOAD here reads at the output point (h,w replaced by the tap r,s where `tap_operand` is set)
  *   epi  (output space)   reads ACC k; what is stored; the EPILOGUE
  * Geometry: output (oh,ow) and tap (r,s) meet A at  ih = oh*stride + r*dilation - pad; transposed (gradients):
- *   ih = (oh + pad - r*dilation) / stride where that divides, else the tap does not reach. Outside of A space: a_fill
+ *   ih = (oh + pad - r*dilation) / stride where that divides, else the tap does not reach; iw by stride_w and pad_w. Outside of A space: a_fill
  *   (0 for a contract: padding comes after the prologue).
  * CONTRACT PIXELS: acc[n,oh,ow,o] = sum over r,s,k of A[n,ih,iw,g*K+k] * W[o,r,s,k], g the group of o. Transposed: the data
  *   gradient, W is then the forward weight read as W[k,r,s,o] (the value `weight` is packed for it).
@@ -48,6 +48,7 @@ enum { RGC_MAX_ROOTS = 4 };
 typedef struct rgc_geometry {
   int64_t kernel_h, kernel_w, stride, pad, dilation, groups;
   bool transposed;
+  int64_t stride_w, pad_w; /* of columns; those of a contract are those of rows */
 } rgc_geometry;
 
 typedef struct rgc_store {

@@ -94,7 +94,7 @@ typedef struct rgc_network {
   rgc_names freeze; /* layers frozen, or with freeze_all_but the only ones not */
   bool freeze_bn;   /* bn of frozen layers uses the running statistics */
   bool init_torch;  /* init: torch; else torchvision */
-  bool may_recompute;   /* to keep memory: */
+  bool may_recompute, may_split; /* to keep memory:; split: take the batch of a training step in parts */
   int64_t memory_bytes; /* memory: what a program may take (memory.h, all regions); 0: as much as it wants */
   rgc_data_settings data;
   const rgc_yaml *root; /* the whole merged file */

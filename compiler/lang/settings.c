@@ -247,7 +247,8 @@ static void read_allowed(rgc_network *n, const rgc_yaml *list, rgc_diagnostics *
   for (int i = 0; list && i < list->count; i++) {
     const rgc_yaml *word = list->items[i];
     if (word->text && !strcmp(word->text, "recompute")) n->may_recompute = true;
-    else rgc_yaml_error(diags, word, RGC_CODE_BAD_VALUE, "memory cannot be kept by %s", word->text ? word->text : "this")->expected = "recompute";
+    else if (word->text && !strcmp(word->text, "split")) n->may_split = true;
+    else rgc_yaml_error(diags, word, RGC_CODE_BAD_VALUE, "memory cannot be kept by %s", word->text ? word->text : "this")->expected = "recompute, split";
   }
 }
 

@@ -11,7 +11,9 @@ static rgc_geometry conv_geometry(const rgc_op *op, const int64_t weight_shape[R
   return (rgc_geometry){.kernel_h = weight_shape[RGC_H],
                         .kernel_w = weight_shape[RGC_W],
                         .stride = (int64_t)op->attr[RGC_ATTR_STRIDE],
+                        .stride_w = (int64_t)op->attr[RGC_ATTR_STRIDE],
                         .pad = (int64_t)op->attr[RGC_ATTR_PAD],
+                        .pad_w = (int64_t)op->attr[RGC_ATTR_PAD],
                         .dilation = (int64_t)op->attr[RGC_ATTR_DILATION],
                         .groups = (int64_t)op->attr[RGC_ATTR_GROUPS],
                         .transposed = transposed};

@@ -24,7 +24,7 @@ const rgc_program *rgc_plan_need_program(rgc_plan *plan, rgc_network *network, c
   if (!c) return NULL;
   rgc_program *made = options->keep ? RGC_NEW(plan->arena, rgc_program)
                                     : RGC_PUSH(plan->arena, plan->programs, plan->program_count, plan->program_capacity);
-  *made = (rgc_program){.kind = options->kind, .target = options->target->name, .precision = "fp32", .batch = options->batch,
+  *made = (rgc_program){.kind = options->kind, .target = options->target->name, .precision = "fp32", .batch = options->batch, .parts = c->parts,
                         .graph = c->graph, .memory = c->memory, .ledger = c->ledger};
   return made;
 }

@@ -1,6 +1,7 @@
 /* plan_text.c: see plan_text.h.
  *
  *   program train cpu-avx512 fp32 32           kind, target, precision, batch
+ *   parts 2                                    micro-batches of a step; left out where it is one
  *   region param 1078976                       bytes; param, state, folded, act
  *   region state 2157888
  *   region folded 64
@@ -46,6 +47,7 @@ static void print_ledger(const char *ledger, rgc_text *out) {
 void rgc_program_print(const rgc_program *p, rgc_text *out) {
   const rgc_memory_plan *memory = p->memory;
   rgc_text_printf(out, "program %s %s %s %" PRId64 "\n", kind_words[p->kind], p->target, p->precision, p->batch);
+  if (p->parts != 1) rgc_text_printf(out, "parts %" PRId64 "\n", p->parts);
   for (int r = 0; r < RGC_REGION_COUNT; r++) rgc_text_printf(out, "region %s %" PRId64 "\n", region_words[r], memory->region_bytes[r]);
   rgc_text_printf(out, "peak %d %" PRId64, memory->peak.op, memory->peak.bytes);
   for (int k = 0; k < RGC_PART_COUNT; k++) rgc_text_printf(out, " %" PRId64, memory->peak.part_bytes[k]);
@@ -130,7 +132,8 @@ static bool read_header(reader *r, rgc_program *p) {
   bool ok = one_of(r, kind_words, RGC_PROGRAM_KIND_COUNT, &kind) && name(r, ' ', &p->target) && name(r, ' ', &p->precision) &&
             number(r, '\n', &p->batch);
   p->kind = (rgc_program_kind)kind;
-  return ok;
+  p->parts = 1;
+  return ok && (!accept(r, "parts ") || number(r, '\n', &p->parts));
 }
 
 static bool read_regions(reader *r, rgc_memory_plan *memory) {

@@ -54,7 +54,7 @@ bool rgc_plan_has_weights(const rgc_plan *plan) { return plan->tensor_count > 0;
 /* What is told of a program; shares[RGC_PART_COUNT] is filled. */
 static rgc_program_facts program_facts(const rgc_program *program, const rgc_code_facts *code, rgc_memory_share *shares) {
   const rgc_memory_plan *m = program->memory;
-  rgc_program_facts f = {.kind = rgc_program_word(program->kind), .target = program->target, .batch = program->batch,
+  rgc_program_facts f = {.kind = rgc_program_word(program->kind), .target = program->target, .batch = program->batch, .parts = program->parts,
                          .kernels = program->graph->op_count, .functions = code->functions, .total_bytes = rgc_memory_bytes(m),
                          .param_bytes = m->region_bytes[RGC_REGION_PARAM], .state_bytes = m->region_bytes[RGC_REGION_STATE],
                          .folded_bytes = m->region_bytes[RGC_REGION_FOLDED], .activation_bytes = m->region_bytes[RGC_REGION_ACT],
@@ -79,11 +79,19 @@ static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, co
   return true;
 }
 
+/* What inference takes at once beside training steps of that batch, or, without them, as many of its samples as may be. */
+static int64_t infer_batch(const rgc_plan *plan, int64_t batch, const rgc_target *target) {
+  const rgc_program *train = rgc_plan_program(plan, RGC_PROGRAM_TRAIN, target->name, "fp32", batch);
+  rgc_compile_options o = {.kind = RGC_PROGRAM_INFER, .batch = batch, .target = target};
+  return train ? train->graph->batch : rgc_micro_batch(batch, rgc_count_parts(plan->network, &o));
+}
+
 static bool add_programs(rgc_plan *plan, const rgc_compile_settings *s, rgc_diagnostics *diags) {
   const rgc_target *target = rgc_target_choose(s->target, diags);
   int64_t batch = s->batch ? s->batch : plan->network->train.batch;
   bool train = !s->infer_only;
   bool good = target && (!train || add_program(plan, RGC_PROGRAM_TRAIN, batch, s, target, diags));
+  if (good) batch = infer_batch(plan, batch, target);
   for (int i = -1; good && i < s->infer_batch_count; i++) {
     int64_t size = i < 0 ? batch : s->infer_batches[i];
     good = add_program(plan, RGC_PROGRAM_FOLD, size, s, target, diags) && add_program(plan, RGC_PROGRAM_INFER, size, s, target, diags);

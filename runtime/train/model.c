@@ -36,8 +36,10 @@ static void find_outputs(const rgc_network *n, rgc_model_program *p) {
   }
 }
 
+/* A training program that is there already is compiled anew for as many micro-batches. */
 static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_model_program *program, rgc_diagnostics *diags) {
-  rgc_compile_options o = {.kind = kind, .batch = m->batch, .target = m->target, .keep = keep};
+  rgc_compile_options o = {.kind = kind, .batch = kind == RGC_PROGRAM_TRAIN ? m->step_batch : m->batch, .target = m->target, .keep = keep,
+                           .parts = program->program ? program->program->parts : 0};
   const rgc_program *found = rgc_plan_need_program(m->plan, m->network, &o, diags);
   if (!found) return false;
   rgc_program *own = RGC_NEW(m->arena, rgc_program); /* the plan's array may move */
@@ -128,11 +130,20 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
   return rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags);
 }
 
+/* What the training program takes, and where there is none as many samples as the file's memory: lets inference take. */
+static int64_t take_at_once(const rgc_model *m) {
+  rgc_compile_options o = {.kind = RGC_PROGRAM_INFER, .batch = m->step_batch, .target = m->target};
+  if (m->train.program) return m->train.program->graph->batch;
+  if (rgc_plan_program(m->plan, RGC_PROGRAM_INFER, m->target->name, "fp32", m->step_batch)) return m->step_batch;
+  return rgc_micro_batch(m->step_batch, rgc_count_parts(m->network, &o));
+}
+
 bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads, .bn = network->train.bn};
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .step_batch = o->batch, .threads = o->threads, .bn = network->train.bn};
   m->device = rgc_device_choose(o->device, o->target, diags);
   m->target = m->device ? rgc_device_target(m->device, o->target, diags) : NULL;
   if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
+  m->batch = take_at_once(m);
   if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
   if (!need(m, RGC_PROGRAM_INFER, o->train ? NULL : o->keep, &m->infer, diags)) return false;
   return rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start_all(m, diags) && start_weights(m, o->seed, diags);

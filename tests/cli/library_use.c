@@ -136,6 +136,33 @@ static void check_export_c(const char *trained, const char *out) {
   rgc_diagnostics_destroy(errors);
 }
 
+/* A network of two outputs gives the logits of both, for any number of images. */
+static void check_outputs(const char *graph) {
+  static float images[IMAGES * PIXELS], together[IMAGES * CLASSES], alone[IMAGES * CLASSES];
+  const char *const sets[] = {"classes={one: 4, two: 6}", "train.loss={one: {cross_entropy: {weight: 1}}, two: {cross_entropy: {weight: 1}}}",
+                              "head=[{avgpool: {over: global, as: f}}, {linear: {from: f, out: classes.one, output: one, name: a}}, "
+                              "{linear: {from: f, out: classes.two, output: two, name: b}}]"};
+  rgc_diagnostics *errors = rgc_diagnostics_create();
+  rgc_plan *plan = rgc_plan_open(graph, sets, 3, errors);
+  rgc_output_facts two;
+  HOLDS(plan && rgc_network_output(rgc_plan_network(plan), 1, &two) && two.first == 4 && two.classes == 6 && !strcmp(two.name, "two"));
+  HOLDS(!rgc_network_output(rgc_plan_network(plan), 2, &two));
+  for (int i = 0; i < IMAGES * PIXELS; i++) images[i] = (float)((i * 7919) % 1000) / 1000;
+  for (int64_t batch = 1; batch <= 3; batch += 2) {
+    rgc_model_options o = {0};
+    rgc_model_facts facts;
+    o.batch = batch;
+    rgc_model *model = rgc_model_open(plan, &o, errors);
+    HOLDS(model);
+    rgc_model_tell(model, &facts);
+    HOLDS(facts.classes == CLASSES && rgc_model_run(model, images, IMAGES, batch == 1 ? alone : together, errors));
+    rgc_model_close(model);
+  }
+  for (int i = 0; i < IMAGES * CLASSES; i++) HOLDS(together[i] - alone[i] < 1e-4f && alone[i] - together[i] < 1e-4f && (!i || alone[i] != alone[i - 1]));
+  rgc_plan_close(plan);
+  rgc_diagnostics_destroy(errors);
+}
+
 static void raise_flag(void *context, const rgc_progress *now) {
   if (now->event == RGC_EVENT_STEP && now->step == 1) *(volatile int *)context = 1;
 }
@@ -236,6 +263,7 @@ int main(int argc, char **argv) {
   check_plan(argv[1], argv[5]);
   check_run(argv[2]);
   check_export_c(argv[2], argv[5]);
+  check_outputs(argv[1]);
   check_threads(argv[1]);
   check_model(argv[1], argv[2], argv[3]);
   return 0;

@@ -54,7 +54,7 @@ rgc_compilation *golden_pass_run(golden_pass *g) {
     return network ? rgc_compile(network, &o, g->arena, &g->diags) : NULL;
   }
   rgc_compilation *c = RGC_NEW(g->arena, rgc_compilation);
-  *c = (rgc_compilation){.arena = g->arena, .kind = g->kind, .target = &golden_target};
+  *c = (rgc_compilation){.arena = g->arena, .kind = g->kind, .parts = 1, .target = &golden_target};
   c->graph = rgc_graph_parse(g->arena, golden_read(g->arena, g->in), g->in, &g->diags);
   if (c->graph && !strcmp(g->pass, "recompute")) c->memory_bytes = 1; /* as little as can be */
   if (!c->graph || !rgc_graph_verify(c->graph, &g->diags)) return NULL;
@@ -64,7 +64,7 @@ rgc_compilation *golden_pass_run(golden_pass *g) {
 
 char *golden_pass_text(golden_pass *g, rgc_compilation *c) {
   rgc_text text = {0};
-  rgc_program program = {.kind = g->kind, .target = golden_target.name, .precision = "fp32", .batch = c->batch, .graph = c->graph,
+  rgc_program program = {.kind = g->kind, .target = golden_target.name, .precision = "fp32", .batch = c->batch, .parts = c->parts, .graph = c->graph,
                          .memory = c->memory, .ledger = ""};
   if (c->memory) rgc_program_print(&program, &text);
   else rgc_graph_print(c->graph, &text);

@@ -145,6 +145,12 @@ static const char winograd_network[] =
     "stages:\n  - {block: basic, repeat: 1, width: 16}\n  - {block: basic, repeat: 1, width: 70, stride: 2}\n"
     "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
 
+static const char oblong_pools[] =
+    "rgc: 1\nname: oblong\ninput: {channels: 3, height: 13, width: 10}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 10, kernel: 3}\n  - relu\n  - maxpool: {kernel: [3, 2], stride: [2, 1], pad: [1, 0]}\n  - conv: {out: 19, kernel: 1}\n"
+    "  - avgpool: {kernel: [1, 3], stride: [1, 2], pad: [0, 1], count_pad: false}\n  - avgpool: {kernel: 2, stride: [2, 3], ceil: true}\n"
+    "head:\n  - linear: {out: classes}\n";
+
 /* With Winograd wherever it can be. */
 static void check_winograd(int64_t batch, int64_t valid) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++) {
@@ -190,6 +196,8 @@ Test(cpu, winograd) { check_winograd(3, 3); }
 Test(cpu, winograd_with_fewer_valid_samples) { check_winograd(5, 2); }
 Test(cpu, small_residual_network) { check(small_residual, 5, 5, UNFUSED); }
 Test(cpu, fewer_valid_samples) { check(small_residual, 5, 3, UNFUSED); }
+Test(cpu, oblong_pools) { check(oblong_pools, 3, 2, UNFUSED); }
+Test(cpu, oblong_pools_fused) { check(oblong_pools, 3, 3, FUSED); }
 Test(cpu, batch_of_one) { check(small_residual, 2, 1, UNFUSED); }
 Test(cpu, fused) { check(small_residual, 5, 5, FUSED); }
 Test(cpu, fused_with_fewer_valid_samples) { check(small_residual, 5, 3, FUSED); }

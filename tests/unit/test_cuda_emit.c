@@ -120,6 +120,7 @@ static void check(const char *yaml, int64_t batch, int64_t valid, form how) {
 static const char odd[] =
     "rgc: 1\nname: odd\ninput: {channels: 1, height: 37, width: 31}\nclasses: 3\n"
     "stem:\n  - conv: {out: 6, kernel: 5, stride: 2, pad: 4, dilation: 2}\n  - bn\n  - relu\n  - maxpool: {kernel: 3, stride: 2, pad: 1}\n"
+    "  - avgpool: {kernel: [1, 3], stride: [1, 2], pad: [0, 1], count_pad: false}\n  - maxpool: {kernel: [2, 1], stride: [1, 2], pad: [1, 0]}\n"
     "  - conv: {out: 12, kernel: 3, stride: 3, pad: 2, dilation: 2, groups: 3, bias: true}\n  - sigmoid\n"
     "  - conv: {out: 12, kernel: 3, stride: 1, pad: 1, groups: 12}\n  - bn\n  - silu\n"
     "stages:\n  - {block: basic, repeat: 1, width: 35, stride: 2}\n"

@@ -127,6 +127,12 @@ Test(equivalence, biases_before_normalisation, .timeout = 300) {
   check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, bias: true}, bn, relu, conv: {out: 5, kernel: 3, stride: 2, bias: true}, relu]\n" LINEAR);
 }
 
+Test(equivalence, oblong_pools, .timeout = 300) {
+  check(HEAD_OF(11) "stem: [conv: {out: 4, kernel: 3}, bn, relu, maxpool: {kernel: [3, 2], stride: [2, 1], pad: [1, 0]}, conv: {out: 6, kernel: 1}, "
+                    "avgpool: {kernel: [1, 3], stride: [1, 2], pad: [0, 1], count_pad: false}, relu, "
+                    "avgpool: {kernel: 2, stride: [2, 3], ceil: true}]\n" LINEAR);
+}
+
 Test(equivalence, pools, .timeout = 300) {
   check(HEAD_OF(11) "stem: [conv: {out: 4, kernel: 3}, bn, relu, maxpool: {kernel: 3, stride: 2, pad: 1}, conv: {out: 4, kernel: 3}, bn, "
                     "avgpool: {kernel: 2, stride: 2, ceil: true, count_pad: false}, relu]\n" LINEAR);

@@ -28,6 +28,8 @@
 #undef KERNEL_W
 #undef STRIDE
 #undef PAD
+#undef STRIDE_W
+#undef PAD_W
 #undef DILATION
 #undef GROUPS
 #undef TRANSPOSED

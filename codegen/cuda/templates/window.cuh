@@ -2,8 +2,8 @@
  *
  *   acc k = combine k over taps r,s of TAP(A at ih,iw); ih = h*STRIDE + r*DILATION - PAD, transposed: (h + PAD - r*DILATION) / STRIDE
  *
- * In, as macros (all are undefined at the end): KERNEL_NAME; what loop.cuh asks for; A_H, A_W; KERNEL_H, KERNEL_W, STRIDE, PAD, DILATION,
- * TRANSPOSED; and
+ * In, as macros (all are undefined at the end): KERNEL_NAME; what loop.cuh asks for; A_H, A_W; KERNEL_H, KERNEL_W, STRIDE, PAD (STRIDE_W and PAD_W:
+ * of columns), DILATION, TRANSPOSED; and
  *   WINDOW_ROOTS    how many tensors of A; WINDOW_FILLS: what each is outside of A, {0.0f, ..}
  *   WINDOW_GATHER   void (args, n, ih, iw, c, float *roots): A, its prologue included
  *   ACCS, COMBINES  how many accumulators, {COMBINE_SUM, ..}
@@ -16,14 +16,14 @@
 #define ROOTS_HELD (WINDOW_ROOTS > 0 ? WINDOW_ROOTS : 1)
 
 /* Row (or column) of A under tap r of output coordinate `at`; 0 where a transposed tap does not reach. */
-DEV int FN(meet)(int at, int r, int *in) {
+DEV int FN(meet)(int stride, int pad, int at, int r, int *in) {
   if (!TRANSPOSED) {
-    *in = at * STRIDE + r * DILATION - PAD;
+    *in = at * stride + r * DILATION - pad;
     return 1;
   }
-  const int scaled = at + PAD - r * DILATION;
-  *in = scaled / STRIDE;
-  return scaled % STRIDE == 0;
+  const int scaled = at + pad - r * DILATION;
+  *in = scaled / stride;
+  return scaled % stride == 0;
 }
 
 DEV void FN(take)(const kernel_args *args, int n, int h, int w, int c, int r, int s, int ih, int iw, float *acc, float *best) {
@@ -52,7 +52,7 @@ DEV void FN(point)(const kernel_args *args, int n, int h, int w, int c, float *p
   for (int r = 0; r < KERNEL_H; r++)
     for (int s = 0; s < KERNEL_W; s++) {
       int ih, iw;
-      if (!FN(meet)(h, r, &ih) || !FN(meet)(w, s, &iw)) continue;
+      if (!FN(meet)(STRIDE, PAD, h, r, &ih) || !FN(meet)(STRIDE_W, PAD_W, w, s, &iw)) continue;
       FN(take)(args, n, h, w, c, r, s, ih, iw, acc, best);
     }
   KERNEL_BODY(args, n, h, w, c, acc, partial);
