@@ -14,6 +14,7 @@ const command_option import_options[] = {
 
 const command_option export_options[] = {
     {"--safetensors", OPTION_TEXT, "FILE", "write the weights as safetensors, as torchvision's load_state_dict takes them"},
+    {"--names", OPTION_TEXT, "WORD", "of --safetensors: names of another program, as names: of the graph file has them (timm)"},
     {"--c", OPTION_TEXT, "DIR", "write inference as a C program of its own: DIR, a new folder, builds with make"},
     {"--batch", OPTION_INT, "N", "of --c: images a call (1)"},
     {"--target", OPTION_TEXT, "NAME", "of --c: cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
@@ -38,9 +39,9 @@ int run_import(const command_line *line) {
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }
 
-static bool export_safetensors(rgc_plan *plan, const char *path, rgc_diagnostics *diags) {
+static bool export_safetensors(rgc_plan *plan, const char *path, const command_line *line) {
   int tensors;
-  bool good = rgc_plan_export_safetensors(plan, path, &tensors, diags);
+  bool good = rgc_plan_export_safetensors(plan, path, option_text(line, "--names", NULL), &tensors, line->diags);
   if (good) printf("%s: %d tensors\n", path, tensors);
   return good;
 }
@@ -59,7 +60,7 @@ int run_export(const command_line *line) {
   const char *safetensors = option_text(line, "--safetensors", NULL), *c = option_text(line, "--c", NULL);
   if (!safetensors && !c) return command_usage(line, "rgc export PLAN --safetensors FILE, or --c DIR", "what to write is not said");
   rgc_plan *plan = rgc_plan_open(line->words[0], NULL, 0, line->diags);
-  bool good = plan && (!safetensors || export_safetensors(plan, safetensors, line->diags)) && (!c || export_c(plan, c, line));
+  bool good = plan && (!safetensors || export_safetensors(plan, safetensors, line)) && (!c || export_c(plan, c, line));
   rgc_plan_close(plan);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }

@@ -200,8 +200,9 @@ RGC_API const char *rgc_plan_weights_file(const rgc_plan *plan);
  * weights:. What the file need not have is drawn by `seed`. `report` gets lines on what became of each tensor (with `quiet`, of those alone
  * that were not taken as they are), for rgc_free, also after an error; it may be NULL. Errors: weights, file-read. */
 RGC_API bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bool quiet, char **report, rgc_diagnostics *diags);
-/* The plan's weights as safetensors under torchvision's names, as load_state_dict takes them. `tensors` gets how many; may be NULL. */
-RGC_API bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, int *tensors, rgc_diagnostics *diags);
+/* The plan's weights as safetensors, as load_state_dict takes them. names NULL: torchvision's; else one of the graph file's names: ("timm"), or "weights":
+ * those of its rename: rules. `tensors` gets how many; may be NULL. Errors: weights, usage (no such names), file-write. */
+RGC_API bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, const char *names, int *tensors, rgc_diagnostics *diags);
 
 typedef struct rgc_c_options {
   int64_t batch;      /* images a call; 0: 1 */

@@ -160,14 +160,6 @@ static bool read_only_word(const rgc_yaml *node, const char *word, rgc_diagnosti
   return true;
 }
 
-/* A map of words to words. */
-static const rgc_yaml *read_rename(const rgc_yaml *map, rgc_diagnostics *diags) {
-  for (int i = 0; map && map->kind == RGC_YAML_MAP && i < map->count; i++)
-    if (map->items[i]->kind != RGC_YAML_SCALAR)
-      rgc_yaml_error(diags, map->items[i], RGC_CODE_WRONG_TYPE, "a tensor's name is a word");
-  return map && map->kind == RGC_YAML_MAP ? map : NULL;
-}
-
 static void read_weights(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
   if (!node) return;
   if (node->kind == RGC_YAML_SCALAR) {
@@ -177,7 +169,7 @@ static void read_weights(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *
     rgc_read_names(n, rgc_yaml_get(node, "fresh"), &n->fresh, diags);
     n->weights_head_fresh = read_only_word(rgc_yaml_get(node, "head"), "fresh", diags);
     n->weights_sum_channels = read_only_word(rgc_yaml_get(node, "channels"), "sum", diags);
-    n->weights_rename = read_rename(rgc_yaml_get(node, "rename"), diags);
+    rgc_settings_read_rename(n, rgc_yaml_get(node, "rename"), diags);
   }
 }
 
@@ -271,6 +263,7 @@ void rgc_settings_read_file(rgc_network *n, rgc_diagnostics *diags) {
   read_classes(n, rgc_yaml_get(root, "classes"), diags);
   rgc_settings_check_mix(n, rgc_yaml_get(root, "data"), diags);
   read_weights(n, rgc_yaml_get(root, "weights"), diags);
+  rgc_settings_read_namings(n, rgc_yaml_get(root, "names"), diags);
   read_freeze(n, rgc_yaml_get(root, "freeze"), diags);
   read_init(n, rgc_yaml_get(root, "init"), diags);
   const rgc_yaml *expect = rgc_yaml_get(root, "expect");

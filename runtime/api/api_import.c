@@ -36,7 +36,7 @@ bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bool quiet
   return good;
 }
 
-bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, int *tensors, rgc_diagnostics *diags) {
+bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, const char *names, int *tensors, rgc_diagnostics *diags) {
   if (tensors) *tensors = plan->tensor_count;
-  return rgc_export_safetensors(plan, plan->path ? plan->path : plan->network->file, path, diags);
+  return rgc_export_safetensors(plan, plan->path ? plan->path : plan->network->file, names, path, diags);
 }

@@ -188,6 +188,8 @@ static bool is_fresh(const mapping *m, const char *name, const char *head) {
   return m->network->weights_head_fresh && head && rgc_layer_holds(head, name);
 }
 
+static bool is_wanted(const rgc_value *v) { return (v->role == RGC_ROLE_PARAM || v->role == RGC_ROLE_BUFFER) && v->op < 0; }
+
 static int find_tensor(const mapping *m, const char *name) {
   for (int i = 0; i < m->file->tensor_count; i++)
     if (!strcmp(m->names[i], name)) return i;
@@ -199,25 +201,50 @@ static bool ends_with(const char *text, const char *end) {
   return length >= tail && !strcmp(text + length - tail, end);
 }
 
-static void rename_all(mapping *m) {
-  const rgc_yaml *rules = m->settled ? NULL : m->network->weights_rename;
-  bool *matched = RGC_NEW_ARRAY(m->arena, bool, (rules ? rules->count : 0) + 1);
-  for (int i = 0; i < m->file->tensor_count; i++) {
-    m->names[i] = m->file->tensors[i].name;
-    for (int k = 0; rules && k < rules->count; k++) {
-      const char *renamed = rgc_import_rename(rules->keys[k]->text, rules->items[k]->text, m->names[i], m->arena);
-      if (renamed) m->names[i] = renamed, matched[k] = true;
+/* Rules of rename: that match no name; each sees the names as those before it leave them. */
+static void note_unmatched(mapping *m) {
+  const rgc_naming *rename = &m->network->rename;
+  bool *matched = RGC_NEW_ARRAY(m->arena, bool, rename->count + 1);
+  for (int i = 0; i < m->file->tensor_count; i++)
+    for (int k = 0; k < rename->count; k++) {
+      const rgc_naming before = {.rules = rename->rules, .count = k};
+      const char *name = rgc_naming_ours(&before, m->file->tensors[i].name, m->arena);
+      if (rgc_import_rename(rename->rules[k].theirs, "", name, m->arena)) matched[k] = true;
     }
+  for (int k = 0; k < rename->count; k++)
+    if (!matched[k]) add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "rename: no tensor is called '%s'", rename->rules[k].theirs));
+}
+
+/* How many of the network's values there is a name for. */
+static int count_found(const mapping *m) {
+  int count = 0;
+  for (int i = 0; i < m->graph->value_count; i++)
+    count += is_wanted(&m->graph->values[i]) && find_tensor(m, m->graph->values[i].name) >= 0;
+  return count;
+}
+
+/* The names as the rules of weights: leave them or, where that fits more of the network, as one of names: makes them. */
+static void rename_all(mapping *m) {
+  const char **plain = m->names;
+  for (int i = 0; i < m->file->tensor_count; i++) plain[i] = rgc_naming_ours(&m->network->rename, m->file->tensors[i].name, m->arena);
+  const rgc_naming *best = NULL;
+  int most = count_found(m);
+  for (int k = 0; k < m->network->naming_count; k++) {
+    const char **before = m->names;
+    m->names = RGC_NEW_ARRAY(m->arena, const char *, m->file->tensor_count + 1);
+    for (int i = 0; i < m->file->tensor_count; i++) m->names[i] = rgc_naming_ours(&m->network->namings[k], plain[i], m->arena);
+    int found = count_found(m);
+    if (found > most) most = found, best = &m->network->namings[k];
+    else m->names = before;
   }
-  for (int k = 0; rules && k < rules->count; k++)
-    if (!matched[k]) add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "rename: no tensor is called '%s'", rules->keys[k]->text));
+  if (best) add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "the names are those of names: %s", best->name));
 }
 
 static void map_values(mapping *m) {
   const char *head = head_layer(m->graph);
   for (int i = 0; i < m->graph->value_count; i++) {
     const rgc_value *v = &m->graph->values[i];
-    if ((v->role != RGC_ROLE_PARAM && v->role != RGC_ROLE_BUFFER) || v->op >= 0) continue;
+    if (!is_wanted(v)) continue;
     int found = find_tensor(m, v->name);
     if (is_fresh(m, v->name, head)) {
       if (found >= 0) m->used[found] = true;
@@ -263,7 +290,12 @@ rgc_tensor_file *rgc_import_map(const rgc_network *network, const rgc_graph *gra
   for (int i = 0; i < file->metadata_count; i++)
     if (!strcmp(file->metadata[i].key, "note")) add_name(&m, &m.report->notes, file->metadata[i].text);
   m.settled = rgc_import_is_settled(network, file, arena);
-  rename_all(&m);
+  if (m.settled) {
+    for (int i = 0; i < file->tensor_count; i++) m.names[i] = file->tensors[i].name;
+  } else {
+    note_unmatched(&m);
+    rename_all(&m);
+  }
   map_values(&m);
   list_left_over(&m);
   report_missing(&m);

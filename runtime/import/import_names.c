@@ -35,6 +35,23 @@ const char *rgc_import_rename(const char *pattern, const char *replacement, cons
   return rgc_text_take(&out, arena);
 }
 
+const char *rgc_naming_ours(const rgc_naming *naming, const char *name, rgc_arena *arena) {
+  for (int i = 0; i < naming->count; i++) {
+    const char *renamed = rgc_import_rename(naming->rules[i].theirs, naming->rules[i].ours, name, arena);
+    if (renamed) name = renamed;
+  }
+  return name;
+}
+
+const char *rgc_naming_theirs(const rgc_naming *naming, const char *name, int *rank, rgc_arena *arena) {
+  for (int i = naming->count - 1; i >= 0; i--) {
+    const char *renamed = rgc_import_rename(naming->rules[i].ours, naming->rules[i].theirs, name, arena);
+    if (renamed && naming->rules[i].rank) *rank = naming->rules[i].rank;
+    if (renamed) name = renamed;
+  }
+  return name;
+}
+
 bool rgc_import_strip(rgc_tensor_file *file, rgc_arena *arena) {
   static const char *const prefixes[] = {"module.", "_orig_mod.", "model.", "network.", "net.", "encoder.", "backbone."};
   for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {

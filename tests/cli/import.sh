@@ -32,6 +32,33 @@ expect 1 "tests/data/import/evil_zip.pth: error[weights]: the pickle names 'posi
   help: a file of weights needs tensors only: in Python, torch.save(model.state_dict(), FILE) writes one" \
   "$RGC" import tests/data/import/evil_zip.pth --graph graphs/resnet18.yaml -o "$out/none.bin"
 [ ! -e EXECUTED ]
+# timm's names of ResNetV2, both ways: what is exported under them comes back without being told.
+printf '\x02\0\0\0\0\0\0\0{}' >"$out/none.safetensors"
+"$RGC" import "$out/none.safetensors" --graph graphs/resnetv2_18.yaml --set 'weights={file: none, fresh: ["*"]}' --seed 3 --quiet -o "$out/v2.bin" >/dev/null
+expect 0 "$out/v2.safetensors: 90 tensors" "$RGC" export "$out/v2.bin" --safetensors "$out/v2.safetensors" --names timm
+grep -q '"stages.1.blocks.0.downsample.conv.weight":{"dtype":"F32","shape":\[128,64,1,1\]' "$out/v2.safetensors"
+grep -q '"norm.num_batches_tracked"' "$out/v2.safetensors"
+"$RGC" import "$out/v2.safetensors" --graph graphs/resnetv2_18.yaml -o "$out/v2-again.bin" >"$out/told"
+expect 0 "note: the names are those of names: timm
+reshaped   fc.weight  [1000,512,1,1] to [1000,512], from head.fc.weight
+89 loaded, 1 reshaped" grep -vE '^loaded|^/' "$out/told"
+for plan in v2 v2-again; do "$RGC" export "$out/$plan.bin" --safetensors "$out/$plan.ours" >/dev/null; done
+cmp "$out/v2.ours" "$out/v2-again.ours"
+expect 1 "$out/v2.bin: error[usage]: has no names of 'tim'
+  help: names: of its graph file has timm" "$RGC" export "$out/v2.bin" --safetensors "$out/no" --names tim
+expect 1 "$out/plan.bin: error[usage]: has no names of 'timm'
+  help: its graph file has no names: for others; without --names they are torchvision's" "$RGC" export "$out/plan.bin" --safetensors "$out/no" --names timm
+# rename: rules, turned round.
+cat >"$out/renamed.yaml" <<YAML
+base: $PWD/graphs/cifar_resnet20.yaml
+weights: {file: x, rename: {"a*": "layer*", "classifier.*": "linear.*"}}
+YAML
+"$RGC" import "$out/x.safetensors" --graph "$out/renamed.yaml" -o "$out/renamed.bin" >"$out/told"
+grep -q "^note: rename: no tensor is called 'a\*'$" "$out/told"
+"$RGC" export "$out/renamed.bin" --safetensors "$out/theirs.safetensors" --names weights >/dev/null
+grep -q '"a1.0.conv1.weight"' "$out/theirs.safetensors"
+"$RGC" import "$out/theirs.safetensors" --graph "$out/renamed.yaml" -o "$out/again.bin" | grep -q '^97 loaded$'
+cmp "$out/renamed.bin" "$out/again.bin"
 # torchvision takes what is exported, all keys matched, all values equal.
 if /usr/bin/python3 -c 'import torchvision' 2>/dev/null; then
   /usr/bin/python3 tests/cli/import_torch.py make "$out/r18.pth"
