@@ -14,6 +14,8 @@ const command_option import_options[] = {
 
 const command_option export_options[] = {
     {"--safetensors", OPTION_TEXT, "FILE", "write the weights as safetensors, as torchvision's load_state_dict takes them"},
+    {"--onnx", OPTION_TEXT, "FILE", "write the inference as an ONNX model (operator set 17)"},
+    {"--fold", OPTION_FLAG, NULL, "with --onnx: batch norms folded into the weights before them"},
     {0}};
 
 int run_import(const command_line *line) {
@@ -35,13 +37,27 @@ int run_import(const command_line *line) {
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }
 
-int run_export(const command_line *line) {
-  const char *safetensors = option_text(line, "--safetensors", NULL);
-  if (!safetensors) return command_usage(line, "rgc export PLAN --safetensors FILE", "what to write is not said");
-  rgc_plan *plan = rgc_plan_open(line->words[0], NULL, 0, line->diags);
+static bool export_safetensors(const rgc_plan *plan, const char *path, rgc_diagnostics *diags) {
   int tensors;
-  bool good = plan && rgc_plan_export_safetensors(plan, safetensors, &tensors, line->diags);
-  if (good) printf("%s: %d tensors\n", safetensors, tensors);
+  if (!rgc_plan_export_safetensors(plan, path, &tensors, diags)) return false;
+  printf("%s: %d tensors\n", path, tensors);
+  return true;
+}
+
+static bool export_onnx(const rgc_plan *plan, const char *path, bool fold, rgc_diagnostics *diags) {
+  int nodes;
+  if (!rgc_plan_export_onnx(plan, path, fold, &nodes, diags)) return false;
+  printf("%s: %d nodes\n", path, nodes);
+  return true;
+}
+
+int run_export(const command_line *line) {
+  const char *safetensors = option_text(line, "--safetensors", NULL), *onnx = option_text(line, "--onnx", NULL);
+  bool fold = option_flag(line, "--fold");
+  if (!safetensors && !onnx) return command_usage(line, "rgc export PLAN --safetensors FILE", "what to write is not said");
+  if (fold && !onnx) return command_usage(line, "rgc export PLAN --onnx FILE --fold", "--fold is for --onnx");
+  rgc_plan *plan = rgc_plan_open(line->words[0], NULL, 0, line->diags);
+  bool good = plan && (!safetensors || export_safetensors(plan, safetensors, line->diags)) && (!onnx || export_onnx(plan, onnx, fold, line->diags));
   rgc_plan_close(plan);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;
 }

@@ -194,6 +194,10 @@ RGC_API const char *rgc_plan_weights_file(const rgc_plan *plan);
 RGC_API bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bool quiet, char **report, rgc_diagnostics *diags);
 /* The plan's weights as safetensors under torchvision's names, as load_state_dict takes them. `tensors` gets how many; may be NULL. */
 RGC_API bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, int *tensors, rgc_diagnostics *diags);
+/* The plan's inference as an ONNX model (operator set 17): input "input" float32 [N,channels,height,width] after the transforms, outputs
+ * [N,classes] ("logits", or the names given with output:), any N; weights under torchvision's names. With `fold`, batch norms go into the
+ * weights of the layers before them. `nodes` gets how many; may be NULL. Errors: weights (the plan has none), file-write (over 2 GB, too). */
+RGC_API bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags);
 
 /* Bytes alive at a program's peak, by kind. */
 typedef struct rgc_memory_share {

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
+#include "compiler/base/file.h"
 #include "compiler/plan/safetensors.h"
 
 static int by_key(const void *a, const void *b) {
@@ -89,7 +89,8 @@ static json_t *header_of(const rgc_tensor_file *file) {
 }
 
 /* Header padded with spaces so that the data begins at a multiple of 64 bytes. */
-static bool write_all(const rgc_tensor_file *file, FILE *f) {
+static bool write_all(const void *contents, FILE *f) {
+  const rgc_tensor_file *file = contents;
   json_t *header = header_of(file);
   if (!header) return false;
   char *text = json_dumps(header, JSON_COMPACT);
@@ -103,18 +104,9 @@ static bool write_all(const rgc_tensor_file *file, FILE *f) {
   for (size_t i = length; good && i < padded; i++) good = fputc(' ', f) != EOF;
   for (int i = 0; good && i < file->tensor_count; i++)
     good = fwrite(file->tensors[i].data, 1, file->tensors[i].size_bytes, f) == file->tensors[i].size_bytes;
-  return good && !fflush(f) && !fsync(fileno(f));
+  return good;
 }
 
 bool rgc_safetensors_write(const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
-  char *beside = rgc_arena_printf(diags->arena, "%s.tmp%ld", path, (long)getpid());
-  FILE *f = fopen(beside, "wb");
-  bool good = f && write_all(file, f);
-  int error = errno;
-  if (f && fclose(f)) good = false, error = errno;
-  if (good && rename(beside, path)) good = false, error = errno;
-  if (good) return true;
-  if (f) remove(beside);
-  return rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "an earlier file of this name is untouched; free space or choose another place",
-                       "cannot be written: %s", strerror(error));
+  return rgc_replace_file(path, write_all, file, diags);
 }
