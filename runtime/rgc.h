@@ -188,7 +188,7 @@ RGC_API bool rgc_plan_has_weights(const rgc_plan *plan);
 /* The file that the graph file's weights: names, looked for as it is written and then beside the graph file; for rgc_model_load. NULL: it
  * names none, or the plan has weights. Lives as long as the plan's network. */
 RGC_API const char *rgc_plan_weights_file(const rgc_plan *plan);
-/* Weights from another program's file (PyTorch's .pth, .pt and .th, safetensors, a plan) into the plan, by the rules of the graph file's
+/* Weights from another program's file (PyTorch's .pth, .pt and .th, ONNX, safetensors, a plan) into the plan, by the rules of the graph file's
  * weights:. What the file need not have is drawn by `seed`. `report` gets lines on what became of each tensor (with `quiet`, of those alone
  * that were not taken as they are), for rgc_free, also after an error; it may be NULL. Errors: weights, file-read. */
 RGC_API bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bool quiet, char **report, rgc_diagnostics *diags);

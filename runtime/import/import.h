@@ -1,7 +1,7 @@
 /* import.h: other people's weights, mapped onto a network's parameters.
  *
- * Reading: PyTorch's files (torch_file.h), ONNX models (onnx_file.h) and safetensors (plans among them), told apart by their contents. Prefixes that all names share
- * because a wrapper put them there ("module.") are taken off, and told.
+ * Reading: PyTorch's files (torch_file.h), ONNX models (onnx_file.h) and safetensors (plans among them), told apart by their contents.
+ * Prefixes that all names share because a wrapper put them there ("module.") are taken off, and told.
  * Mapping: a parameter takes the tensor of its name, after the graph file's rename: rules. Shapes must be equal, but for extents of 1 behind
  * (a linear layer as a 1x1 convolution, and back), and for what the graph file allows: fresh: and head: fresh (drawn anew), channels: sum (the
  * input channels of a first convolution summed to the network's single one). Values are converted to float32; one that is not finite is
