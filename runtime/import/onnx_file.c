@@ -26,9 +26,11 @@ static bool fault(const reader *r, const char *what, const char *name) {
 
 static bool broken(const reader *r) { return fault(r, "the ONNX file is truncated or damaged", NULL); }
 
+/* The tag of ir_version is 8, which may also be the lowest byte of a safetensors header's length: that has zeros above, and a brace behind. */
 bool rgc_onnx_is_file(const void *bytes, size_t size_bytes) {
   const unsigned char *b = bytes;
-  return size_bytes > 2 && b[0] == ONNX_MODEL_IR_VERSION << 3 && b[1] > 0 && b[1] < 128 && !(size_bytes > 8 && b[8] == '{' && !b[6] && !b[7]);
+  bool is_safetensors = size_bytes > 8 && b[8] == '{' && !b[6] && !b[7];
+  return size_bytes > 2 && b[0] == ONNX_MODEL_IR_VERSION << 3 && b[1] > 0 && b[1] < 128 && !is_safetensors;
 }
 
 /* ---- one tensor ---- */

@@ -2,7 +2,7 @@
  *
  * Exporters rename: PyTorch's calls a constant that it computed or shared "onnx::Conv_193", and the node that reads it after the layer,
  * "/layer1/layer1.0/conv1/Conv". Such a tensor is named after that layer, "layer1.0.conv1.weight", which is told.
- * Memory: a tensor points into the file where its numbers lie there as they are; else it takes at most eight times its bytes there. */
+ * Memory: a tensor points into the file where its numbers lie there as they are, at any address; else it takes at most eight times its bytes there. */
 #ifndef RGC_IMPORT_ONNX_FILE_H
 #define RGC_IMPORT_ONNX_FILE_H
 #include "compiler/plan/safetensors.h"

@@ -5,6 +5,7 @@
  * where a number is wanted. A sum of values that lie beside each other in the channels, which is what concat expands to, is Concat. */
 #include <string.h>
 
+#include "runtime/import/onnx.h"
 #include "runtime/import/onnx_export.h"
 
 /* ONNX's op for a kind of node with numbers for arguments. */
@@ -130,7 +131,7 @@ static const char *number(writer *w, int node, const char *want) {
   if (n->kind == RGC_EXPR_CONST) return w->numbers[node] = rgc_onnx_number(&w->x->onnx, n->number); /* not before: a Relu has no use for its 0 */
   rgc_onnx_node cast = rgc_onnx_begin(&w->x->onnx, "Cast", name_or_new(w, want));
   rgc_onnx_input(&cast, w->truths[node]);
-  rgc_onnx_int(&cast, "to", 1); /* float32 */
+  rgc_onnx_int(&cast, "to", ONNX_FLOAT);
   return w->numbers[node] = rgc_onnx_end(&cast);
 }
 

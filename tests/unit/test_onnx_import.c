@@ -163,7 +163,7 @@ Test(onnx_import, names_from_nodes) {
   static const char *const names[] = {"layer1.0.down.0.weight", "layer1.0.down.0.bias", "fc.weight", "onnx::Gemm_1", "onnx::Add_3", "twin.weight"};
   cr_assert(file && file->tensor_count == 6);
   for (int i = 0; i < 6; i++) cr_assert_str_eq(file->tensors[i].name, names[i]);
-  cr_assert_eq(*(const float *)rgc_tensor_find(file, "twin.weight")->data, 4);
+  cr_assert_arr_eq(rgc_tensor_find(file, "twin.weight")->data, numbers + 4, 8);
   cr_assert(file->metadata_count == 2 && !strncmp(file->metadata[0].text, "2 constants of the exporter", 27) && !strncmp(file->metadata[1].text, "1 tensors", 9));
   teardown(&f);
 }
@@ -316,6 +316,19 @@ Test(onnx_import, folded_batch_norms_only_add_their_bias) {
   cr_assert(report.lines[1].fate == RGC_IMPORT_FOLDED && report.lines[2].fate == RGC_IMPORT_LOADED && report.count == 7);
   cr_assert_str_eq(report.lines[2].detail, "from conv1.bias");
   cr_assert(report.notes.count == 1 && !strncmp(report.notes.items[0], "batch norms are folded", 22));
+  teardown(&f);
+}
+
+/* Nodes without scopes: nothing says which layer a constant is of, and what would help is told. */
+Test(onnx_import, names_that_are_gone) {
+  fixture f = setup();
+  rgc_proto graph = message(&f);
+  add_initializer(&graph, floats(&f, "193", 4, four));
+  add_node(&graph, "Conv", "Conv_0", (const char *const[]){"x", "193", NULL}, "y");
+  const rgc_tensor_file *file = parse(&f, &graph);
+  rgc_network *network = network_of_text(f.arena, tiny, &f.diags);
+  cr_assert_null(rgc_import_map(network, rgc_network_build(network, 1, false, &f.diags), file, "m.onnx", f.arena, NULL, &f.diags));
+  cr_assert(!strncmp(f.diags.items[0].help, "the exporter took names away", 28), "%s", f.diags.items[0].help);
   teardown(&f);
 }
 
