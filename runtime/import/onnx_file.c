@@ -9,7 +9,7 @@
 #include "runtime/import/onnx_names.h"
 #include "runtime/import/protobuf.h"
 
-enum { MAX_TENSORS = 1 << 14, MAX_NAME = 1 << 10 };
+enum { MAX_NAME = 1 << 10 };
 
 typedef struct reader {
   rgc_arena *arena;
@@ -169,7 +169,7 @@ static bool read_tensor(reader *r, rgc_proto_span span) {
     return rgc_diag_fail(r->diags, RGC_CODE_WEIGHTS, r->path, "fetch or write the file again", "'%s' needs %zu bytes by its shape, and %zu are there",
                          d.tensor.name, d.tensor.size_bytes, there);
   d.tensor.data = d.raw_count ? d.raw.at : d.numbers ? d.numbers : (const unsigned char *)"";
-  if (r->file->tensor_count == MAX_TENSORS) return fault(r, "too many initializers", NULL);
+  if (r->file->tensor_count == RGC_ONNX_MAX_TENSORS) return fault(r, "too many initializers", NULL);
   *RGC_PUSH(r->arena, r->file->tensors, r->file->tensor_count, r->file->tensor_capacity) = d.tensor;
   return true;
 }
@@ -216,6 +216,6 @@ rgc_tensor_file *rgc_onnx_parse(rgc_arena *arena, const void *bytes, size_t size
   reader r = {.arena = arena, .path = path, .diags = diags, .file = RGC_NEW(arena, rgc_tensor_file)};
   const unsigned char *b = bytes;
   if (!read_model(&r, (rgc_proto_span){b, b + size_bytes}) || !read_graph(&r, r.graph) || !check_names(&r)) return NULL;
-  rgc_onnx_name_tensors(r.file, r.graph, arena);
+  if (!rgc_onnx_name_tensors(r.file, r.graph, arena)) return fault(&r, "too many initializers", NULL), NULL;
   return check_names(&r) ? r.file : NULL;
 }

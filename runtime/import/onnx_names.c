@@ -117,14 +117,17 @@ static void name_inputs(namer *n, const node *reads) {
   }
 }
 
-static void copy_input(namer *n, const node *identity) {
+/* False where there are too many tensors already. */
+static bool copy_input(namer *n, const node *identity) {
   size_t length = (size_t)(identity->output.end - identity->output.at);
   const entry *found = identity->input_count == 1 ? find_entry(n, identity->inputs[0]) : NULL;
-  if (!found || !length || memchr(identity->output.at, 0, length)) return;
+  if (!found || !length || memchr(identity->output.at, 0, length)) return true;
+  if (n->file->tensor_count == RGC_ONNX_MAX_TENSORS) return false;
   rgc_tensor copy = n->file->tensors[found->tensor];
   copy.name = rgc_arena_strndup(n->arena, (const char *)identity->output.at, length);
   *RGC_PUSH(n->arena, n->file->tensors, n->file->tensor_count, n->file->tensor_capacity) = copy;
   n->copied++;
+  return true;
 }
 
 static void note(namer *n, int count, const char *what) {
@@ -132,7 +135,7 @@ static void note(namer *n, int count, const char *what) {
   if (count) *RGC_PUSH(n->arena, f->metadata, f->metadata_count, f->metadata_capacity) = (rgc_metadata){"note", rgc_arena_printf(n->arena, "%d %s", count, what)};
 }
 
-void rgc_onnx_name_tensors(rgc_tensor_file *file, rgc_proto_span graph, rgc_arena *arena) {
+bool rgc_onnx_name_tensors(rgc_tensor_file *file, rgc_proto_span graph, rgc_arena *arena) {
   namer n = {.file = file, .arena = arena};
   rgc_proto_field f;
   node read;
@@ -140,9 +143,10 @@ void rgc_onnx_name_tensors(rgc_tensor_file *file, rgc_proto_span graph, rgc_aren
   while (rgc_proto_next(&graph, &f) > 0) {
     if (f.number != ONNX_GRAPH_NODE || f.wire != 2) continue;
     read_node(f.span, &read);
-    if (is_text(read.op, "Identity")) copy_input(&n, &read);
-    else name_inputs(&n, &read);
+    if (!is_text(read.op, "Identity")) name_inputs(&n, &read);
+    else if (!copy_input(&n, &read)) return false;
   }
   note(&n, n.named, "constants of the exporter ('onnx::...') are called after the layers that read them");
   note(&n, n.copied, "tensors are Identity nodes of others in the file");
+  return true;
 }

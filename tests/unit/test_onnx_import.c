@@ -252,6 +252,8 @@ Test(onnx_import, graphs_that_make_no_sense) {
   add_initializer(&graph, floats(&f, "v", 2, four));
   add_node(&graph, "Identity", "Identity_0", (const char *const[]){"w", NULL}, "v");
   check_refused(&f, &graph, "two initializers of one name: v");
+  for (int i = 0; i < 1 << 14; i++) add_node(&graph, "Identity", "Identity", (const char *const[]){"w", NULL}, "many");
+  cr_assert(!parse(&f, &graph) && !strcmp(f.diags.items[0].message, "too many initializers"));
   teardown(&f);
 }
 
