@@ -169,7 +169,8 @@ static void write_operation(writer *w, int i, const char *want) {
     w->numbers[i] = select(w, node, want);
     return;
   }
-  for (int k = 0; k < arity; k++) args[k] = number(w, node->arg[k], NULL);
+  for (int k = 0; k < arity; k++)
+    if (relu < 0 || k == relu) args[k] = number(w, node->arg[k], NULL);
   if (is_comparison(node->kind)) {
     w->truths[i] = rgc_onnx_binary(o, op_words[node->kind], args[0], args[1], name_or_new(w, NULL));
   } else if (node->kind == RGC_EXPR_FMA) {
