@@ -180,6 +180,7 @@ static void write_operation(writer *w, int i, const char *want) {
     w->numbers[i] = rgc_onnx_unary(o, "Relu", args[relu], name_or_new(w, want));
   } else {
     const char *word = op_words[node->kind], *output = name_or_new(w, want);
+    if (!word) rgc_internal_error("onnx_map", "ONNX has no op for '%s'", rgc_expr_word(node->kind));
     w->numbers[i] = arity == 1 ? rgc_onnx_unary(o, word, args[0], output) : rgc_onnx_binary(o, word, args[0], args[1], output);
   }
 }
