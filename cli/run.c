@@ -15,7 +15,7 @@ const command_option run_options[] = {
     {"--dump", OPTION_TEXT, "LAYER", "write a layer's output (LAYER.grad: its gradient) for the first batch of --data as .npy"},
     {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. folder:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28 (the graph file's data:)"},
     {"--out", OPTION_TEXT, "DIR", "where log.csv, best.bin and last.bin go (run); of --dump: the file (LAYER.npy)"},
-    {"--weights", OPTION_TEXT, "FILE", "weights to start from: a plan, safetensors, or a PyTorch file (.pth, .pt, .th)"},
+    {"--weights", OPTION_TEXT, "FILE", "weights to start from: a plan, safetensors, an ONNX model, or a PyTorch file (.pth, .pt, .th)"},
     {"--state", OPTION_TEXT, "FILE", "optimizer state to go on from: last.state beside last.bin"},
     {"--resume", OPTION_FLAG, NULL, "go on from last.bin and last.state of --out, as if the run had not ended"},
     {"--batch", OPTION_INT, "N", "samples a step; a batch that the plan does not have is compiled (the graph file's train: batch)"},

@@ -196,7 +196,7 @@ RGC_API bool rgc_plan_has_weights(const rgc_plan *plan);
 /* The file that the graph file's weights: names, looked for as it is written and then beside the graph file; for rgc_model_load. NULL: it
  * names none, or the plan has weights. Lives as long as the plan's network. */
 RGC_API const char *rgc_plan_weights_file(const rgc_plan *plan);
-/* Weights from another program's file (PyTorch's .pth, .pt and .th, safetensors, a plan) into the plan, by the rules of the graph file's
+/* Weights from another program's file (PyTorch's .pth, .pt and .th, ONNX, safetensors, a plan) into the plan, by the rules of the graph file's
  * weights:. What the file need not have is drawn by `seed`. `report` gets lines on what became of each tensor (with `quiet`, of those alone
  * that were not taken as they are), for rgc_free, also after an error; it may be NULL. Errors: weights, file-read. */
 RGC_API bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bool quiet, char **report, rgc_diagnostics *diags);
@@ -219,6 +219,10 @@ typedef struct rgc_c_facts {
  * header, a main and a Makefile. Its logits have the bits of rgc_model_run at the same batch and target. `options` and `facts` may be NULL. Errors:
  * weights (the plan has none), memory, device, file-write. */
 RGC_API bool rgc_plan_export_c(rgc_plan *plan, const char *dir, const rgc_c_options *options, rgc_c_facts *facts, rgc_diagnostics *diags);
+/* The plan's inference as an ONNX model (operator set 17): input "input" float32 [N,channels,height,width] after the transforms, outputs
+ * [N,classes] ("logits", or the names given with output:), any N; weights under torchvision's names. With `fold`, batch norms go into the
+ * weights of the layers before them. `nodes` gets how many; may be NULL. Errors: weights (the plan has none), file-write (over 2 GB, too). */
+RGC_API bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags);
 
 /* Bytes alive at a program's peak, by kind. */
 typedef struct rgc_memory_share {

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
+#include "compiler/base/file.h"
 #include "compiler/plan/safetensors.h"
 
 static int by_key(const void *a, const void *b) {
@@ -140,20 +140,18 @@ static bool write_all(const rgc_tensor_file *file, const rgc_text *header, FILE 
   bool good = write_header(header, f);
   for (int i = 0; good && i < file->tensor_count; i++)
     good = fwrite(file->tensors[i].data, 1, file->tensors[i].size_bytes, f) == file->tensors[i].size_bytes;
-  return good && !fflush(f) && !fsync(fileno(f));
+  return good;
 }
 
-static bool write_file(const rgc_tensor_file *file, const rgc_text *header, const char *path, rgc_diagnostics *diags) {
-  char *beside = rgc_arena_printf(diags->arena, "%s.tmp%ld", path, (long)getpid());
-  FILE *f = fopen(beside, "wb");
-  bool good = f && write_all(file, header, f);
-  int error = errno;
-  if (f && fclose(f)) good = false, error = errno;
-  if (good && rename(beside, path)) good = false, error = errno;
-  if (good) return true;
-  if (f) remove(beside);
-  return rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "an earlier file of this name is untouched; free space or choose another place",
-                       "cannot be written: %s", strerror(error));
+/* What a file is written of. */
+typedef struct file_parts {
+  const rgc_tensor_file *file;
+  const rgc_text *header;
+} file_parts;
+
+static bool write_parts(const void *contents, FILE *f) {
+  const file_parts *parts = contents;
+  return write_all(parts->file, parts->header, f);
 }
 
 bool rgc_safetensors_write(const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
@@ -163,7 +161,7 @@ bool rgc_safetensors_write(const rgc_tensor_file *file, const char *path, rgc_di
   else if (header.length > RGC_MAX_HEADER_BYTES - PADDING)
     good = rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "put fewer programs into one plan, or make the network shallower",
                          "cannot be written: its header would have %zu bytes, and readers take %d", header.length, RGC_MAX_HEADER_BYTES);
-  good = good && write_file(file, &header, path, diags);
+  good = good && rgc_replace_file(path, write_parts, &(file_parts){file, &header}, diags);
   rgc_text_free(&header);
   return good;
 }

@@ -40,3 +40,7 @@ bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, const c
   if (tensors) *tensors = plan->tensor_count;
   return rgc_export_safetensors(plan, plan->path ? plan->path : plan->network->file, names, path, diags);
 }
+
+bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags) {
+  return rgc_export_onnx(plan, plan->path ? plan->path : plan->network->file, path, fold, nodes, diags);
+}

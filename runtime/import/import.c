@@ -8,18 +8,21 @@
 
 #include "compiler/plan/plan.h"
 #include "runtime/data/slurp.h"
+#include "runtime/import/import_folded.h"
 #include "runtime/import/import_names.h"
 #include "runtime/import/import_settled.h"
+#include "runtime/import/onnx_file.h"
 #include "runtime/import/torch_file.h"
 
 const char *rgc_import_fate_word(rgc_import_fate fate) {
-  static const char *const words[] = {"loaded", "reshaped", "fresh", "missing", "misfit", "left over"};
+  static const char *const words[] = {"loaded", "reshaped", "folded", "fresh", "missing", "misfit", "left over"};
   return words[fate];
 }
 
 rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *path, rgc_diagnostics *diags) {
-  rgc_tensor_file *file = rgc_torch_is_file(bytes, size_bytes) ? rgc_torch_parse(arena, bytes, size_bytes, path, diags)
-                                                               : rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
+  rgc_tensor_file *file = rgc_torch_is_file(bytes, size_bytes)  ? rgc_torch_parse(arena, bytes, size_bytes, path, diags)
+                          : rgc_onnx_is_file(bytes, size_bytes) ? rgc_onnx_parse(arena, bytes, size_bytes, path, diags)
+                                                                : rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
   while (file && rgc_import_strip(file, arena)) continue;
   return file;
 }
@@ -41,6 +44,7 @@ typedef struct mapping {
   rgc_arena *arena;
   rgc_import_report *report;
   rgc_names missing, left_over;
+  bool any_folded;
   rgc_tensor_file *made;
   rgc_diagnostics *diags;
 } mapping;
@@ -240,6 +244,26 @@ static void rename_all(mapping *m) {
   if (best) add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "the names are those of names: %s", best->name));
 }
 
+/* A parameter or buffer of a batch norm that the file has folded into the layer before; false where it has not. */
+static bool take_folded(mapping *m, const rgc_value *v) {
+  rgc_folded_part part;
+  int bias = rgc_import_folded(m->graph, v->id, &part) ? find_tensor(m, part.bias) : -1;
+  for (int k = 0; bias >= 0 && k < 4; k++)
+    if (find_tensor(m, part.parts[k]) >= 0) return false;
+  if (bias < 0) return false;
+  m->any_folded = m->used[bias] = true;
+  if (part.is_bias) return take(m, v, &m->file->tensors[bias]), true;
+  rgc_tensor made = {.name = v->name, .dtype = RGC_TENSOR_F32};
+  made.rank = rgc_torch_shape(v, made.shape);
+  float *data = RGC_NEW_ARRAY(m->arena, float, rgc_shape_elems(v->shape));
+  for (int64_t e = 0; e < rgc_shape_elems(v->shape); e++) data[e] = (float)part.number;
+  made.data = data;
+  made.size_bytes = sizeof *data * (size_t)rgc_shape_elems(v->shape);
+  *RGC_PUSH(m->arena, m->made->tensors, m->made->tensor_count, m->made->tensor_capacity) = made;
+  tell(m, RGC_IMPORT_FOLDED, v->name, "into the layer before");
+  return true;
+}
+
 static void map_values(mapping *m) {
   const char *head = head_layer(m->graph);
   for (int i = 0; i < m->graph->value_count; i++) {
@@ -249,6 +273,8 @@ static void map_values(mapping *m) {
     if (is_fresh(m, v->name, head)) {
       if (found >= 0) m->used[found] = true;
       tell(m, RGC_IMPORT_FRESH, v->name, "");
+    } else if (found < 0 && take_folded(m, v)) {
+      continue;
     } else if (found < 0) {
       add_name(m, &m->missing, v->name);
       tell(m, RGC_IMPORT_MISSING, v->name, "");
@@ -297,6 +323,8 @@ rgc_tensor_file *rgc_import_map(const rgc_network *network, const rgc_graph *gra
     rename_all(&m);
   }
   map_values(&m);
+  if (m.any_folded)
+    add_name(&m, &m.report->notes, "batch norms are folded into the layers before them: right for inference, and for training where those are frozen");
   list_left_over(&m);
   report_missing(&m);
   return diags->error_count == errors ? m.made : NULL;

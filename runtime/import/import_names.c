@@ -84,7 +84,13 @@ static const struct {
     {"conv1.weight", "stem.conv.weight", "stem.conv.weight found: timm's resnetv2, which needs rename: rules (graphs/resnetv2_50.yaml)"},
 };
 
+/* Whether an exporter of ONNX took the name away: PyTorch's constants are "onnx::Conv_193", and were "193" before 1.13. */
+static bool is_number(const char *name) { return !strncmp(name, "onnx::", 6) || strspn(name, "0123456789") == strlen(name); }
+
 const char *rgc_import_hint(const rgc_names *missing, const rgc_names *left_over) {
+  for (int i = 0; i < left_over->count; i++)
+    if (is_number(left_over->items[i]))
+      return "the exporter took names away; torch.onnx.export(..., training=TrainingMode.PRESERVE, do_constant_folding=False) keeps them";
   for (size_t h = 0; h < sizeof hints / sizeof *hints; h++) {
     bool is_missing = !*hints[h].missing, is_found = !*hints[h].found;
     for (int i = 0; !is_missing && i < missing->count; i++) is_missing = !strcmp(missing->items[i], hints[h].missing);

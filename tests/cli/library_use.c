@@ -256,6 +256,20 @@ static void check_model(const char *graph, const char *trained, const char *pict
   rgc_diagnostics_destroy(errors);
 }
 
+/* A trained plan as an ONNX model; one that cannot be written. */
+static void check_export(const char *trained, const char *out) {
+  char path[512];
+  int nodes = 0, folded = 0;
+  rgc_diagnostics *errors = rgc_diagnostics_create();
+  rgc_plan *plan = rgc_plan_open(trained, NULL, 0, errors);
+  rgc_problem p;
+  snprintf(path, sizeof path, "%s/trained.onnx", out);
+  HOLDS(plan && rgc_plan_export_onnx(plan, path, false, &nodes, errors) && rgc_plan_export_onnx(plan, path, true, &folded, errors) && 0 < folded && folded < nodes);
+  HOLDS(!rgc_plan_export_onnx(plan, "/none/x.onnx", true, NULL, errors) && rgc_diagnostics_get(errors, 0, &p) && !strcmp(p.code, "file-write"));
+  rgc_plan_close(plan);
+  rgc_diagnostics_destroy(errors);
+}
+
 int main(int argc, char **argv) {
   HOLDS(argc == 6 && !strcmp(rgc_version(), RGC_VERSION));
   check_errors(argv[4]);
@@ -266,5 +280,6 @@ int main(int argc, char **argv) {
   check_outputs(argv[1]);
   check_threads(argv[1]);
   check_model(argv[1], argv[2], argv[3]);
+  check_export(argv[2], argv[5]);
   return 0;
 }
