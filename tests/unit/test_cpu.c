@@ -201,3 +201,12 @@ Test(cpu, oblong_pools_fused) { check(oblong_pools, 3, 3, FUSED); }
 Test(cpu, batch_of_one) { check(small_residual, 2, 1, UNFUSED); }
 Test(cpu, fused) { check(small_residual, 5, 5, FUSED); }
 Test(cpu, fused_with_fewer_valid_samples) { check(small_residual, 5, 3, FUSED); }
+
+static const char depthwise[] =
+    "rgc: 1\nname: depthwise\ninput: {channels: 3, height: 13, width: 10}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 21, kernel: 3}\n  - bn\n  - relu\n  - conv: {out: 21, kernel: 3, groups: 21, stride: 2}\n  - bn\n  - relu\n"
+    "  - conv: {out: 21, kernel: 5, groups: 21}\n  - bn\n  - relu\n  - conv: {out: 21, kernel: [1, 3], pad: 0, groups: 21, bias: true}\n"
+    "head:\n  - linear: {out: classes}\n";
+
+Test(cpu, depthwise) { check(depthwise, 3, 2, UNFUSED); }
+Test(cpu, depthwise_fused) { check(depthwise, 3, 3, FUSED); }
