@@ -54,6 +54,8 @@ static void check_views(const char *name) {
 Test(import, views_types_and_wrappers_of_both_forms) {
   check_views("views_zip.pth");
   check_views("views_legacy.pth");
+  check_views("builders_zip.pth");
+  check_views("builders_legacy.pth");
 }
 
 static void check_refused(const char *name, const char *says) {
@@ -96,6 +98,8 @@ static void check_cut(const char *name) {
 Test(import, truncated_files_are_refused) {
   check_cut("tiny_zip.pth");
   check_cut("tiny_legacy.pth");
+  check_cut("builders_zip.pth");
+  check_cut("builders_legacy.pth");
 }
 
 Test(import, rename_rules) {
