@@ -43,7 +43,8 @@ static trained *open_model(const char *text, const char *device, const char *tar
   t->network = network_of_text(arena, text, &t->diags);
   rgc_plan *plan = t->network ? rgc_plan_create(t->network, arena, &t->diags) : NULL;
   cr_assert(plan, "%s", told(t));
-  t->made = rgc_model_create(&t->model, t->network, plan, &(rgc_model_options){.batch = 8, .seed = 5, .train = train, .device = device, .target = target}, &t->diags);
+  rgc_model_options o = {.batch = 8, .seed = 5, .train = train, .device = device, .target = target};
+  t->made = rgc_model_create(&t->model, t->network, plan, &o, &t->diags);
   return t;
 }
 
