@@ -8,12 +8,9 @@
 
 #include "compiler/plan/plan.h"
 #include "runtime/data/slurp.h"
-<<<<<<< HEAD
-#include "runtime/import/import_folded.h"
-=======
 #include "runtime/import/import_fit.h"
+#include "runtime/import/import_folded.h"
 #include "runtime/import/import_mismatch.h"
->>>>>>> wt-cexport
 #include "runtime/import/import_names.h"
 #include "runtime/import/import_settled.h"
 #include "runtime/import/onnx_file.h"
@@ -48,12 +45,8 @@ typedef struct mapping {
   const char *path;
   rgc_arena *arena;
   rgc_import_report *report;
-<<<<<<< HEAD
-  rgc_names missing, left_over;
-  bool any_folded;
-=======
   rgc_mismatch mismatch;
->>>>>>> wt-cexport
+  bool any_folded;
   rgc_tensor_file *made;
   rgc_diagnostics *diags;
 } mapping;
@@ -191,9 +184,9 @@ static void rename_all(mapping *m) {
 /* A parameter or buffer of a batch norm that the file has folded into the layer before; false where it has not. */
 static bool take_folded(mapping *m, const rgc_value *v) {
   rgc_folded_part part;
-  int bias = rgc_import_folded(m->graph, v->id, &part) ? find_tensor(m, part.bias) : -1;
+  int bias = rgc_import_folded(m->graph, v->id, &part) ? rgc_import_find(m->names, m->file->tensor_count, part.bias) : -1;
   for (int k = 0; bias >= 0 && k < 4; k++)
-    if (find_tensor(m, part.parts[k]) >= 0) return false;
+    if (rgc_import_find(m->names, m->file->tensor_count, part.parts[k]) >= 0) return false;
   if (bias < 0) return false;
   m->any_folded = m->used[bias] = true;
   if (part.is_bias) return take(m, v, &m->file->tensors[bias]), true;
