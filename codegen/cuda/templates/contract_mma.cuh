@@ -21,14 +21,13 @@
 #define STAGE_FLOATS (BLOCK_M * A_ROW + (TRANSPOSED ? BLOCK_K : BLOCK_N) * W_ROW)
 #define LOADS_A (BLOCK_M * 8 / THREADS)
 
-/* Where class pixel m lies in A, without taps: image (-1: there is no such pixel), row, column. */
+/* The places of the pixels from m0 on. */
 DEV void FN(place_pixels)(const FN(place) *at, int m0, int *pixels) {
-  const int image_points = int_max(1, at->h.points * at->w.points), columns = int_max(1, at->w.points);
   for (int row = (int)threadIdx.x; row < BLOCK_M; row += THREADS) {
-    const int m = m0 + row, p = m % image_points;
-    pixels[3 * row] = m < at->h.points * at->w.points * at->images ? at->image + m / image_points : -1;
-    pixels[3 * row + 1] = p / columns * A_STEP + at->h.origin;
-    pixels[3 * row + 2] = p % columns * A_STEP + at->w.origin;
+    const FN(pixel) found = FN(find_pixel)(at, m0 + row);
+    pixels[3 * row] = found.n;
+    pixels[3 * row + 1] = found.h;
+    pixels[3 * row + 2] = found.w;
   }
 }
 
@@ -199,7 +198,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
   __syncthreads(); /* the next pixels may overwrite all of it */
 }
 
-#include "codegen/cuda/templates/contract_walk.cuh"
+#include "codegen/cuda/templates/contract_block.cuh"
 #undef A_ROW
 #undef W_ROW
 #undef STAGE_FLOATS

@@ -26,21 +26,16 @@ DEV void FN(load_weights)(const kernel_args *args, const FN(place) *at, int k0, 
 DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *tile, float acc[THREAD_M][THREAD_N]) {
   float *tile_w = tile + BLOCK_K * ROW;
   const int tid = (int)threadIdx.x, kk = tid % BLOCK_K, row = tid / COLUMN_THREADS * THREAD_M, column = tid % COLUMN_THREADS;
-  const int points = at->h.points * at->w.points * at->images, k_end = at->h.count * at->w.count * GROUP_A;
-  int n[LOADS_A], ih[LOADS_A], iw[LOADS_A];
-  for (int i = 0; i < LOADS_A; i++) {
-    const int m = m0 + tid / BLOCK_K + i * (THREADS / BLOCK_K), image_points = int_max(1, at->h.points * at->w.points), p = m % image_points;
-    n[i] = m < points ? at->image + m / image_points : -1;
-    ih[i] = p / int_max(1, at->w.points) * A_STEP + at->h.origin;
-    iw[i] = p % int_max(1, at->w.points) * A_STEP + at->w.origin;
-  }
+  const int k_end = at->h.count * at->w.count * GROUP_A;
+  FN(pixel) pixels[LOADS_A];
+  for (int i = 0; i < LOADS_A; i++) pixels[i] = FN(find_pixel)(at, m0 + tid / BLOCK_K + i * (THREADS / BLOCK_K));
   for (int i = 0; i < THREAD_M; i++)
     for (int j = 0; j < THREAD_N; j++) acc[i][j] = 0.0f;
   for (int k0 = 0; k0 < k_end; k0 += BLOCK_K) {
     const int k = k0 + kk, tap = k / GROUP_A, c = k % GROUP_A, down = tap / at->w.count * A_TAP_STEP, right = tap % at->w.count * A_TAP_STEP;
     for (int i = 0; i < LOADS_A; i++) {
-      const int h = ih[i] + down, w = iw[i] + right, inside = n[i] >= 0 && k < k_end && h >= 0 && h < A_H && w >= 0 && w < A_W;
-      tile[kk * ROW + tid / BLOCK_K + i * (THREADS / BLOCK_K)] = inside ? CONTRACT_A(args, n[i], h, w, at->group * GROUP_A + c) : 0.0f;
+      const int n = pixels[i].n, h = pixels[i].h + down, w = pixels[i].w + right, inside = n >= 0 && k < k_end && h >= 0 && h < A_H && w >= 0 && w < A_W;
+      tile[kk * ROW + tid / BLOCK_K + i * (THREADS / BLOCK_K)] = inside ? CONTRACT_A(args, n, h, w, at->group * GROUP_A + c) : 0.0f;
     }
     FN(load_weights)(args, at, k0, k_end, tile_w);
     __syncthreads();
@@ -56,7 +51,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *ti
   }
 }
 
-#include "codegen/cuda/templates/contract_walk.cuh"
+#include "codegen/cuda/templates/contract_block.cuh"
 #undef ROW
 #undef COLUMN_THREADS
 #undef LOADS_A

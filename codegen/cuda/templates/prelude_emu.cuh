@@ -44,6 +44,7 @@ void rgc_emu_bind(emu_view *view) { rgc_emu = view; }
 #define blockIdx (rgc_emu->block)
 #define blockDim (rgc_emu->block_size)
 #define gridDim (rgc_emu->grid_size)
+#define block_number() ((int)blockIdx.x)
 
 typedef struct tensor_map {
   u64 opaque[16];
@@ -163,11 +164,12 @@ DEV int emu_lane_down(int by) { return emu_lane() + by > 31 ? emu_lane() : emu_l
     while (!EMU_CALL(mbar_wait, mbar_try_wait, emu_bar, emu_parity)) {}                        \
   } while (0)
 #define mbar_arrive_cp(bar) EMU_CALL(mbar_arrive_cp, mbar_arrive_cp, bar)
-#define fence_proxy_async() ((void)0)
+#define fence_proxy_async() EMU_CALL(fence_proxy_async, fence_proxy_async, 0)
 
 #define tma_load_im2col(to, map, bar, c, w, h, n, off_w, off_h) \
-  EMU_CALL(tma_load_im2col, tma_load, to, map, bar, ((emu_box){{c, w, h, n}, {off_w, off_h}, 1}))
-#define tma_load_2d(to, map, bar, x, y) EMU_CALL(tma_load_2d, tma_load, to, map, bar, ((emu_box){{x, y, 0, 0}, {0, 0}, 0}))
+  EMU_CALL(tma_load_im2col, tma_load, to, map, bar, ((emu_box){{c, w, h, n}, {off_w, off_h}, 4}))
+#define tma_load_2d(to, map, bar, x, y) EMU_CALL(tma_load_2d, tma_load, to, map, bar, ((emu_box){{x, y, 0, 0}, {0, 0}, 2}))
+#define tma_load_3d(to, map, bar, x, y, z) EMU_CALL(tma_load_3d, tma_load, to, map, bar, ((emu_box){{x, y, z, 0}, {0, 0}, 3}))
 #define tma_prefetch_map(map) ((void)(map))
 
 #define setmaxnreg_dec(n) ((void)0)
@@ -175,10 +177,16 @@ DEV int emu_lane_down(int by) { return emu_lane() + by > 31 ? emu_lane() : emu_l
 #define wgmma_fence() EMU_CALL(wgmma_fence, wgmma_fence, 0)
 #define wgmma_commit() EMU_CALL(wgmma_commit, wgmma_commit, 0)
 #define wgmma_wait(n) EMU_CALL(wgmma_wait, wgmma_wait, n)
-#define wgmma_ss_n64(d, a, b, scale_d) EMU_CALL(wgmma_ss_n64, wgmma, 64, d, 0, a, b, scale_d)
-#define wgmma_ss_n128(d, a, b, scale_d) EMU_CALL(wgmma_ss_n128, wgmma, 128, d, 0, a, b, scale_d)
-#define wgmma_ss_n256(d, a, b, scale_d) EMU_CALL(wgmma_ss_n256, wgmma, 256, d, 0, a, b, scale_d)
-#define wgmma_rs_n64(d, a, b, scale_d) EMU_CALL(wgmma_rs_n64, wgmma, 64, d, a, 0, b, scale_d)
-#define wgmma_rs_n128(d, a, b, scale_d) EMU_CALL(wgmma_rs_n128, wgmma, 128, d, a, 0, b, scale_d)
-#define wgmma_rs_n256(d, a, b, scale_d) EMU_CALL(wgmma_rs_n256, wgmma, 256, d, a, 0, b, scale_d)
+#define wgmma_ss_n64(d, a, b, scale_d) EMU_CALL(wgmma_ss_n64, wgmma, 64, 0, d, 0, a, b, scale_d)
+#define wgmma_ss_n128(d, a, b, scale_d) EMU_CALL(wgmma_ss_n128, wgmma, 128, 0, d, 0, a, b, scale_d)
+#define wgmma_ss_n256(d, a, b, scale_d) EMU_CALL(wgmma_ss_n256, wgmma, 256, 0, d, 0, a, b, scale_d)
+#define wgmma_ss_n64_trans(d, a, b, scale_d) EMU_CALL(wgmma_ss_n64_trans, wgmma, 64, 1, d, 0, a, b, scale_d)
+#define wgmma_ss_n128_trans(d, a, b, scale_d) EMU_CALL(wgmma_ss_n128_trans, wgmma, 128, 1, d, 0, a, b, scale_d)
+#define wgmma_ss_n256_trans(d, a, b, scale_d) EMU_CALL(wgmma_ss_n256_trans, wgmma, 256, 1, d, 0, a, b, scale_d)
+#define wgmma_rs_n64(d, a, b, scale_d) EMU_CALL(wgmma_rs_n64, wgmma, 64, 0, d, a, 0, b, scale_d)
+#define wgmma_rs_n128(d, a, b, scale_d) EMU_CALL(wgmma_rs_n128, wgmma, 128, 0, d, a, 0, b, scale_d)
+#define wgmma_rs_n256(d, a, b, scale_d) EMU_CALL(wgmma_rs_n256, wgmma, 256, 0, d, a, 0, b, scale_d)
+#define wgmma_rs_n64_trans(d, a, b, scale_d) EMU_CALL(wgmma_rs_n64_trans, wgmma, 64, 1, d, a, 0, b, scale_d)
+#define wgmma_rs_n128_trans(d, a, b, scale_d) EMU_CALL(wgmma_rs_n128_trans, wgmma, 128, 1, d, a, 0, b, scale_d)
+#define wgmma_rs_n256_trans(d, a, b, scale_d) EMU_CALL(wgmma_rs_n256_trans, wgmma, 256, 1, d, a, 0, b, scale_d)
 #endif
