@@ -11,6 +11,12 @@ rgc_print_space rgc_cuda_space(const int64_t extent[RGC_AXES], const char *prefi
   return space;
 }
 
+rgc_print_space rgc_cuda_rows(rgc_print_space space, int row) {
+  space.row = row;
+  if (row > 1) space.coord[RGC_C] = "(c + i)";
+  return space;
+}
+
 void rgc_cuda_emit_head(rgc_cuda_text *k) {
   rgc_text_add(&k->text, "#include \"codegen/cuda/templates/expression.cuh\"\n#include \"codegen/cuda/templates/partial.cuh\"\n"
                          "#include \"codegen/cuda/templates/combine.cuh\"\n#include \"codegen/cuda/templates/contract.cuh\"\n\n#define KERNEL_NAME @\n");
@@ -51,16 +57,34 @@ static int output_number(const rgc_op *op, int value) {
   rgc_internal_error("codegen", "value %d is no output of op %d", value, op->id);
 }
 
+/* How a number becomes an element of a type. */
+typedef struct element_words {
+  const char *array;         /* format of the number of an output */
+  const char *before, *after; /* around the number */
+  const char *row;           /* of rows; NULL: element by element */
+} element_words;
+
+static const element_words words_of_type[RGC_DTYPE_COUNT] = {
+    [RGC_F32] = {"args->outputs[%d]", "", "", "row_store_f32"},
+    [RGC_BF16] = {"((u16 *)args->outputs[%d])", "bf_round(", ")", "row_store_bf16"},
+    [RGC_I32] = {"((int *)args->outputs[%d])", "(int)", "", NULL},
+    [RGC_U8] = {"((unsigned char *)args->outputs[%d])", "(unsigned char)", "", NULL},
+};
+
 static void print_store(rgc_cuda_text *k, const rgc_print_space *space, const rgc_store *store) {
-  static const char *const arrays[RGC_DTYPE_COUNT] = {[RGC_F32] = "args->outputs[%d]", [RGC_I32] = "((int *)args->outputs[%d])",
-                                                      [RGC_U8] = "((unsigned char *)args->outputs[%d])"};
-  static const char *const casts[RGC_DTYPE_COUNT] = {[RGC_F32] = "", [RGC_I32] = "(int)", [RGC_U8] = "(unsigned char)"};
-  rgc_dtype dtype = k->graph->values[store->value].dtype;
-  rgc_text_add(&k->text, "  ");
-  rgc_text_printf(&k->text, arrays[dtype], output_number(k->op, store->value));
-  rgc_text_add(&k->text, "[");
-  rgc_print_point(space, &k->text);
-  rgc_text_printf(&k->text, "] = %sx%d;\n", casts[dtype], store->node);
+  const element_words *words = &words_of_type[k->graph->values[store->value].dtype];
+  rgc_text array = {0}, point = {0};
+  rgc_text_printf(&array, words->array, output_number(k->op, store->value));
+  rgc_print_point(space, &point);
+  if (space->row > 1 && words->row) rgc_text_printf(&k->text, "  %s(%s + %s, x%d, %d);\n", words->row, array.chars, point.chars, store->node, space->row);
+  else if (space->row > 1) rgc_text_printf(&k->text, "  EACH(%d) %s[%s + i] = %sx%d[i]%s;\n", space->row, array.chars, point.chars, words->before, store->node, words->after);
+  else rgc_text_printf(&k->text, "  %s[%s] = %sx%d%s;\n", array.chars, point.chars, words->before, store->node, words->after);
+  rgc_text_free(&array), rgc_text_free(&point);
+}
+
+static void print_partial(rgc_cuda_text *k, const rgc_print_space *space, int number, int node) {
+  if (space->row > 1) rgc_text_printf(&k->text, "  EACH(%d) partial[%d + i] = x%d[i];\n", space->row, number * space->row, node);
+  else rgc_text_printf(&k->text, "  partial[%d] = x%d;\n", number, node);
 }
 
 /* A body and the stores of its nodes: those of stage a (side), or of the epilogue. */
@@ -75,7 +99,7 @@ static void print_body(rgc_cuda_text *k, const rgc_print_space *space, bool side
   rgc_print_nodes(&body, roots, count, &k->text);
   for (int i = 0; i < kernel->store_count; i++) {
     if ((kernel->stores[i].kind == RGC_SIDE_STORE) != side) continue;
-    if (rgc_store_is_partial(kernel->stores[i].kind)) rgc_text_printf(&k->text, "  partial[%d] = x%d;\n", partial++, kernel->stores[i].node);
+    if (rgc_store_is_partial(kernel->stores[i].kind)) print_partial(k, space, partial++, kernel->stores[i].node);
     else print_store(k, space, &kernel->stores[i]);
   }
   rgc_text_add(&k->text, "}\n");
@@ -119,6 +143,14 @@ void rgc_cuda_emit_roots(rgc_cuda_text *k, const char *name) {
   if (kernel->a) rgc_print_nodes(&body, kernel->a_roots, kernel->a_root_count, &k->text);
   for (int i = 0; i < kernel->a_root_count; i++) rgc_text_printf(&k->text, "  root[%d] = x%d;\n", i, kernel->a_roots[i]);
   rgc_text_add(&k->text, "}\n");
+}
+
+void rgc_cuda_emit_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space) {
+  rgc_body_text text = {.graph = k->graph, .op = k->op, .body = body, .space = *space};
+  rgc_text_printf(&k->text, "DEV void @_%s(const kernel_args *args, int n, int h, int w, int c, float *row) {\n", name);
+  rgc_print_nodes(&text, &root, 1, &k->text);
+  if (space->row > 1) rgc_text_printf(&k->text, "  EACH(%d) row[i] = x%d[i];\n}\n", space->row, root);
+  else rgc_text_printf(&k->text, "  row[0] = x%d;\n}\n", root);
 }
 
 void rgc_cuda_emit_root(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space) {

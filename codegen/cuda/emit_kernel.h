@@ -29,6 +29,8 @@ bool rgc_cuda_emit_weights(rgc_cuda_text *k);
 
 /* The space with points n, h, w, c and extents PREFIX_N .. PREFIX_C. prefix: "OUT", "A" or "B". */
 rgc_print_space rgc_cuda_space(const int64_t extent[RGC_AXES], const char *prefix, rgc_arena *arena);
+/* The same for rows of `row` channels from c on (codegen/expr.h). */
+rgc_print_space rgc_cuda_rows(rgc_print_space space, int row);
 /* The include every kernel begins with. */
 void rgc_cuda_emit_head(rgc_cuda_text *k);
 /* `#define NAME number`. */
@@ -51,6 +53,8 @@ void rgc_cuda_emit_combines(rgc_cuda_text *k);
 void rgc_cuda_emit_roots(rgc_cuda_text *k, const char *name);
 /* One root of a body as a function @_NAME of a point that returns it. */
 void rgc_cuda_emit_root(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
+/* The same of a row of space->row channels, which it fills. */
+void rgc_cuda_emit_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
 /* Includes the template, and makes the text a launch. */
 void rgc_cuda_launch_template(rgc_cuda_text *k, const char *name, int64_t blocks, int threads, int64_t shared_bytes);
 /* The smallest power of two that is at least `number`, at most `most`. */

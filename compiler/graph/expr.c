@@ -184,6 +184,14 @@ int rgc_body_random(rgc_body *body, int stream, unsigned axes) {
   return share_node(body, node);
 }
 
+double rgc_round_bf16(double number) {
+  enum { LEAST_EXPONENT = -126, BITS = 7 };
+  if (number == 0 || !isfinite(number)) return number;
+  int exponent = ilogb(number);
+  double unit = ldexp(1, (exponent < LEAST_EXPONENT ? LEAST_EXPONENT : exponent) - BITS), rounded = nearbyint(number / unit) * unit;
+  return fabs(rounded) < 0x1p128 ? rounded : copysign(INFINITY, number);
+}
+
 double rgc_expr_compute(rgc_expr_kind kind, double a, double b, double c) {
   switch (kind) {
     case RGC_EXPR_ADD: return a + b;
@@ -204,6 +212,7 @@ double rgc_expr_compute(rgc_expr_kind kind, double a, double b, double c) {
     case RGC_EXPR_ERF: return erf(a);
     case RGC_EXPR_SIGMOID: return 1 / (1 + exp(-a));
     case RGC_EXPR_FLOOR: return floor(a);
+    case RGC_EXPR_BF16: return rgc_round_bf16(a);
     case RGC_EXPR_LT: return a < b;
     case RGC_EXPR_LE: return a <= b;
     case RGC_EXPR_EQ: return a == b;
@@ -229,12 +238,28 @@ static int fold(rgc_body *body, rgc_expr_kind kind, const int arg[3]) {
   return isnan(result) ? -1 : rgc_body_const(body, result);
 }
 
+/* Whether the node is a number of bf16 whatever its loads are. */
+static bool is_rounded(const rgc_body *body, int node) {
+  const rgc_node *n = &body->nodes[node];
+  switch (n->kind) {
+    case RGC_EXPR_BF16: return true;
+    case RGC_EXPR_CONST: return same_bits(rgc_round_bf16(n->number), n->number);
+    case RGC_EXPR_NEG:
+    case RGC_EXPR_ABS: return is_rounded(body, n->arg[0]);
+    case RGC_EXPR_MIN:
+    case RGC_EXPR_MAX: return is_rounded(body, n->arg[0]) && is_rounded(body, n->arg[1]);
+    case RGC_EXPR_SELECT: return is_rounded(body, n->arg[1]) && is_rounded(body, n->arg[2]);
+    default: return false;
+  }
+}
+
 /* The argument that the node equals in every bit; -1 if there is none. */
 static int same_as_argument(const rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
   if (kind == RGC_EXPR_MUL && is_number(body, a, 1)) return b;
   if ((kind == RGC_EXPR_MUL || kind == RGC_EXPR_DIV) && is_number(body, b, 1)) return a;
   if (kind == RGC_EXPR_SUB && is_number(body, b, 0)) return a;
   if (kind == RGC_EXPR_NEG && body->nodes[a].kind == RGC_EXPR_NEG) return body->nodes[a].arg[0];
+  if (kind == RGC_EXPR_BF16 && is_rounded(body, a)) return a;
   if (kind == RGC_EXPR_SELECT && b == c) return b;
   if (kind == RGC_EXPR_SELECT && is_const(body, a)) return body->nodes[a].number != 0 ? b : c;
   return -1;

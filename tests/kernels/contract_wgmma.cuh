@@ -23,9 +23,10 @@ DEV void contract_a(const kernel_args *args, int n, int h, int w, int c, const f
 }
 
 DEV void contract_body(const kernel_args *args, int n, int h, int w, int c, const float *acc, float *partial) {
-  const float value = acc[0] + args->operands[2][c];
-  args->outputs[0][((n * OUT_H + h) * OUT_W + w) * OUT_C + c] = value;
-  partial[0] = value;
+  for (int i = 0; i < EPILOGUE_ROW; i++) {
+    partial[i] = acc[i] + args->operands[2][c + i];
+    args->outputs[0][((n * OUT_H + h) * OUT_W + w) * OUT_C + c + i] = partial[i];
+  }
 }
 
 #include "codegen/cuda/templates/contract_wgmma.cuh"

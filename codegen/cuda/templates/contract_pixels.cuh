@@ -1,6 +1,7 @@
 /* contract_pixels.cuh: implicit GEMM in plain float32: convolutions, data gradients and linear layers, included once for each kernel.
  *
- * In, as macros (all are undefined at the end): what contract_walk.cuh asks for, with BLOCK_K k of a step. THREADS is 256.
+ * In, as macros (all are undefined at the end): what contract_walk.cuh asks for, with BLOCK_K k of a step; WEIGHT_BF16: 1 if
+ * the weight is bf16 in memory. THREADS is 256.
  *
  * A step copies A[BLOCK_K][BLOCK_M], through its prologue, and W[BLOCK_K][BLOCK_N] to shared memory: threads along k for A and the forward
  * weight (channels are neighbours in memory), along o for the transposed one. Then each thread adds THREAD_M x THREAD_N products a k from
@@ -14,11 +15,15 @@
 /* This thread's rows and columns of the block. */
 DEV int FN(own_row)(int i) { return (int)threadIdx.x / COLUMN_THREADS * THREAD_M + i; }
 DEV int FN(own_column)(int j) { return (int)threadIdx.x % COLUMN_THREADS + j * COLUMN_THREADS; }
+DEV float FN(weight)(const kernel_args *args, int element) {
+  const float *data = args->operands[CONTRACT_WEIGHT];
+  return WEIGHT_BF16 ? bf_float(((const u16 *)data)[element]) : data[element];
+}
 DEV void FN(load_weights)(const kernel_args *args, const FN(place) *at, int k0, int k_end, float *to) {
   for (int i = 0; i < LOADS_W; i++) {
     const int e = (int)threadIdx.x + i * THREADS, kk = TRANSPOSED ? e / BLOCK_N : e % BLOCK_K, o = TRANSPOSED ? e % BLOCK_N : e / BLOCK_K;
     const int inside = k0 + kk < k_end && at->channel + o < GROUP_OUT;
-    if (e < BLOCK_N * BLOCK_K) to[kk * BLOCK_N + o] = inside ? args->operands[CONTRACT_WEIGHT][FN(weight_element)(at, at->channel + o, k0 + kk)] : 0.0f;
+    if (e < BLOCK_N * BLOCK_K) to[kk * BLOCK_N + o] = inside ? FN(weight)(args, FN(weight_element)(at, at->channel + o, k0 + kk)) : 0.0f;
   }
 }
 
@@ -56,4 +61,5 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *ti
 #undef COLUMN_THREADS
 #undef LOADS_A
 #undef LOADS_W
+#undef WEIGHT_BF16
 #include "codegen/cuda/templates/contract_names_end.cuh"

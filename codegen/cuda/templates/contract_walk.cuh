@@ -9,31 +9,44 @@
  *   OUT_N .. OUT_C, OUT_SAMPLES, A_N .. A_C, GROUPS, KERNEL_H, KERNEL_W, STRIDE, PAD, DILATION, TRANSPOSED, TAP_STEP   (contract.cuh)
  *   CONTRACT_A        float (args, n, h, w, c): A inside of its space, the prologue included
  *   CONTRACT_WEIGHT   number of the weight's operand, [O,KH,KW,I] as it lies; transposed: the forward weight, O are A's channels
- *   KERNEL_BODY       void (args, n, h, w, c, const float *acc, float *partial): the epilogue
+ *   KERNEL_BODY       void (args, n, h, w, c, const float *acc, float *partial): the epilogue of EPILOGUE_ROW channels from c on, which are 1, or 2
+ *                     where those of a group are even
  *   KERNEL_PARTIALS, KERNEL_PARTIAL_KINDS, KERNEL_PARTIAL_OUTPUTS   as in loop.cuh
  *   CONTRACT_TILED    1: block b has all pixels of tile b / column blocks (TILE_IMAGES or TILE_ROWS, as in loop.cuh), which it takes BLOCK_M at a
  *                     time; 0: BLOCK_M pixels of one residue, whichever images they are of
  *   BLOCK_M, BLOCK_N, THREAD_M, THREAD_N   pixels and channels of a chunk, and of a thread
  * Points outside of A, pixels past the last and k past the last are zeros: padding comes after the prologue. */
 #define SUMS_ROW (BLOCK_N + 8)
-#define MERGE_ROWS (THREADS / BLOCK_N)
+#define COLUMN_THREADS_OUT (BLOCK_N / EPILOGUE_ROW)
+#define MERGE_ROWS (THREADS / COLUMN_THREADS_OUT)
+#define OWN_COLUMN_OUT ((int)threadIdx.x % COLUMN_THREADS_OUT * EPILOGUE_ROW)
+
+/* EPILOGUE_ROW sums of a pixel. */
+DEV void FN(read_sums)(const float *from, float *sums) {
+#if EPILOGUE_ROW == 2
+  const uint2 pair = lds_v2(smem_u32(from));
+  sums[0] = __uint_as_float(pair.x), sums[1] = __uint_as_float(pair.y);
+#else
+  sums[0] = from[0];
+#endif
+}
 
 /* The epilogue of a chunk, whose sums are in shared memory: there a warp has neighbouring channels of one pixel, so that it reads and writes
  * whole lines, once a line of code. `taken` counts this thread's pixels so far. */
 DEV void FN(finish)(const kernel_args *args, const FN(place) *at, const float *tile, partial *held, int *taken) {
   const int image_points = int_max(1, at->h.points * at->w.points), columns = int_max(1, at->w.points);
-  const int column = (int)threadIdx.x % BLOCK_N, o = at->channel + column;
+  const int o = at->channel + OWN_COLUMN_OUT;
   const int rows = o < GROUP_OUT ? int_min(BLOCK_M, FN(points)(at) - at->m0) : 0;
 #pragma unroll 1
-  for (int row = (int)threadIdx.x / BLOCK_N; row < rows; row += MERGE_ROWS) {
+  for (int row = (int)threadIdx.x / COLUMN_THREADS_OUT; row < rows; row += MERGE_ROWS) {
     const int p = (at->m0 + row) % image_points, n = at->image + (at->m0 + row) / image_points;
     const int h = p / columns * OUT_STEP + at->first_h, w = p % columns * OUT_STEP + at->first_w;
-    const float sum = tile[row * SUMS_ROW + column];
-    float values[PARTIALS_HELD];
-    KERNEL_BODY(args, n, h, w, at->group * GROUP_OUT + o, &sum, values);
+    float sums[EPILOGUE_ROW], values[PARTIALS_HELD * EPILOGUE_ROW];
+    FN(read_sums)(tile + row * SUMS_ROW + OWN_COLUMN_OUT, sums);
+    KERNEL_BODY(args, n, h, w, at->group * GROUP_OUT + o, sums, values);
 #if KERNEL_PARTIALS > 0
     const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS;
-    for (int k = 0; k < KERNEL_PARTIALS; k++) partial_take(&held[k], kinds[k], *taken == 0, values[k]);
+    for (int k = 0; k < KERNEL_PARTIALS * EPILOGUE_ROW; k++) partial_take(&held[k], kinds[k / EPILOGUE_ROW], *taken == 0, values[k]);
 #else
     (void)held;
     (void)values;
@@ -107,12 +120,12 @@ DEV int FN(first)(const kernel_args *args, FN(place) *at) {
 #if KERNEL_PARTIALS > 0
 DEV void FN(write_partials)(const kernel_args *args, const FN(place) *at, const partial *held, int taken, float *shared) {
   const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS, outputs[PARTIALS_HELD] = KERNEL_PARTIAL_OUTPUTS;
-  const int row = (int)threadIdx.x / BLOCK_N, column = (int)threadIdx.x % BLOCK_N, o = at->channel + column;
-  for (int k = 0; k < KERNEL_PARTIALS; k++) {
-    moments m = partial_close(&held[k], kinds[k], taken);
-    m = partial_merge_rows(m, kinds[k], shared, row, column, MERGE_ROWS, BLOCK_N);
-    if (row == 0 && o < GROUP_OUT)
-      partial_write(m, kinds[k], args->outputs[outputs[k]] + (s64)at->tile * (kinds[k] == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + at->group * GROUP_OUT + o, OUT_C);
+  const int row = (int)threadIdx.x / COLUMN_THREADS_OUT, column = (int)threadIdx.x % COLUMN_THREADS_OUT, o = at->channel + OWN_COLUMN_OUT;
+  for (int k = 0; k < KERNEL_PARTIALS * EPILOGUE_ROW; k++) {
+    const int kind = kinds[k / EPILOGUE_ROW], own = at->group * GROUP_OUT + o + k % EPILOGUE_ROW;
+    moments m = partial_close(&held[k], kind, taken);
+    m = partial_merge_rows(m, kind, shared, row, column, MERGE_ROWS, COLUMN_THREADS_OUT);
+    if (row == 0 && o < GROUP_OUT) partial_write(m, kind, args->outputs[outputs[k / EPILOGUE_ROW]] + (s64)at->tile * (kind == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + own, OUT_C);
   }
 }
 #endif

@@ -253,7 +253,7 @@ RGC_KERNEL(KERNEL_NAME, THREADS + 32, BLOCKS, FN(arguments)) {
     }
     return;
   }
-  partial held[PARTIALS_HELD];
+  partial held[PARTIALS_HELD * EPILOGUE_ROW];
   int taken = 0;
   for (int more = FN(first)(&args.args, &at); more; more = FN(next)(&at)) FN(consume)(&args.args, &at, shared, &ring, held, &taken);
 #if KERNEL_PARTIALS > 0

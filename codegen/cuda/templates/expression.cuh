@@ -4,11 +4,13 @@
 #define RGC_CUDA_EXPRESSION_CUH
 #include "codegen/cuda/templates/prelude.cuh"
 #include "codegen/cuda/templates/kernel_args.cuh"
+#include "codegen/cuda/templates/row.cuh"
 #define PHILOX_FUNCTION DEV
 #include "codegen/cpu/templates/philox.h"
 
 typedef const int *const_i32;
 typedef const unsigned char *const_u8;
+typedef const u16 *const_u16;
 
 /* The kernel NAME; the macro's name is replaced before the prelude sees it. */
 #define TEMPLATE_KERNEL(name, threads, blocks) RGC_KERNEL(name, threads, blocks, kernel_args)

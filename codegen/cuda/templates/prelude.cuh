@@ -69,13 +69,17 @@ DEV u32 tf32_round(float value) {
   return bits;
 }
 
-/* Memory. Global loads ldg_* are for what no thread of this launch writes; v2 and v4 are aligned to 8 and 16 bytes. */
+/* The nearest number of bf16, as a float. */
+DEV float bf_nearest(float value) { return __uint_as_float(bf_pack(0.0f, value)); }
+
+/* Memory. Global loads ldg_* are for what no thread of this launch writes, ld_* for the rest; v2 and v4 are aligned to 8 and 16 bytes. */
 
 DEV u32 smem_u32(const void *pointer) { return (u32)__cvta_generic_to_shared(pointer); }
 
 #define RGC_LOAD_STORE(suffix, T)                                                                             \
   DEV T lds_##suffix(u32 address) { return *(const T *)__cvta_shared_to_generic(address); }                   \
   DEV void sts_##suffix(u32 address, T value) { *(T *)__cvta_shared_to_generic(address) = value; }            \
+  DEV T ld_##suffix(const void *from) { return *(const T *)from; }                                            \
   DEV void stg_##suffix(void *to, T value) { *(T *)to = value; }
 RGC_LOAD_STORE(u16, u16)
 RGC_LOAD_STORE(u32, u32)

@@ -78,6 +78,7 @@ DEV u16 bf_round(float value) {
   return (u16)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
 DEV u32 bf_pack(float lo, float hi) { return bf_round(lo) | (u32)bf_round(hi) << 16; }
+DEV float bf_nearest(float value) { return bf_float(bf_round(value)); }
 DEV u32 tf32_round(float value) {
   u32 bits = __float_as_uint(value);
   if ((bits & 0x7f800000u) == 0x7f800000u) return bits & 0x7fffffu ? 0x7fffffffu : bits;
@@ -103,6 +104,11 @@ DEV u32 smem_u32(const void *pointer) { return (u32)((const unsigned char *)poin
 #define ldg_f32(from) EMU_LOAD(ldg_f32, global_at, float, from)
 #define ldg_v2(from) EMU_LOAD(ldg_v2, global_at, uint2, from)
 #define ldg_v4(from) EMU_LOAD(ldg_v4, global_at, uint4, from)
+#define ld_u16(from) EMU_LOAD(ld_u16, global_at, u16, from)
+#define ld_u32(from) EMU_LOAD(ld_u32, global_at, u32, from)
+#define ld_f32(from) EMU_LOAD(ld_f32, global_at, float, from)
+#define ld_v2(from) EMU_LOAD(ld_v2, global_at, uint2, from)
+#define ld_v4(from) EMU_LOAD(ld_v4, global_at, uint4, from)
 #define stg_u16(to, value) EMU_STORE(stg_u16, global_at, u16, to, value)
 #define stg_u32(to, value) EMU_STORE(stg_u32, global_at, u32, to, value)
 #define stg_f32(to, value) EMU_STORE(stg_f32, global_at, float, to, value)
