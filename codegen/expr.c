@@ -224,6 +224,11 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   int operand = t->body->nodes[node].index;
   const rgc_operand *from = &t->body->operands[operand];
   rgc_dtype dtype = t->graph->values[from->value].dtype;
+  if (t->streams && t->streams[operand] >= 0) {
+    begin_node(t, node, out);
+    rgc_text_printf(out, "raw[%d + i];\n", t->streams[operand] * t->space.row);
+    return;
+  }
   if (print_whole(t, node, from, out)) return;
   load_text load = read_operand(t, operand, words_of(t) == &scalar_dialect ? NULL : t->space.coord[t->space.lane_axis]);
   rgc_text data = {0};

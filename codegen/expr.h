@@ -34,6 +34,7 @@ typedef struct rgc_body_text {
   const rgc_body *body;
   rgc_print_space space;
   const char *acc;        /* array of accumulators, "acc", `row` numbers each; NULL where there are none */
+  const int *streams;     /* by operand: its row is number streams[operand] of the array `raw`; -1: it is loaded. NULL: all are */
 } rgc_body_text;
 
 /* Definitions of all nodes that roots[] need; node n is then the variable x<n>. */

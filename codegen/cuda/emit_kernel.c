@@ -145,12 +145,20 @@ void rgc_cuda_emit_roots(rgc_cuda_text *k, const char *name) {
   rgc_text_add(&k->text, "}\n");
 }
 
-void rgc_cuda_emit_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space) {
-  rgc_body_text text = {.graph = k->graph, .op = k->op, .body = body, .space = *space};
-  rgc_text_printf(&k->text, "DEV void @_%s(const kernel_args *args, int n, int h, int w, int c, float *row) {\n", name);
+static void print_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const int *streams, const rgc_print_space *space) {
+  rgc_body_text text = {.graph = k->graph, .op = k->op, .body = body, .space = *space, .streams = streams};
+  rgc_text_printf(&k->text, "DEV void @_%s(const kernel_args *args, int n, int h, int w, int c, %sfloat *row) {\n", name, streams ? "const float *raw, " : "");
   rgc_print_nodes(&text, &root, 1, &k->text);
   if (space->row > 1) rgc_text_printf(&k->text, "  EACH(%d) row[i] = x%d[i];\n}\n", space->row, root);
   else rgc_text_printf(&k->text, "  row[0] = x%d;\n}\n", root);
+}
+
+void rgc_cuda_emit_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space) {
+  print_root_rows(k, name, body, root, NULL, space);
+}
+
+void rgc_cuda_emit_root_streams(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const int *streams, const rgc_print_space *space) {
+  print_root_rows(k, name, body, root, streams, space);
 }
 
 void rgc_cuda_emit_root(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space) {

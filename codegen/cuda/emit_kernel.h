@@ -55,6 +55,8 @@ void rgc_cuda_emit_roots(rgc_cuda_text *k, const char *name);
 void rgc_cuda_emit_root(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
 /* The same of a row of space->row channels, which it fills. */
 void rgc_cuda_emit_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
+/* The same of rows of which some are given: stream s of the operands (rgc_body_text) from raw[s * space->row] on. */
+void rgc_cuda_emit_root_streams(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const int *streams, const rgc_print_space *space);
 /* Includes the template, and makes the text a launch. */
 void rgc_cuda_launch_template(rgc_cuda_text *k, const char *name, int64_t blocks, int threads, int64_t shared_bytes);
 /* The smallest power of two that is at least `number`, at most `most`. */

@@ -15,7 +15,7 @@
 
 const rgc_cuda_target rgc_cuda_targets[] = {
     {.facts = FACTS("cuda-sm_80"), .arch = "sm_80", .blocks_wanted = 432, .mma_products = 3, .part_pixels = 4096},
-    {.facts = FACTS("cuda-sm_90a"), .arch = "sm_90a", .blocks_wanted = 528, .mma_products = 3, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_90a"), .arch = "sm_90a", .blocks_wanted = 528, .mma_products = 3, .wgmma_channels = 64, .part_pixels = 4096},
     {.facts = FACTS("cuda-sm_100"), .arch = "sm_100", .blocks_wanted = 592, .mma_products = 3, .part_pixels = 4096},
     {.arch = NULL}};
 

@@ -4,9 +4,10 @@
  * outside the tensor is zero. Tiled boxes are box[1] x box[2] rows; im2col boxes are `pixels` rows, as prelude.cuh says at tma_load_im2col. */
 #ifndef RGC_CODEGEN_CUDA_TENSOR_MAP_H
 #define RGC_CODEGEN_CUDA_TENSOR_MAP_H
+#include <stddef.h>
 #include <stdint.h>
 
-enum { RGC_TENSOR_BOX_ELEMS = 64, RGC_TENSOR_MAP_BYTES = 128, RGC_TENSOR_MAP_IM2COL = 4 };
+enum { RGC_TENSOR_BOX_ELEMS = 64, RGC_TENSOR_MAP_BYTES = 128, RGC_TENSOR_MAP_ALIGN = 64, RGC_TENSOR_MAP_IM2COL = 4 };
 
 typedef struct rgc_tensor_map {
   int input;        /* of the launch's op: where the tensor is */
@@ -17,4 +18,10 @@ typedef struct rgc_tensor_map {
   int lower[2], upper[2]; /* im2col, w and h: pixels of a box begin at lower to size - 1 + upper, -128 to 127 */
   int stride;             /* im2col: of w and of h, from one pixel of a box to the next; 1 to 8 */
 } rgc_tensor_map;
+
+/* Where in a kernel's parameter its tensor maps begin, behind `args_bytes` of other arguments; and the bytes of all of it. */
+static inline size_t rgc_tensor_maps_offset(size_t args_bytes) { return (args_bytes + RGC_TENSOR_MAP_ALIGN - 1) / RGC_TENSOR_MAP_ALIGN * RGC_TENSOR_MAP_ALIGN; }
+static inline size_t rgc_tensor_args_bytes(size_t args_bytes, int map_count) {
+  return map_count ? rgc_tensor_maps_offset(args_bytes) + (size_t)map_count * RGC_TENSOR_MAP_BYTES : args_bytes;
+}
 #endif

@@ -20,6 +20,7 @@ typedef struct emu_program {
   rgc_emu_module *module;
   rgc_emu *emu;
   kernel_args *args; /* [op_count] */
+  void **map_args;   /* by launch: its args with their tensor maps behind them; NULL where it has none */
   kernel_step *step;
   uint64_t launches; /* so far: the order of blocks and warps changes from one to the next */
   double compile_seconds;
@@ -51,6 +52,25 @@ static void bind(emu_program *p, void *const *data) {
     for (int k = 0; k < op->input_count; k++) p->args[i].operands[k] = data[op->inputs[k]];
     for (int k = 0; k < op->output_count; k++) p->args[i].outputs[k] = data[op->outputs[k]];
   }
+}
+
+/* Values stay where they are, so tensor maps are made once. */
+static bool make_maps(emu_program *p, rgc_diagnostics *diags) {
+  p->map_args = RGC_NEW_ARRAY(p->arena, void *, p->code->launch_count + 1);
+  for (int i = 0; i < p->code->launch_count; i++) {
+    const rgc_cuda_launch *launch = &p->code->launches[i];
+    const kernel_args *args = &p->args[launch->op];
+    if (!launch->map_count) continue;
+    size_t bytes = rgc_tensor_args_bytes(sizeof *args, launch->map_count) + RGC_TENSOR_MAP_ALIGN;
+    char *made = rgc_arena_alloc(p->arena, bytes);
+    made += (RGC_TENSOR_MAP_ALIGN - (uintptr_t)made % RGC_TENSOR_MAP_ALIGN) % RGC_TENSOR_MAP_ALIGN;
+    memcpy(made, args, sizeof *args);
+    p->map_args[i] = made;
+    for (int m = 0; m < launch->map_count; m++)
+      if (!rgc_emu_tensor_map(made + rgc_tensor_maps_offset(sizeof *args) + m * RGC_TENSOR_MAP_BYTES, &launch->maps[m], args->operands[launch->maps[m].input], diags))
+        return false;
+  }
+  return true;
 }
 
 typedef struct span {
@@ -100,7 +120,9 @@ void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target,
   p->emu = rgc_emu_create();
   bind(p, data);
   register_values(p, data);
-  return p;
+  if (make_maps(p, diags)) return p;
+  rgc_cuda_emu_destroy(p);
+  return NULL;
 }
 
 void rgc_cuda_emu_destroy(void *program) {
@@ -110,10 +132,12 @@ void rgc_cuda_emu_destroy(void *program) {
   rgc_arena_destroy(p->arena);
 }
 
-static bool run_launch(emu_program *p, const rgc_cuda_launch *launch, const rgc_emu_options *options, rgc_diagnostics *diags) {
+static bool run_launch(emu_program *p, int number, const rgc_emu_options *options, rgc_diagnostics *diags) {
+  const rgc_cuda_launch *launch = &p->code->launches[number];
+  const void *args = p->map_args[number] ? p->map_args[number] : &p->args[launch->op];
   rgc_emu_launch what = {.kernel = p->code->functions[launch->function].name, .grid = {(unsigned)launch->blocks, 1, 1},
                          .block = {(unsigned)launch->threads, 1, 1}, .shared_bytes = (size_t)launch->shared_bytes,
-                         .args = &p->args[launch->op], .args_bytes = sizeof p->args[launch->op]};
+                         .args = args, .args_bytes = rgc_tensor_args_bytes(sizeof(kernel_args), launch->map_count)};
   rgc_emu_options own = *options;
   own.seed += p->launches++;
   return rgc_emu_run(p->emu, p->module, &what, &own, diags);
@@ -132,7 +156,7 @@ bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, in
   emu_program *p = program;
   bool good = true;
   tell_step(p, step);
-  for (int i = p->code->first_launch[first]; good && i < p->code->first_launch[first + count]; i++) good = run_launch(p, &p->code->launches[i], options, diags);
+  for (int i = p->code->first_launch[first]; good && i < p->code->first_launch[first + count]; i++) good = run_launch(p, i, options, diags);
   return good;
 }
 
