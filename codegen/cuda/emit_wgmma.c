@@ -5,7 +5,7 @@
 #include "codegen/cuda/contract_maps.h"
 #include "codegen/cuda/emit_contract.h"
 
-enum { PIXELS = 128, STEP_C = 64, LEAST_OUT = 33, PRODUCER_THREADS = 32, MOST_STAGES = 6 };
+enum { PIXELS = 128, STEP_C = 64, LEAST_OUT = 33, MOST_STAGES = 6 };
 /* Shared memory of an SM, and what the system takes of it for each block. */
 enum { SM_BYTES = 228 << 10, BLOCK_BYTES = 1 << 10 };
 
@@ -85,7 +85,8 @@ bool rgc_cuda_emit_wgmma(rgc_cuda_text *k, bool *taken) {
   rgc_cuda_define(k, "STAGES", w.shape.stages);
   rgc_cuda_define(k, "BLOCKS", w.blocks);
   if (w.prologue) print_prologue(k, &w);
-  rgc_cuda_launch_template(k, "contract_wgmma", rgc_cuda_walk_blocks(kernel, &w.shape), CUDA_BLOCK_THREADS + PRODUCER_THREADS, shared_bytes(&w));
+  int producers = w.blocks == 1 ? 128 : 32; /* a warpgroup that gives its registers away, or a warp */
+  rgc_cuda_launch_template(k, "contract_wgmma", rgc_cuda_walk_blocks(kernel, &w.shape), CUDA_BLOCK_THREADS + producers, shared_bytes(&w));
   rgc_cuda_launch *launch = &k->code->launches[k->code->launch_count - 1];
   launch->maps = w.maps.items;
   launch->map_count = w.maps.count;

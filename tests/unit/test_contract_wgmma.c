@@ -34,7 +34,7 @@ typedef struct bench {
   char *defines;
 } bench;
 
-enum { SCALE, SHIFT, BIAS, STREAM, WEIGHT = STREAM + RGC_MAX_STREAMS, BLOCK_M = 128, THREADS = 288, MAX_MAPS = 16 };
+enum { SCALE, SHIFT, BIAS, STREAM, WEIGHT = STREAM + RGC_MAX_STREAMS, BLOCK_M = 128, MAX_MAPS = 16 };
 
 static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 static int streams_of(const contract *what) { return what->streams ? what->streams : 1; }
@@ -120,7 +120,7 @@ static bool run(bench *b) {
   size_t shared = (size_t)(b->stages * (b->maps.streams * BLOCK_M * 128 + b->block_n * 128) + 8 * (2 * b->stages + 1));
   size_t bytes = sizeof args - (size_t)(MAX_MAPS - b->maps.count) * RGC_TENSOR_MAP_BYTES;
   memset(b->args.outputs[0], 0xff, 4 * (size_t)(s->n * b->out_h * b->out_w * s->out));
-  return emu_fixture_run(&b->emu, "contract", (unsigned int)(tiles * s->groups * ceil_div(group_out, b->block_n)), 1, THREADS, shared, &args, bytes);
+  return emu_fixture_run(&b->emu, "contract", (unsigned int)(tiles * s->groups * ceil_div(group_out, b->block_n)), 1, b->blocks == 1 ? 384 : 288, shared, &args, bytes);
 }
 
 static double rounded_to_half(float value) {

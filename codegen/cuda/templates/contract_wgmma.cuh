@@ -8,12 +8,12 @@
  *   A_TILED           1: 1x1, stride 1: pixels are rows of a matrix; 0: pixels come by im2col
  *   A_MAPS            sets of tensor maps of the streams: 1, or one for each residue
  *   STAGES            steps in shared memory at once
- *   BLOCKS            blocks an SM should hold: while one is in its epilogue, another multiplies
+ *   BLOCKS            blocks an SM should hold: 2, and while one is in its epilogue, the other multiplies; or 1, where the prologue wants registers
  * Tensor maps (tensor_map.h), behind the other arguments: A_MAPS times STREAMS, whose boxes are BLOCK_M pixels; then W's: [O][taps][GROUP_A] in boxes
  * of BLOCK_N x 1 x 64; transposed [A_C][taps][GROUP_OUT] in boxes of 64 x 1 x 64.
  *
  * A step is 64 channels of one tap. Warps 0 to 7 are two warpgroups, which multiply 64 pixels each; one thread of warp 8 asks TMA for what they
- * need, as many steps ahead as there are stages. A stage, in rows of 128 bytes whose 16-byte chunks are swizzled (prelude.cuh):
+ * need, as many steps ahead as there are stages. With one block in an SM there are four such warps, only to give up their registers. A stage, in rows of 128 bytes whose 16-byte chunks are swizzled (prelude.cuh):
  *   A, for each stream [BLOCK_M pixels][64 channels];  W [BLOCK_N][64 channels], transposed BLOCK_N / 64 times [64 channels][64 n]
  * Without a prologue wgmma reads both from there. With one, a warp takes 16 pixels by 16 channels to registers, where the prologue is applied and
  * padding becomes zero (TMA's zeros come before it), and wgmma takes A from there, while the next are made.
@@ -25,6 +25,7 @@
 #include "codegen/cuda/templates/contract_place.cuh"
 #include "codegen/cuda/templates/contract_walk.cuh"
 #define STEP_C 64
+#define PRODUCERS (BLOCKS == 1 ? 128 : 32)
 #define TILE_BYTES (BLOCK_M * 128)
 #define STAGE_BYTES (STREAMS * TILE_BYTES + BLOCK_N * 128)
 #define FULL(stage) (base + STAGES * STAGE_BYTES + 8 * (stage))
@@ -63,6 +64,22 @@ DEV void FN(advance)(FN(ring) *ring) {
   ring->parity ^= 1;
 }
 
+/* A step: 64 channels from c on, of the tap that is `down` and `right` taps from the first. */
+typedef struct FN(step) {
+  int down, right, c;
+} FN(step);
+
+DEV int FN(count_steps)(const FN(place) *at) { return at->h.count * at->w.count * ((GROUP_A + STEP_C - 1) / STEP_C); }
+
+DEV void FN(next_step)(const FN(place) *at, FN(step) *step) {
+  step->c += STEP_C;
+  if (step->c < GROUP_A) return;
+  step->c = 0;
+  if (++step->right < at->w.count) return;
+  step->right = 0;
+  step->down++;
+}
+
 /* A step of A: channels from c on of the pixels from `from` on, under the tap (down, right) away from the one furthest up and left. */
 DEV void FN(load_a)(const tensor_map *maps, u32 to, u32 full, const FN(pixel) *from, int c, int down, int right) {
   for (int s = 0; s < STREAMS; s++) {
@@ -91,20 +108,16 @@ DEV void FN(produce)(const FN(arguments) *args, const FN(place) *at, u32 base, F
   FN(pixel) from = FN(find_pixel)(at, at->m0);
   from.h -= first_h;
   from.w -= first_w;
+  FN(step) step = {0, 0, 0};
 #pragma unroll 1
-  for (int down = 0; down < at->h.count; down++)
-#pragma unroll 1
-    for (int right = 0; right < at->w.count; right++)
-#pragma unroll 1
-      for (int c = 0; c < GROUP_A; c += STEP_C) {
-        const int tap = (at->h.first + down * TAP_STEP) * KERNEL_W + at->w.first + right * TAP_STEP;
-        const u32 stage = base + ring->stage * STAGE_BYTES, full = FULL(ring->stage);
-        mbar_wait(EMPTY(ring->stage), ring->parity ^ 1);
-        mbar_expect(full, STAGE_BYTES);
-        FN(load_a)(maps, stage, full, &from, at->group * GROUP_A + c, first_h + down * A_TAP_STEP, first_w + right * A_TAP_STEP);
-        FN(load_w)(args->maps + A_MAPS * STREAMS, at, stage + STREAMS * TILE_BYTES, full, c, tap);
-        FN(advance)(ring);
-      }
+  for (int left = FN(count_steps)(at); left > 0; left--, FN(next_step)(at, &step), FN(advance)(ring)) {
+    const int tap = (at->h.first + step.down * TAP_STEP) * KERNEL_W + at->w.first + step.right * TAP_STEP;
+    const u32 stage = base + ring->stage * STAGE_BYTES, full = FULL(ring->stage);
+    mbar_wait(EMPTY(ring->stage), ring->parity ^ 1);
+    mbar_expect(full, STAGE_BYTES);
+    FN(load_a)(maps, stage, full, &from, at->group * GROUP_A + step.c, first_h + step.down * A_TAP_STEP, first_w + step.right * A_TAP_STEP);
+    FN(load_w)(args->maps + A_MAPS * STREAMS, at, stage + STREAMS * TILE_BYTES, full, step.c, tap);
+  }
 }
 
 /* This warp is through with a stage. */
@@ -144,49 +157,45 @@ DEV void FN(make_fragment)(const kernel_args *args, u32 tile, int k, const FN(pi
 DEV void FN(multiply)(const kernel_args *args, const FN(place) *at, u32 base, FN(ring) *ring, float *d) {
   const int row = (int)threadIdx.x / 32 * 16 + (int)threadIdx.x % 32 / 4;
   const FN(pixel) own[2] = {FN(find_pixel)(at, at->m0 + row), FN(find_pixel)(at, at->m0 + row + 8)};
+  FN(step) step = {0, 0, 0};
   u32 a[2][4];
-  int last = -1;
+  int last = -1, left = FN(count_steps)(at);
 #pragma unroll 1
-  for (int down = 0; down < at->h.count; down++)
-#pragma unroll 1
-    for (int right = 0; right < at->w.count; right++) {
-      FN(pixel) tapped[2];
-      int inside[2];
-      for (int i = 0; i < 2; i++) {
-        tapped[i].n = own[i].n;
-        tapped[i].h = own[i].h + down * A_TAP_STEP;
-        tapped[i].w = own[i].w + right * A_TAP_STEP;
-        inside[i] = own[i].n >= 0 && tapped[i].h >= 0 && tapped[i].h < A_H && tapped[i].w >= 0 && tapped[i].w < A_W;
-      }
-#pragma unroll 1
-      for (int c = 0; c < GROUP_A; c += STEP_C) {
-        const u32 tile = base + ring->stage * STAGE_BYTES;
-        const u64 weights = WEIGHT_DESC(tile + STREAMS * TILE_BYTES);
-        mbar_wait(FULL(ring->stage), ring->parity);
-#pragma unroll
-        for (int k = 0; k < STEP_C / 16; k++) {
-          wgmma_wait(1); /* a[k % 2] is no longer read */
-          FN(make_fragment)(args, tile, k, tapped, inside, at->group * GROUP_A + c, a[k % 2]);
-          wgmma_fence();
-          WGMMA(rs)(d, a[k % 2], weights + k * WEIGHT_16, 1);
-          wgmma_commit();
-        }
-        if (last >= 0) FN(release)(base, last); /* all but the last product are done: those of the step before */
-        last = ring->stage;
-        FN(advance)(ring);
-      }
+  do {
+    const u32 tile = base + ring->stage * STAGE_BYTES;
+    const u64 weights = WEIGHT_DESC(tile + STREAMS * TILE_BYTES);
+    FN(pixel) tapped[2];
+    int inside[2];
+    for (int i = 0; i < 2; i++) {
+      tapped[i].n = own[i].n;
+      tapped[i].h = own[i].h + step.down * A_TAP_STEP;
+      tapped[i].w = own[i].w + step.right * A_TAP_STEP;
+      inside[i] = own[i].n >= 0 && tapped[i].h >= 0 && tapped[i].h < A_H && tapped[i].w >= 0 && tapped[i].w < A_W;
     }
+    mbar_wait(FULL(ring->stage), ring->parity);
+#pragma unroll
+    for (int k = 0; k < STEP_C / 16; k++) {
+      wgmma_wait(1); /* a[k % 2] is no longer read */
+      FN(make_fragment)(args, tile, k, tapped, inside, at->group * GROUP_A + step.c, a[k % 2]);
+      wgmma_fence();
+      WGMMA(rs)(d, a[k % 2], weights + k * WEIGHT_16, 1);
+      wgmma_commit();
+    }
+    if (last >= 0) FN(release)(base, last); /* all but the last product are done: those of the step before */
+    last = ring->stage;
+    FN(next_step)(at, &step);
+    FN(advance)(ring);
+  } while (--left > 0);
   wgmma_wait(0);
-  if (last >= 0) FN(release)(base, last);
+  FN(release)(base, last);
 }
 #else
 /* The products of a chunk: those of one step run while the next is waited for. */
 DEV void FN(multiply)(const kernel_args *args, const FN(place) *at, u32 base, FN(ring) *ring, float *d) {
-  const int steps = at->h.count * at->w.count * int_ceil_div(GROUP_A, STEP_C);
-  int last = -1;
+  int last = -1, left = FN(count_steps)(at);
   (void)args;
 #pragma unroll 1
-  for (int step = 0; step < steps; step++) {
+  do {
     const u32 tile = base + ring->stage * STAGE_BYTES;
     const u64 pixels = wgmma_desc(tile + threadIdx.x / 128 * (TILE_BYTES / 2)), weights = WEIGHT_DESC(tile + TILE_BYTES);
     mbar_wait(FULL(ring->stage), ring->parity);
@@ -198,9 +207,9 @@ DEV void FN(multiply)(const kernel_args *args, const FN(place) *at, u32 base, FN
     if (last >= 0) FN(release)(base, last);
     last = ring->stage;
     FN(advance)(ring);
-  }
+  } while (--left > 0);
   wgmma_wait(0);
-  if (last >= 0) FN(release)(base, last);
+  FN(release)(base, last);
 }
 #endif
 
@@ -212,17 +221,26 @@ DEV void FN(put)(const float *d, u32 sums) {
     sts_v2(sums + 4 * ((row + i / 2 % 2 * 8) * SUMS_ROW + i / 4 * 8 + lane % 4 * 2), make_uint2(__float_as_uint(d[i]), __float_as_uint(d[i + 1])));
 }
 
-/* The two warpgroups' part of a chunk. */
-DEV void FN(consume)(const kernel_args *args, FN(place) *at, unsigned char *shared, FN(ring) *ring, partial *held, int *taken) {
-  const u32 base = smem_u32(shared);
+/* The sums of a chunk to shared memory. */
+DEV void FN(sum)(const kernel_args *args, FN(place) *at, u32 base, FN(ring) *ring) {
   float d[BLOCK_N / 2];
 #pragma unroll
   for (int i = 0; i < BLOCK_N / 2; i++) d[i] = 0.0f;
+  if (OUT_STEP > 1 && FN(count_steps)(at) == 0) { /* apart, or ptxas has each wgmma waited for */
+    FN(put)(d, base);
+    return;
+  }
   FN(multiply)(args, at, base, ring, d);
-  FN(find_place)(args, at); /* again: registers are scarce while products are made */
-  FN(enter_residue)(at, at->residue);
   bar_sync(1, THREADS); /* the other warpgroup has read the stages, too */
   FN(put)(d, base);
+}
+
+/* The two warpgroups' part of a chunk. */
+DEV void FN(consume)(const kernel_args *args, FN(place) *at, unsigned char *shared, FN(ring) *ring, partial *held, int *taken) {
+  const u32 base = smem_u32(shared);
+  FN(sum)(args, at, base, ring);
+  FN(find_place)(args, at); /* again: registers are scarce while products are made */
+  FN(enter_residue)(at, at->residue);
   bar_sync(1, THREADS);
   FN(finish)(args, at, (const float *)shared, held, taken);
   fence_proxy_async(); /* TMA writes there next */
@@ -230,7 +248,7 @@ DEV void FN(consume)(const kernel_args *args, FN(place) *at, unsigned char *shar
   if (threadIdx.x == 0) mbar_arrive(DRAINED);
 }
 
-RGC_KERNEL(KERNEL_NAME, THREADS + 32, BLOCKS, FN(arguments)) {
+RGC_KERNEL(KERNEL_NAME, THREADS + PRODUCERS, BLOCKS, FN(arguments)) {
   RGC_SHARED(shared);
   const u32 base = smem_u32(shared);
   FN(place) at;
@@ -246,6 +264,9 @@ RGC_KERNEL(KERNEL_NAME, THREADS + 32, BLOCKS, FN(arguments)) {
   __syncthreads();
   if (threadIdx.x >= THREADS) {
     u32 chunk = 0;
+#if BLOCKS == 1
+    setmaxnreg_dec(40);
+#endif
     if (threadIdx.x > THREADS) return;
     for (int more = FN(first)(&args.args, &at); more; more = FN(next)(&at), chunk++) {
       mbar_wait(DRAINED, (chunk & 1) ^ 1);
@@ -253,6 +274,9 @@ RGC_KERNEL(KERNEL_NAME, THREADS + 32, BLOCKS, FN(arguments)) {
     }
     return;
   }
+#if BLOCKS == 1
+  setmaxnreg_inc(232);
+#endif
   partial held[PARTIALS_HELD * EPILOGUE_ROW];
   int taken = 0;
   for (int more = FN(first)(&args.args, &at); more; more = FN(next)(&at)) FN(consume)(&args.args, &at, shared, &ring, held, &taken);
@@ -262,6 +286,7 @@ RGC_KERNEL(KERNEL_NAME, THREADS + 32, BLOCKS, FN(arguments)) {
 }
 
 #undef STEP_C
+#undef PRODUCERS
 #undef TILE_BYTES
 #undef STAGE_BYTES
 #undef FULL
