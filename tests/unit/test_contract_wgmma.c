@@ -8,9 +8,8 @@
 
 #include "codegen/cuda/contract_maps.h"
 #include "codegen/cuda/templates/kernel_args.cuh"
-#include "runtime/device/nvrtc.h"
-#include "codegen/cuda/templates.h"
 #include "tests/unit/emu_fixture.h"
+#include "tests/unit/template_mutation.h"
 
 /* What a contract is, and how it is cut. */
 typedef struct contract {
@@ -24,6 +23,7 @@ typedef struct contract {
 } contract;
 
 typedef struct bench {
+  rgc_arena *arena;
   emu_fixture emu;
   contract what;
   rgc_kernel kernel;
@@ -50,7 +50,7 @@ static void set_kernel(bench *b) {
                                         .groups = s->groups, .transposed = s->transposed}};
   b->block_n = s->out / s->groups > 64 ? 128 : 64;
   b->maps = (rgc_contract_maps){.streams = streams_of(s), .inputs = {STREAM, STREAM + 1}, .weight_input = WEIGHT, .block_m = BLOCK_M, .block_n = b->block_n};
-  cr_assert(rgc_cuda_contract_maps(&b->kernel, &b->maps, b->emu.arena));
+  cr_assert(rgc_cuda_contract_maps(&b->kernel, &b->maps, b->arena));
   b->stages = b->maps.streams > 1 ? 2 : 3;
   b->blocks = s->prologue && b->block_n == 128 ? 1 : 2;
 }
@@ -61,7 +61,7 @@ static void set_defines(bench *b) {
   const contract *s = &b->what;
   int step = s->transposed ? s->stride / common_divisor(s->stride, s->dilation) : 1;
   b->defines = rgc_arena_printf(
-      b->emu.arena,
+      b->arena,
       "#define OUT_N %d\n#define OUT_H %d\n#define OUT_W %d\n#define OUT_C %d\n#define OUT_SAMPLES 1\n#define A_N %d\n#define A_H %d\n#define A_W %d\n"
       "#define A_C %d\n#define KERNEL_H %d\n#define KERNEL_W %d\n#define STRIDE %d\n#define PAD %d\n#define DILATION %d\n#define GROUPS %d\n"
       "#define TRANSPOSED %d\n#define TAP_STEP %d\n#define CONTRACT_TILED %d\n#define TILE_IMAGES %d\n#define TILE_ROWS %d\n#define BLOCK_M %d\n"
@@ -89,20 +89,16 @@ static void fill_operands(bench *b) {
   b->args.step = &b->step;
 }
 
-/* `change`: more of the text's head. */
-static bench *open_bench(const contract *what, bool watched, const char *change) {
+/* `mistake`: in the templates; NULL: none. */
+static bench *open_bench(const contract *what, bool watched, const template_mutation *mistake) {
   bench *b = calloc(1, sizeof *b);
+  b->arena = rgc_arena_create();
   b->what = *what;
   b->what.dilation = what->dilation ? what->dilation : 1;
   b->what.groups = what->groups ? what->groups : 1;
-  b->emu.arena = rgc_arena_create();
   set_kernel(b);
   set_defines(b);
-  char *defines = rgc_arena_printf(b->emu.arena, "%s%s", b->defines, change);
-  emu_fixture opened = emu_fixture_open("contract_wgmma.cuh", defines, watched);
-  rgc_arena *own = b->emu.arena;
-  b->emu = opened;
-  (void)own;
+  b->emu = emu_fixture_open_with("contract_wgmma.cuh", b->defines, watched, mistake ? mutated_templates(mistake, b->arena) : NULL);
   fill_operands(b);
   return b;
 }
@@ -214,13 +210,14 @@ static double worst_error(const bench *b, bool moments) {
 
 static void close_bench(bench *b) {
   emu_fixture_close(&b->emu);
+  rgc_arena_destroy(b->arena);
   free(b);
 }
 
 static const double tolerance = 2e-6;
 
 static void check(contract what) {
-  bench *b = open_bench(&what, false, "");
+  bench *b = open_bench(&what, false, NULL);
   for (int async = RGC_EMU_LATE; async <= RGC_EMU_MIXED; async++) {
     b->emu.options.async = (rgc_emu_async)async;
     b->emu.options.seed += (uint64_t)async;
@@ -232,7 +229,7 @@ static void check(contract what) {
 }
 
 static void check_watched(contract what) {
-  bench *b = open_bench(&what, true, "");
+  bench *b = open_bench(&what, true, NULL);
   for (int early = 0; early < 2; early++) {
     b->emu.options.async = early ? RGC_EMU_EARLY : RGC_EMU_LATE;
     cr_assert(run(b), "RGC_EMU_SEED=%llu: %s", (unsigned long long)b->emu.options.seed, emu_fixture_message(&b->emu));
@@ -279,4 +276,79 @@ Test(contract_wgmma, watched, .timeout = 300) {
   check_watched((contract){.n = 3, .h = 9, .w = 9, .c = 64, .out = 72, .kernel = 3, .stride = 1, .pad = 1, .tile_images = 3, .prologue = 1, .streams = 2});
   check_watched((contract){.n = 3, .h = 9, .w = 9, .c = 72, .out = 40, .kernel = 3, .stride = 1, .pad = 1, .tile_images = 3});
   check_watched((contract){.n = 3, .h = 5, .w = 5, .c = 64, .out = 72, .kernel = 3, .stride = 2, .pad = 1, .transposed = 1, .out_h = 9, .tile_images = 3});
+}
+
+/* What must be found, in kernels with and without a prologue of several chunks a block; watched: only there. */
+typedef struct mistake {
+  template_mutation what;
+  bool watched;
+} mistake;
+
+static const contract with_prologue = {.n = 2, .h = 9, .w = 9, .c = 72, .out = 136, .kernel = 3, .stride = 1, .pad = 1, .tile_images = 2, .prologue = 1};
+static const contract without_prologue = {.n = 3, .h = 9, .w = 9, .c = 64, .out = 72, .kernel = 3, .stride = 1, .pad = 1, .tile_images = 3};
+static const contract gradient = {.n = 2, .h = 5, .w = 5, .c = 64, .out = 72, .kernel = 3, .stride = 2, .pad = 1, .transposed = 1, .out_h = 9};
+
+#define MISTAKE(from, to) {{"contract_wgmma.cuh", from, to}, false}
+#define WATCHED(from, to) {{"contract_wgmma.cuh", from, to}, true}
+
+static const mistake in_prologues[] = {
+    MISTAKE("    mbar_wait(FULL(ring->stage), ring->parity);\n", ""),
+    MISTAKE("    mbar_wait(EMPTY(ring->stage), ring->parity ^ 1);\n", ""),
+    MISTAKE("mbar_wait(EMPTY(ring->stage), ring->parity ^ 1)", "mbar_wait(EMPTY(ring->stage), ring->parity)"),
+    MISTAKE("mbar_wait(FULL(ring->stage), ring->parity)", "mbar_wait(FULL(ring->stage), ring->parity ^ 1)"),
+    MISTAKE("      mbar_wait(DRAINED, (chunk & 1) ^ 1);\n", ""),
+    MISTAKE("  if (threadIdx.x == 0) mbar_arrive(DRAINED);\n", ""),
+    MISTAKE("mbar_expect(full, STAGE_BYTES)", "mbar_expect(full, TILE_BYTES)"),
+    MISTAKE("      wgmma_wait(1); /* a[k % 2] is no longer read */\n", ""),
+    MISTAKE("  wgmma_wait(0);\n", ""),
+    MISTAKE("      wgmma_fence();\n", ""),
+    WATCHED("  bar_sync(1, THREADS); /* the other warpgroup has read the stages, too */\n", ""),
+    MISTAKE("  FN(enter_residue)(at, at->residue);\n  bar_sync(1, THREADS);\n", "  FN(enter_residue)(at, at->residue);\n"),
+    MISTAKE("((chunk ^ (row % 8)) << 4)", "(chunk << 4)"),
+    MISTAKE("inside[e % 2] && there ?", "there ?"),
+    MISTAKE("tapped[i].w >= 0 && tapped[i].w < A_W", "tapped[i].w >= 0"),
+    MISTAKE("    if (last >= 0) FN(release)(base, last);", ""),
+    WATCHED("  fence_proxy_async(); /* TMA writes there next */\n", ""),
+    WATCHED("  __syncwarp();\n  if (threadIdx.x % 32 == 0) mbar_arrive(EMPTY(stage));", "  if (threadIdx.x % 128 == 0) mbar_arrive(EMPTY(stage));"),
+};
+
+static const mistake in_plain_ones[] = {
+    MISTAKE("    mbar_wait(FULL(ring->stage), ring->parity);\n", ""),
+    MISTAKE("    wgmma_wait(1);\n", ""),
+    MISTAKE("threadIdx.x / 128 * (TILE_BYTES / 2)", "0"),
+    MISTAKE("pixels + k * 2", "pixels + k"),
+    WATCHED("  fence_proxy_async(); /* TMA writes there next */\n", ""),
+};
+
+static const mistake in_gradients[] = {
+    MISTAKE("#define WEIGHT_16 128", "#define WEIGHT_16 2"),
+    MISTAKE("(A_TAP_STEP < 0 ? (1 - (count)) * A_TAP_STEP : 0)", "0"),
+    MISTAKE("to + n * 128, map, full, at->channel + n", "to + n * 128, map, full, at->channel"),
+    {{"prelude.cuh", "wgmma_desc_of(address, 8192)", "wgmma_desc_of(address, 1024)"}, false},
+};
+
+static const contract pointwise_gradient = {.n = 2, .h = 5, .w = 5, .c = 64, .out = 72, .kernel = 1, .stride = 2, .transposed = 1, .out_h = 9};
+static const mistake in_residues_without_taps[] = {MISTAKE("    FN(put)(d, base);\n    return;\n", "    return;\n")};
+
+static bool is_found(const contract *what, const mistake *m) {
+  bool found = false;
+  bench *b = open_bench(what, m->watched, &m->what);
+  for (int launch = 0; launch < 8 && !found; launch++, b->emu.options.seed++) {
+    b->emu.options.async = (rgc_emu_async)(launch % 3);
+    found = !run(b) || !(worst_error(b, false) < tolerance);
+  }
+  close_bench(b);
+  return found;
+}
+
+static void check_mistakes(const contract *what, const mistake *mistakes, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    cr_expect(is_found(what, &mistakes[i]), "not found: '%s' instead of '%s'", mistakes[i].what.to, mistakes[i].what.from);
+}
+
+Test(emu_errors, mistakes_in_wgmma_contracts_are_found, .timeout = 300) {
+  check_mistakes(&with_prologue, in_prologues, sizeof in_prologues / sizeof *in_prologues);
+  check_mistakes(&without_prologue, in_plain_ones, sizeof in_plain_ones / sizeof *in_plain_ones);
+  check_mistakes(&gradient, in_gradients, sizeof in_gradients / sizeof *in_gradients);
+  check_mistakes(&pointwise_gradient, in_residues_without_taps, 1);
 }

@@ -6,11 +6,11 @@
 #include <time.h>
 
 #include "codegen/cuda/targets.h"
-#include "codegen/cuda/templates.h"
 #include "compiler/pipeline.h"
 #include "runtime/device/cuda_emu.h"
 #include "runtime/reference/philox.h"
 #include "tests/unit/network_text.h"
+#include "tests/unit/template_mutation.h"
 
 typedef struct bench {
   rgc_arena *arena;
@@ -115,12 +115,8 @@ Test(cuda_mutations, results_do_not_depend_on_the_order) {
   close_bench(b);
 }
 
-typedef struct mutation {
-  const char *file, *from, *to;
-} mutation;
-
 /* In kernels of a forward pass, which are few, and compiled soon. */
-static const mutation forward_mutations[] = {
+static const template_mutation forward_mutations[] = {
     /* a wait, a barrier */
     {"contract_mma.cuh", "    cp_wait(STAGES - 2);\n", ""},
     {"contract_mma.cuh", "cp_wait(STAGES - 2);\n    __syncthreads();", "cp_wait(STAGES - 2);"},
@@ -137,38 +133,18 @@ static const mutation forward_mutations[] = {
     {"contract_walk.cuh", "o < GROUP_OUT ? int_min(", "1 ? int_min("},
 };
 
-/* The templates with all places of `from` in one file changed. */
-static rgc_template *mutate(bench *b, const mutation *m) {
-  rgc_template *made = RGC_NEW_ARRAY(b->arena, rgc_template, rgc_cuda_template_count);
-  bool found = false;
-  for (int i = 0; i < rgc_cuda_template_count; i++) {
-    const char *slash = strrchr(rgc_cuda_templates[i].name, '/'), *at = rgc_cuda_templates[i].text;
-    rgc_text text = {0};
-    made[i] = rgc_cuda_templates[i];
-    if (strcmp(slash ? slash + 1 : made[i].name, m->file)) continue;
-    for (const char *next; (next = strstr(at, m->from)); at = next + strlen(m->from), found = true) {
-      rgc_text_add_bytes(&text, at, (size_t)(next - at));
-      rgc_text_add(&text, m->to);
-    }
-    rgc_text_add(&text, at);
-    made[i].text = rgc_text_take(&text, b->arena);
-  }
-  cr_assert(found, "%s has no '%s' any more: bring this test up to date", m->file, m->from);
-  return made;
-}
-
 /* In those of gradients. */
-static const mutation gradient_mutations[] = {
+static const template_mutation gradient_mutations[] = {
     {"contract_mma.cuh", "lane % 4 + 4) * W_ROW", "lane % 4 + 5) * W_ROW"},
     {"contract_weights.cuh", "    __syncthreads();\n#pragma unroll 4", "#pragma unroll 4"},
     {"contract_weights.cuh", "    }\n    __syncthreads();\n  }", "    }\n  }"},
 };
 
-static void check_mutations(rgc_program_kind kind, const mutation *mutations, size_t count) {
+static void check_mutations(rgc_program_kind kind, const template_mutation *mutations, size_t count) {
   bench *b = open_bench(kind);
   uint64_t right = right_hash(b);
   for (size_t i = 0; i < count; i++) {
-    void *program = create(b, mutate(b, &mutations[i]), false);
+    void *program = create(b, mutated_templates(&mutations[i], b->arena), false);
     bool found = false;
     for (int launch = 0; launch < 8 && !found; launch++) {
       rgc_emu_options options = {.seed = b->seed + 1000 * (uint64_t)launch, .async = launch % 2 ? RGC_EMU_EARLY : RGC_EMU_LATE};

@@ -13,7 +13,8 @@
  * of BLOCK_N x 1 x 64; transposed [A_C][taps][GROUP_OUT] in boxes of 64 x 1 x 64.
  *
  * A step is 64 channels of one tap. Warps 0 to 7 are two warpgroups, which multiply 64 pixels each; one thread of warp 8 asks TMA for what they
- * need, as many steps ahead as there are stages. With one block in an SM there are four such warps, only to give up their registers. A stage, in rows of 128 bytes whose 16-byte chunks are swizzled (prelude.cuh):
+ * need, as many steps ahead as there are stages. (With one block an SM it has three warps beside it: a whole warpgroup, to give registers away.)
+ * A stage, in rows of 128 bytes whose 16-byte chunks are swizzled (prelude.cuh):
  *   A, for each stream [BLOCK_M pixels][64 channels];  W [BLOCK_N][64 channels], transposed BLOCK_N / 64 times [64 channels][64 n]
  * Without a prologue wgmma reads both from there. With one, a warp takes 16 pixels by 16 channels to registers, where the prologue is applied and
  * padding becomes zero (TMA's zeros come before it), and wgmma takes A from there, while the next are made.

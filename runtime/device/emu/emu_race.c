@@ -3,7 +3,7 @@
  * Each warp has a vector clock (Lamport 1978, Mattern 1989): clocks[w][v] is the last moment of warp v that warp w knows to be over. Barriers and
  * mbarriers join the clocks of who arrives into those of who waits. Each word of shared memory remembers its last write and each warp's last read: an
  * access is a race where the other warp's moment is not known to be over (as FastTrack, Flanagan and Freund 2009). Lanes of a warp are not told
- * apart. Of what TMA and wgmma do, TMA's write is checked when it is issued, and wgmma's read when it happens.
+ * apart. Of what TMA and wgmma do, TMA's write is checked when it is issued, and wgmma's read when it happens, as a read by its four warps.
  *
  * They see shared memory through another proxy than ordinary stores do: a store is theirs to see only when its warp, or one that knows of it, has passed
  * a fence_proxy_async since, and they know of that. So a clock has two rows: what is over, and what of it is fenced. Done for modules that are built
@@ -133,11 +133,17 @@ void emu_race_read(rgc_emu *emu, const emu_site *site, unsigned int offset, int 
   }
 }
 
-void emu_race_read_async(rgc_emu *emu, const emu_site *site, const emu_clock *clock, unsigned int offset, int bytes) {
+/* A read of all warps of a group, as of when they issued it; who waited for it knows that it is over. */
+void emu_race_read_async(rgc_emu *emu, const emu_site *site, int group, unsigned int offset, int bytes) {
+  const emu_clock *clock = &emu->groups[group].clock;
   if (!emu->watched) return;
   for (size_t i = offset / 4; i < (offset + (size_t)bytes + 3) / 4; i++) {
+    word *at = &emu->races->words[i];
     check_written(emu, site, "reads", i, NOBODY, clock);
     check_fenced(emu, site, "reads", i, clock);
+    for (int w = group * GROUP_WARPS; w < (group + 1) * GROUP_WARPS; w++)
+      if (clock->over[w] > at->read_clocks[w]) at->read_clocks[w] = clock->over[w];
+    at->read_site = site;
   }
 }
 

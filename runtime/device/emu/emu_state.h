@@ -58,6 +58,7 @@ typedef struct emu_slot {
   unsigned int b[2], address;
   int lane;
   void *out;
+  const unsigned int *in; /* wgmma: where a is with the thread */
 } emu_slot;
 
 typedef struct emu_warp {
@@ -96,6 +97,7 @@ typedef struct emu_product {
   unsigned long long a_descriptor, b_descriptor;
   float *d[GROUP_WARPS * LANES];
   unsigned int a[GROUP_WARPS * LANES][4];
+  const unsigned int *a_at[GROUP_WARPS * LANES]; /* where it is with the thread: must not change until the product is done */
 } emu_product;
 
 typedef struct emu_warpgroup {
@@ -196,7 +198,7 @@ void emu_race_acquire(rgc_emu *emu, const emu_clock *clock);
 void emu_race_arrive(rgc_emu *emu, int barrier);
 void emu_race_pass(rgc_emu *emu, int barrier, bool current_too);
 void emu_race_read(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes);
-void emu_race_read_async(rgc_emu *emu, const emu_site *site, const emu_clock *clock, unsigned int offset, int bytes); /* wgmma; clock: of who issued it */
+void emu_race_read_async(rgc_emu *emu, const emu_site *site, int group, unsigned int offset, int bytes); /* wgmma of a warpgroup */
 void emu_race_write(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes, bool by_engine); /* engine: TMA */
 
 /* emu_fault.c */

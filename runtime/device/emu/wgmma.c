@@ -33,14 +33,14 @@ static operand operand_of(unsigned long long descriptor) {
 typedef struct reader {
   rgc_emu *emu;
   const emu_site *site;
-  const emu_clock *clock;
+  int group;
 } reader;
 
 /* Chunk `chunk` of 8 elements of a row of 128 bytes; bits 7 to 9 of an address move its chunk. */
 static void read_chunk(const reader *who, unsigned int row_address, int chunk, unsigned short halves[8]) {
   unsigned int address = row_address + (unsigned int)chunk * 16, moved = address ^ (address >> 7 & 7) << 4;
   memcpy(halves, emu_shared_peek(who->emu, who->site, moved, 16, 16), 16);
-  emu_race_read_async(who->emu, who->site, who->clock, moved - EMU_SHARED_WINDOW, 16);
+  emu_race_read_async(who->emu, who->site, who->group, moved - EMU_SHARED_WINDOW, 16);
 }
 
 /* Row r of a K-major operand: 16 elements in two chunks. */
@@ -65,6 +65,13 @@ static void read_columns(const reader *who, unsigned long long descriptor, int c
     }
 }
 
+/* The instruction may read A's registers at any time before it is done. */
+static void check_registers(rgc_emu *emu, const emu_product *product) {
+  for (int thread = 0; thread < GROUP_WARPS * LANES; thread++)
+    if (memcmp(product->a[thread], product->a_at[thread], sizeof product->a[0]))
+      emu_fail(emu, product->site, "%s: A's registers were changed before a wgmma_wait for it (thread %d of the warpgroup)", product->site->primitive, thread);
+}
+
 /* Rows 16w.. of A in the registers of warp w, laid out as for mma_bf16. */
 static void read_registers(const emu_product *product, float a[ROWS][DEPTH]) {
   for (int thread = 0; thread < GROUP_WARPS * LANES; thread++) {
@@ -74,9 +81,10 @@ static void read_registers(const emu_product *product, float a[ROWS][DEPTH]) {
   }
 }
 
-static void multiply(rgc_emu *emu, const emu_clock *clock, emu_product *product) {
-  const reader who = {emu, product->site, clock};
+static void multiply(rgc_emu *emu, int group, emu_product *product) {
+  const reader who = {emu, product->site, group};
   float a[ROWS][DEPTH], b[MAX_COLUMNS][DEPTH];
+  if (product->from_registers) check_registers(emu, product);
   if (product->from_registers) read_registers(product, a);
   for (int row = 0; row < ROWS && !product->from_registers; row++) read_row(&who, product->a_descriptor, row, a[row]);
   if (product->b_transposed) read_columns(&who, product->b_descriptor, product->n, b);
@@ -96,7 +104,7 @@ static void multiply(rgc_emu *emu, const emu_clock *clock, emu_product *product)
 static bool finish(rgc_emu *emu, emu_warpgroup *group, int target) {
   for (int i = group->done; i < target; i++)
     if (group->items[i].warps < GROUP_WARPS) return false;
-  while (group->done < target) multiply(emu, &group->clock, &group->items[group->done++]);
+  while (group->done < target) multiply(emu, (int)(group - emu->groups), &group->items[group->done++]);
   return true;
 }
 
@@ -117,6 +125,7 @@ static void issue(rgc_emu *emu, emu_warpgroup *group, const emu_product *wanted)
   for (int lane = 0; lane < LANES; lane++) {
     product->d[place + lane] = warp->slots[lane].out;
     memcpy(product->a[place + lane], warp->slots[lane].a, sizeof product->a[0]);
+    product->a_at[place + lane] = warp->slots[lane].in;
   }
   if (++product->warps == GROUP_WARPS && emu_lands_now(emu)) finish(emu, group, number + 1);
 }
@@ -130,6 +139,7 @@ void emu_call_wgmma(emu_view *view, const emu_site *site, int n, int b_transpose
   if (!emu->current->warp->wgmma_fenced) emu_fail(emu, site, "%s without a wgmma_fence before the first", site->primitive);
   if (b_descriptor >> 62 != 1 || (!a && a_descriptor >> 62 != 1)) emu_fail(emu, site, "%s: a descriptor that is not from wgmma_desc", site->primitive);
   slot->out = d;
+  slot->in = a;
   if (a) memcpy(slot->a, a, sizeof slot->a);
   if (!emu_warp_arrive(emu, site, true)) return;
   emu_product wanted = {.site = site, .n = n, .scale_d = scale_d, .from_registers = a, .b_transposed = b_transposed,
