@@ -14,10 +14,12 @@ static const rgc_block_shape mma_shapes[] = {{128, 64, 16, 4, 8, 4}, {128, 32, 1
 /* Half of the pixels where a prologue reads several tensors, whose addresses and numbers want registers. */
 static const rgc_block_shape mma_half_shapes[] = {{64, 64, 16, 2, 8, 4}, {64, 32, 16, 2, 4, 4}, {0}};
 static const rgc_block_shape mma_weights_shapes[] = {{64, 64, 16, 2, 8, 2}, {64, 32, 16, 2, 4, 2}, {0}};
-/* bf16: three times the k of a step in as much shared memory. */
+/* bf16. The widest only where no partial sums wait in registers while a block multiplies. */
 static const rgc_block_shape bf16_shapes[] = {{128, 128, 32, 8, 8, 4}, {128, 64, 32, 4, 8, 4}, {128, 32, 32, 4, 4, 4}, {0}};
 static const rgc_block_shape bf16_half_shapes[] = {{64, 128, 32, 4, 8, 4}, {64, 64, 32, 2, 8, 4}, {64, 32, 32, 2, 4, 4}, {0}};
 static const rgc_block_shape bf16_weights_shapes[] = {{128, 64, 32, 4, 8, 2}, {128, 32, 32, 4, 4, 2}, {0}};
+/* Half of A where it is loaded number by number, each at an address of its own. */
+static const rgc_block_shape bf16_half_weights_shapes[] = {{64, 64, 32, 2, 8, 2}, {64, 32, 32, 2, 4, 2}, {0}};
 enum { LEAST_MMA_CHANNELS = 17 }; /* fewer leave half of a tile empty */
 
 /* The narrowest that holds `channels`, or the widest. */
@@ -106,8 +108,15 @@ static int whole_operands(const rgc_cuda_text *k, const rgc_body *body, const in
 static const rgc_block_shape *choose_pixels_shape(const rgc_cuda_text *k, int64_t channels) {
   if (!takes_mma(k, channels)) return choose_shape(plain_shapes, channels);
   bool half = whole_operands(k, k->op->kernel->a, k->op->kernel->a_extent) > 1;
-  if (is_bf16(k)) return choose_shape(half ? bf16_half_shapes : bf16_shapes, channels);
+  if (is_bf16(k)) return choose_shape((half ? bf16_half_shapes : bf16_shapes) + rgc_kernel_has_partials(k->op->kernel), channels);
   return choose_shape(half ? mma_half_shapes : mma_shapes, channels);
+}
+
+static const rgc_block_shape *choose_weights_shape(const rgc_cuda_text *k, int64_t channels) {
+  const rgc_kernel *kernel = k->op->kernel;
+  if (!takes_mma(k, channels)) return choose_shape(plain_shapes, channels);
+  if (!is_bf16(k)) return choose_shape(mma_weights_shapes, channels);
+  return choose_shape(chunk_of(kernel->a_extent[RGC_C] / kernel->geometry.groups) == 1 ? bf16_half_weights_shapes : bf16_weights_shapes, channels);
 }
 
 /* The stages of a block on tensor cores, with rows as they are in contract_mma.cuh, contract_mma_bf16.cuh. */
@@ -139,7 +148,7 @@ bool rgc_cuda_define_walk(rgc_cuda_text *k, const rgc_block_shape *shape, int ro
   rgc_cuda_define_space(k, "OUT", kernel->extent, rgc_kernel_samples_out(kernel, k->samples));
   rgc_cuda_define_geometry(k);
   rgc_cuda_define(k, "CONTRACT_TILED", tiled);
-  rgc_cuda_define(k, "EPILOGUE_ROW", row);
+  rgc_cuda_define(k, "ROW", row);
   if (tiled) rgc_cuda_define_tiles(k, kernel->tile_images ? 0 : kernel->tile_rows, kernel->tile_images ? kernel->tile_images : kernel->extent[RGC_N]);
   define_shape(k, shape);
   if (rgc_cuda_emit_partials(k) < 0) return false;
@@ -195,7 +204,7 @@ bool rgc_cuda_emit_weights(rgc_cuda_text *k) {
   int64_t group_out = kernel->extent[0] / g->groups, all_j = kernel->extent[1] * kernel->extent[2] * kernel->extent[3];
   int64_t pixels = kernel->b_extent[RGC_N] * kernel->b_extent[RGC_H] * kernel->b_extent[RGC_W], elements = rgc_shape_elems(kernel->extent);
   bool mma = takes_mma(k, group_out), bf16 = mma && is_bf16(k);
-  const rgc_block_shape *shape = choose_shape(bf16 ? bf16_weights_shapes : mma ? mma_weights_shapes : plain_shapes, group_out);
+  const rgc_block_shape *shape = choose_weights_shape(k, group_out);
   if (g->transposed || rgc_kernel_has_partials(kernel)) return false;
   int64_t blocks = g->groups * ceil_div(all_j, shape->m) * ceil_div(group_out, shape->n), parts = choose_parts(k->target, blocks, pixels, shape);
   rgc_cuda_emit_head(k);

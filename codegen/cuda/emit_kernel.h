@@ -49,11 +49,13 @@ void rgc_cuda_emit_side_body(rgc_cuda_text *k, const rgc_print_space *space);
 int rgc_cuda_emit_partials(rgc_cuda_text *k);
 /* {COMBINE_SUM, ..} of all accumulators. */
 void rgc_cuda_emit_combines(rgc_cuda_text *k);
-/* A's roots as a function @_NAME of a point that fills an array. */
-void rgc_cuda_emit_roots(rgc_cuda_text *k, const char *name);
+/* A's roots as a function @_NAME of `row` channels that fills an array, `row` numbers a root. */
+void rgc_cuda_emit_roots(rgc_cuda_text *k, const char *name, int row);
+/* Numbers [number * row, ..) of `array` are the node's. */
+void rgc_cuda_give(rgc_cuda_text *k, const char *array, int number, int node, int row);
 /* One root of a body as a function @_NAME of a point that returns it. */
 void rgc_cuda_emit_root(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
-/* The same of a row of space->row channels, which it fills. */
+/* The same of a row of space->row channels, which it fills; without the last rounding to bf16. */
 void rgc_cuda_emit_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
 /* The same of rows of which some are given: stream s of the operands (rgc_body_text) from raw[s * space->row] on. */
 void rgc_cuda_emit_root_streams(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const int *streams, const rgc_print_space *space);

@@ -265,11 +265,32 @@ static int same_as_argument(const rgc_body *body, rgc_expr_kind kind, int a, int
   return -1;
 }
 
-/* c < max(x, c) exactly where c < x. */
-static int without_max(const rgc_body *body, rgc_expr_kind kind, int a, int b) {
-  if (kind != RGC_EXPR_LT || body->nodes[b].kind != RGC_EXPR_MAX) return b;
-  const rgc_node *most = &body->nodes[b];
-  return most->arg[1] == a ? most->arg[0] : most->arg[0] == a ? most->arg[1] : b;
+static bool is_bf16_const(const rgc_body *body, int node) { return is_const(body, node) && is_rounded(body, node); }
+
+/* c < max(x, c) exactly where c < x; likewise of the rounded maximum, where c is a number of bf16. */
+static int without_max(rgc_body *body, rgc_expr_kind kind, int a, int b) {
+  bool rounded = kind == RGC_EXPR_LT && body->nodes[b].kind == RGC_EXPR_BF16 && is_bf16_const(body, a);
+  const rgc_node *most = &body->nodes[rounded ? body->nodes[b].arg[0] : b];
+  if (kind != RGC_EXPR_LT || most->kind != RGC_EXPR_MAX) return b;
+  int other = most->arg[1] == a ? most->arg[0] : most->arg[0] == a ? most->arg[1] : -1;
+  if (other < 0) return b;
+  return rounded ? rgc_body_node(body, RGC_EXPR_BF16, other, -1, -1) : other;
+}
+
+/* The node without its rounding, if it has one. */
+static int unrounded(const rgc_body *body, int node) { return body->nodes[node].kind == RGC_EXPR_BF16 ? body->nodes[node].arg[0] : node; }
+
+/* What is chosen among rounded numbers is rounded once it is chosen, since rounding keeps the order: one rounding, and where that is the last
+ * node, none but the store's own. -1: this is no such choice. */
+static int round_behind(rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
+  bool extreme = kind == RGC_EXPR_MAX || kind == RGC_EXPR_MIN, select = kind == RGC_EXPR_SELECT;
+  int x = select ? b : a, y = select ? c : b;
+  if (!extreme && !select) return -1;
+  bool rounded_x = body->nodes[x].kind == RGC_EXPR_BF16, rounded_y = body->nodes[y].kind == RGC_EXPR_BF16;
+  if (!(rounded_x && rounded_y) && !(rounded_x && is_bf16_const(body, y)) && !(rounded_y && is_bf16_const(body, x))) return -1;
+  x = unrounded(body, x), y = unrounded(body, y);
+  int chosen = select ? rgc_body_node(body, kind, a, x, y) : rgc_body_node(body, kind, x, y, -1);
+  return rgc_body_node(body, RGC_EXPR_BF16, chosen, -1, -1);
 }
 
 int rgc_body_node(rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
@@ -277,6 +298,7 @@ int rgc_body_node(rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
   int arg[3] = {a, b, c};
   int found = arities[kind] ? fold(body, kind, arg) : -1;
   if (found < 0) found = same_as_argument(body, kind, a, b, c);
+  if (found < 0) found = round_behind(body, kind, a, b, c);
   if (found >= 0) return found;
   rgc_node node = leaf(kind);
   for (int i = 0; i < arities[kind]; i++) node.arg[i] = arg[i];

@@ -23,7 +23,7 @@ DEV void contract_a(const kernel_args *args, int n, int h, int w, int c, const f
 }
 
 DEV void contract_body(const kernel_args *args, int n, int h, int w, int c, const float *acc, float *partial) {
-  for (int i = 0; i < EPILOGUE_ROW; i++) {
+  for (int i = 0; i < ROW; i++) {
     partial[i] = acc[i] + args->operands[2][c + i];
     args->outputs[0][((n * OUT_H + h) * OUT_W + w) * OUT_C + c + i] = partial[i];
   }

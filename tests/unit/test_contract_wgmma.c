@@ -66,7 +66,7 @@ static void set_defines(bench *b) {
       "#define A_C %d\n#define KERNEL_H %d\n#define KERNEL_W %d\n#define STRIDE %d\n#define PAD %d\n#define DILATION %d\n#define GROUPS %d\n"
       "#define TRANSPOSED %d\n#define TAP_STEP %d\n#define CONTRACT_TILED %d\n#define TILE_IMAGES %d\n#define TILE_ROWS %d\n#define BLOCK_M %d\n"
       "#define BLOCK_N %d\n#define THREAD_M 2\n#define THREAD_N %d\n#define STREAMS %d\n#define A_PROLOGUE %d\n#define A_TILED %d\n#define A_MAPS %d\n"
-      "#define STAGES %d\n#define BLOCKS %d\n#define EPILOGUE_ROW %d\n",
+      "#define STAGES %d\n#define BLOCKS %d\n#define ROW %d\n",
       s->n, b->out_h, b->out_w, s->out, s->n, s->h, s->w, s->c, s->kernel, s->kernel, s->stride, s->pad, s->dilation, s->groups, s->transposed, step,
       s->tile_images || s->tile_rows, s->tile_images, s->tile_rows, BLOCK_M, b->block_n, b->block_n / 4, b->maps.streams, s->prologue, b->maps.tiled,
       b->maps.sets, b->stages, b->blocks, s->out / s->groups % 2 ? 1 : 2);

@@ -59,6 +59,8 @@ Test(precision, what_is_rounded_is_not_rounded_again) {
   cr_expect_eq(rgc_body_node(body, RGC_EXPR_BF16, rounded, -1, -1), rounded);
   cr_expect_eq(rgc_body_node(body, RGC_EXPR_BF16, relu, -1, -1), relu);
   cr_expect_neq(rgc_body_node(body, RGC_EXPR_BF16, sum, -1, -1), sum);
+  cr_expect_eq(body->nodes[relu].kind, RGC_EXPR_BF16); /* of the maximum: as good, and the last node */
+  cr_expect_eq(rgc_body_node(body, RGC_EXPR_LT, zero, relu, -1), rgc_body_node(body, RGC_EXPR_LT, zero, rounded, -1));
   int slope = rgc_body_derivative(body, rounded, 0);
   cr_assert_geq(slope, 0);
   cr_expect(body->nodes[slope].kind == RGC_EXPR_CONST && body->nodes[slope].number == 1);

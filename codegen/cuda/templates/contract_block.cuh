@@ -24,7 +24,7 @@ DEV void FN(chunk)(const kernel_args *args, const FN(place) *at, float *shared, 
 TEMPLATE_KERNEL(KERNEL_NAME, THREADS, 2) {
   RGC_SHARED(shared);
   FN(place) at;
-  partial held[PARTIALS_HELD * EPILOGUE_ROW];
+  partial held[PARTIALS_HELD * ROW];
   int taken = 0;
   for (int more = FN(first)(&args, &at); more; more = FN(next)(&at)) FN(chunk)(&args, &at, (float *)shared, held, &taken);
 #if KERNEL_PARTIALS > 0

@@ -1,7 +1,7 @@
 /* contract_mma_bf16.cuh: implicit GEMM on tensor cores in bf16: convolutions, data gradients and linear layers, included once for each kernel.
  *
  * In, as macros (all are undefined at the end): what contract_walk.cuh asks for, where the weight is bf16 and CONTRACT_A is
- *   CONTRACT_A        void (args, n, h, w, c, float *row): A_CHUNK channels of A from c on, the prologue included; rounded to bf16
+ *   CONTRACT_A        void (args, n, h, w, c, float *row): A_CHUNK channels of A from c on, the prologue included; what it gives is rounded here
  * and
  *   BLOCK_K           k of a step, 32 or a multiple of 64; STAGES steps are in shared memory at once
  *   A_CHUNK           channels that a thread takes of A at once, 8, 2 or 1; they divide A's channels of a group
@@ -19,6 +19,7 @@
 #include "codegen/cuda/templates/mma_bf16.cuh"
 #define A_BYTES (BLOCK_M * BLOCK_K * 2)
 #define STAGE_BYTES (A_BYTES + BLOCK_N * BLOCK_K * 2)
+#define WEIGHT_CHUNKS (BLOCK_N * BLOCK_K / WEIGHT_CHUNK)
 #define CHUNKS_K (BLOCK_K / A_CHUNK)
 #define PARTS (BLOCK_K / 16)
 #define LOADS (BLOCK_M * CHUNKS_K / THREADS)
@@ -70,8 +71,10 @@ DEV void FN(store_a)(u32 packed[PART_LOADS][PACKED], int part, u32 to) {
 /* Rows of W: output channels forward, k transposed. Neighbours one by one are stored at once, which is as good: the stage is free. */
 DEV void FN(copy_weights)(const kernel_args *args, const FN(place) *at, int k0, int k_end, u32 to) {
   const u16 *from = (const u16 *)args->operands[CONTRACT_WEIGHT];
-#pragma unroll 4
-  for (int e = (int)threadIdx.x; e < BLOCK_N * BLOCK_K / WEIGHT_CHUNK; e += THREADS) {
+#pragma unroll
+  for (int i = 0; i < (WEIGHT_CHUNKS + THREADS - 1) / THREADS; i++) {
+    const int e = (int)threadIdx.x + i * THREADS;
+    if (WEIGHT_CHUNKS % THREADS != 0 && e >= WEIGHT_CHUNKS) continue;
 #if TRANSPOSED
     const int kk = e / (BLOCK_N / WEIGHT_CHUNK), o = e % (BLOCK_N / WEIGHT_CHUNK) * WEIGHT_CHUNK;
     const u32 place = to + FN(tile_byte)(kk, o, BLOCK_N);
@@ -164,6 +167,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
 #include "codegen/cuda/templates/contract_block.cuh"
 #undef A_BYTES
 #undef STAGE_BYTES
+#undef WEIGHT_CHUNKS
 #undef CHUNKS_K
 #undef PARTS
 #undef LOADS

@@ -7,7 +7,7 @@
  * weight (channels are neighbours in memory), along o for the transposed one. Then each thread adds THREAD_M x THREAD_N products a k from
  * registers. Rows of A are 2 floats longer than BLOCK_M, so that threads along k write to different banks. Order of a sum: k ascending. */
 #include "codegen/cuda/templates/contract_place.cuh"
-#define ROW (BLOCK_M + 2)
+#define TILE_ROW (BLOCK_M + 2)
 #define COLUMN_THREADS (BLOCK_N / THREAD_N)
 #define LOADS_A (BLOCK_M * BLOCK_K / THREADS)
 #define LOADS_W ((BLOCK_N * BLOCK_K + THREADS - 1) / THREADS)
@@ -29,7 +29,7 @@ DEV void FN(load_weights)(const kernel_args *args, const FN(place) *at, int k0, 
 
 /* The products of BLOCK_M pixels from m0 on; acc: this thread's. */
 DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *tile, float acc[THREAD_M][THREAD_N]) {
-  float *tile_w = tile + BLOCK_K * ROW;
+  float *tile_w = tile + BLOCK_K * TILE_ROW;
   const int tid = (int)threadIdx.x, kk = tid % BLOCK_K, row = tid / COLUMN_THREADS * THREAD_M, column = tid % COLUMN_THREADS;
   const int k_end = at->h.count * at->w.count * GROUP_A;
   FN(pixel) pixels[LOADS_A];
@@ -40,14 +40,14 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *ti
     const int k = k0 + kk, tap = k / GROUP_A, c = k % GROUP_A, down = tap / at->w.count * A_TAP_STEP, right = tap % at->w.count * A_TAP_STEP;
     for (int i = 0; i < LOADS_A; i++) {
       const int n = pixels[i].n, h = pixels[i].h + down, w = pixels[i].w + right, inside = n >= 0 && k < k_end && h >= 0 && h < A_H && w >= 0 && w < A_W;
-      tile[kk * ROW + tid / BLOCK_K + i * (THREADS / BLOCK_K)] = inside ? CONTRACT_A(args, n, h, w, at->group * GROUP_A + c) : 0.0f;
+      tile[kk * TILE_ROW + tid / BLOCK_K + i * (THREADS / BLOCK_K)] = inside ? CONTRACT_A(args, n, h, w, at->group * GROUP_A + c) : 0.0f;
     }
     FN(load_weights)(args, at, k0, k_end, tile_w);
     __syncthreads();
 #pragma unroll 4
     for (int step = 0; step < BLOCK_K; step++) {
       float a[THREAD_M], b[THREAD_N];
-      for (int i = 0; i < THREAD_M; i++) a[i] = tile[step * ROW + row + i];
+      for (int i = 0; i < THREAD_M; i++) a[i] = tile[step * TILE_ROW + row + i];
       for (int j = 0; j < THREAD_N; j++) b[j] = tile_w[step * BLOCK_N + column + j * COLUMN_THREADS];
       for (int i = 0; i < THREAD_M; i++)
         for (int j = 0; j < THREAD_N; j++) acc[i][j] = fmaf(a[i], b[j], acc[i][j]);
@@ -57,7 +57,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *ti
 }
 
 #include "codegen/cuda/templates/contract_block.cuh"
-#undef ROW
+#undef TILE_ROW
 #undef COLUMN_THREADS
 #undef LOADS_A
 #undef LOADS_W

@@ -9,7 +9,7 @@
  *   OUT_N .. OUT_C, OUT_SAMPLES, A_N .. A_C, GROUPS, KERNEL_H, KERNEL_W, STRIDE, PAD, DILATION, TRANSPOSED, TAP_STEP   (contract.cuh)
  *   CONTRACT_A        float (args, n, h, w, c): A inside of its space, the prologue included
  *   CONTRACT_WEIGHT   number of the weight's operand, [O,KH,KW,I] as it lies; transposed: the forward weight, O are A's channels
- *   KERNEL_BODY       void (args, n, h, w, c, const float *acc, float *partial): the epilogue of EPILOGUE_ROW channels from c on, which are 1, or 2
+ *   KERNEL_BODY       void (args, n, h, w, c, const float *acc, float *partial): the epilogue of ROW channels from c on, which are 1, or 2
  *                     where those of a group are even
  *   KERNEL_PARTIALS, KERNEL_PARTIAL_KINDS, KERNEL_PARTIAL_OUTPUTS   as in loop.cuh
  *   CONTRACT_TILED    1: block b has all pixels of tile b / column blocks (TILE_IMAGES or TILE_ROWS, as in loop.cuh), which it takes BLOCK_M at a
@@ -17,13 +17,13 @@
  *   BLOCK_M, BLOCK_N, THREAD_M, THREAD_N   pixels and channels of a chunk, and of a thread
  * Points outside of A, pixels past the last and k past the last are zeros: padding comes after the prologue. */
 #define SUMS_ROW (BLOCK_N + 8)
-#define COLUMN_THREADS_OUT (BLOCK_N / EPILOGUE_ROW)
+#define COLUMN_THREADS_OUT (BLOCK_N / ROW)
 #define MERGE_ROWS (THREADS / COLUMN_THREADS_OUT)
-#define OWN_COLUMN_OUT ((int)threadIdx.x % COLUMN_THREADS_OUT * EPILOGUE_ROW)
+#define OWN_COLUMN_OUT ((int)threadIdx.x % COLUMN_THREADS_OUT * ROW)
 
-/* EPILOGUE_ROW sums of a pixel. */
+/* ROW sums of a pixel. */
 DEV void FN(read_sums)(const float *from, float *sums) {
-#if EPILOGUE_ROW == 2
+#if ROW == 2
   const uint2 pair = lds_v2(smem_u32(from));
   sums[0] = __uint_as_float(pair.x), sums[1] = __uint_as_float(pair.y);
 #else
@@ -41,12 +41,12 @@ DEV void FN(finish)(const kernel_args *args, const FN(place) *at, const float *t
   for (int row = (int)threadIdx.x / COLUMN_THREADS_OUT; row < rows; row += MERGE_ROWS) {
     const int p = (at->m0 + row) % image_points, n = at->image + (at->m0 + row) / image_points;
     const int h = p / columns * OUT_STEP + at->first_h, w = p % columns * OUT_STEP + at->first_w;
-    float sums[EPILOGUE_ROW], values[PARTIALS_HELD * EPILOGUE_ROW];
+    float sums[ROW], values[PARTIALS_HELD * ROW];
     FN(read_sums)(tile + row * SUMS_ROW + OWN_COLUMN_OUT, sums);
     KERNEL_BODY(args, n, h, w, at->group * GROUP_OUT + o, sums, values);
 #if KERNEL_PARTIALS > 0
     const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS;
-    for (int k = 0; k < KERNEL_PARTIALS * EPILOGUE_ROW; k++) partial_take(&held[k], kinds[k / EPILOGUE_ROW], *taken == 0, values[k]);
+    for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) partial_take(&held[k], kinds[k / ROW], *taken == 0, values[k]);
 #else
     (void)held;
     (void)values;
@@ -121,11 +121,11 @@ DEV int FN(first)(const kernel_args *args, FN(place) *at) {
 DEV void FN(write_partials)(const kernel_args *args, const FN(place) *at, const partial *held, int taken, float *shared) {
   const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS, outputs[PARTIALS_HELD] = KERNEL_PARTIAL_OUTPUTS;
   const int row = (int)threadIdx.x / COLUMN_THREADS_OUT, column = (int)threadIdx.x % COLUMN_THREADS_OUT, o = at->channel + OWN_COLUMN_OUT;
-  for (int k = 0; k < KERNEL_PARTIALS * EPILOGUE_ROW; k++) {
-    const int kind = kinds[k / EPILOGUE_ROW], own = at->group * GROUP_OUT + o + k % EPILOGUE_ROW;
+  for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) {
+    const int kind = kinds[k / ROW], own = at->group * GROUP_OUT + o + k % ROW;
     moments m = partial_close(&held[k], kind, taken);
     m = partial_merge_rows(m, kind, shared, row, column, MERGE_ROWS, COLUMN_THREADS_OUT);
-    if (row == 0 && o < GROUP_OUT) partial_write(m, kind, args->outputs[outputs[k / EPILOGUE_ROW]] + (s64)at->tile * (kind == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + own, OUT_C);
+    if (row == 0 && o < GROUP_OUT) partial_write(m, kind, args->outputs[outputs[k / ROW]] + (s64)at->tile * (kind == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + own, OUT_C);
   }
 }
 #endif

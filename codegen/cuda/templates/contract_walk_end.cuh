@@ -3,6 +3,5 @@
 #undef COLUMN_THREADS_OUT
 #undef MERGE_ROWS
 #undef OWN_COLUMN_OUT
-#undef EPILOGUE_ROW
 #undef GROUP_OUT
 #undef COLUMN_BLOCKS

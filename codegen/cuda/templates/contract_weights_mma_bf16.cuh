@@ -1,7 +1,7 @@
 /* contract_weights_mma_bf16.cuh: the gradient of a weight on tensor cores from bf16 operands, included once for each kernel.
  *
  * In, as macros (all are undefined at the end): what contract_weights_walk.cuh asks for, where CONTRACT_A and CONTRACT_B are
- *   CONTRACT_A, CONTRACT_B   void (args, n, h, w, c, float *row): A_CHUNK and B_CHUNK channels from c on, prologues included; rounded to bf16
+ *   CONTRACT_A, CONTRACT_B   void (args, n, h, w, c, float *row): A_CHUNK and B_CHUNK channels from c on, prologues included; what they give is rounded here
  * and
  *   A_CHUNK, B_CHUNK         8, 2 or 1; they divide the channels of a group
  *   A_OPERAND, B_OPERAND     the operands that they are, as they lie, where they have no prologue

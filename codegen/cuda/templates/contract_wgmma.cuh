@@ -278,7 +278,7 @@ RGC_KERNEL(KERNEL_NAME, THREADS + PRODUCERS, BLOCKS, FN(arguments)) {
 #if BLOCKS == 1
   setmaxnreg_inc(232);
 #endif
-  partial held[PARTIALS_HELD * EPILOGUE_ROW];
+  partial held[PARTIALS_HELD * ROW];
   int taken = 0;
   for (int more = FN(first)(&args.args, &at); more; more = FN(next)(&at)) FN(consume)(&args.args, &at, shared, &ring, held, &taken);
 #if KERNEL_PARTIALS > 0
