@@ -13,6 +13,7 @@ const command_option bench_options[] = {
     {"--repeats", OPTION_INT, "N", "runs to take the median of (5)"},
     {"--threads", OPTION_INT, "N", "threads (all processors)"},
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    NETWORK_OPTION_DEVICE,
     {0}};
 
 static int slower_first(const void *a, const void *b) {
@@ -41,7 +42,8 @@ static bool bench_program(const command_line *line, rgc_model *model, int64_t ba
   for (int i = 0; i < result.each_count; i++) flops += result.each[i].flops;
   printf("%s: batch %lld, %.2f ms a step, %.2f images/s, %d kernels", train ? "train" : "infer", (long long)batch, 1e3 * result.seconds,
          (double)batch / result.seconds, result.kernels);
-  if (kernels) printf(", %.1f GFLOP/s (%.1f %% of %.1f)", flops / result.seconds * 1e-9, 100e-9 * flops / result.seconds / peak, peak);
+  if (kernels) printf(", %.1f GFLOP/s", flops / result.seconds * 1e-9);
+  if (kernels && peak > 0) printf(" (%.1f %% of %.1f)", 100e-9 * flops / result.seconds / peak, peak);
   printf("\n");
   if (kernels) print_kernels(&result, peak);
   rgc_free(result.each);
@@ -60,7 +62,8 @@ static bool bench_model(const command_line *line, rgc_model *model) {
 int run_bench(const command_line *line) {
   rgc_plan *plan = command_plan(line);
   rgc_model_options o = {.batch = option_int(line, "--batch", 0), .threads = (int)option_int(line, "--threads", 0),
-                         .train = option_flag(line, "--train"), .target = option_text(line, "--target", NULL)};
+                         .train = option_flag(line, "--train"), .target = option_text(line, "--target", NULL),
+                         .device = option_text(line, "--device", NULL)};
   rgc_model *model = plan ? rgc_model_open(plan, &o, line->diags) : NULL;
   bool good = model && bench_model(line, model);
   rgc_model_close(model);

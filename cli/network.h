@@ -4,7 +4,8 @@
 #include "cli/command.h"
 
 /* The row every command that reads a graph file has among its options. */
-#define NETWORK_OPTION_DEVICE {"--device", OPTION_TEXT, "NAME", "auto, cpu, or cuda-emu: CUDA kernels on this machine, slow, for tests (auto)"}
+#define NETWORK_OPTION_DEVICE \
+  {"--device", OPTION_TEXT, "NAME", "cpu, cuda, auto (a GPU if there is one, else the CPU), or cuda-emu: CUDA kernels on this machine, slow, for tests (cpu)"}
 #define NETWORK_OPTION_SET {"--set", OPTION_LIST, "PATH=VALUE", "change a value of the graph file, e.g. stages.2.repeat=23"}
 
 /* words[0] is the graph file. NULL after an error. */

@@ -320,7 +320,8 @@ typedef struct rgc_model_options {
   const char *keep;   /* a value that rgc_model_dump writes: a layer ("layer3.2", its output), its gradient ("layer3.2.grad") or a
                        * name of the graph's text; NULL: none */
   const char *target; /* "cpu-avx512", "cpu-avx2", "cpu-plain", "cuda-sm_90a"...; NULL: the device's best */
-  const char *device; /* "auto", "cpu", "cuda-emu"; NULL: auto, the one that runs the target */
+  const char *device; /* "cpu", "cuda", "cuda-emu"; "auto": a GPU that can be used, else, with a note that says why, the CPU; NULL: the one that
+                       * runs the target, without one the CPU */
 } rgc_model_options;
 
 typedef struct rgc_model_facts {
@@ -469,7 +470,7 @@ typedef struct rgc_bench_result {
 /* Times the training step (a model opened with `train`) or inference, on random data: `repeats` (>= 1) runs after one to warm up;
  * with_kernels: and as often once more, timing each kernel. Weights change a little by training steps. */
 RGC_API bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags);
-/* GFLOP/s that the model's threads reach with multiply-adds in registers alone; 0 after an error. */
+/* GFLOP/s that the model's threads reach with multiply-adds in registers alone; 0 where that is not known (a GPU), and after an error. */
 RGC_API double rgc_model_peak(const rgc_model *model, rgc_diagnostics *diags);
 
 #ifdef __cplusplus

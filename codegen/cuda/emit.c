@@ -50,6 +50,9 @@ rgc_cuda_code *rgc_cuda_emit(const rgc_graph *graph, const rgc_cuda_target *targ
     rgc_text_free(&k.text);
   }
   code->first_launch[graph->op_count] = code->launch_count;
+  int loss = rgc_graph_find(graph, "loss"), input = rgc_graph_find(graph, "input");
+  if (loss >= 0) code->guard = rgc_cuda_emit_guard(code, arena);
+  if (input >= 0) code->pixels = rgc_cuda_emit_step_pixels(code, &graph->values[input], arena);
   rgc_functions_finish(code->functions, code->function_count, arena);
   return good ? code : NULL;
 }

@@ -12,7 +12,7 @@
 #include "compiler/graph/kernel.h"
 
 typedef struct rgc_cuda_launch {
-  int op;            /* whose work it is */
+  int op;            /* whose work it is; -1: the step's */
   int function;      /* index into functions */
   int64_t blocks;    /* of the grid, which is one-dimensional; below 2^31 */
   int threads;       /* of a block */
@@ -30,6 +30,8 @@ typedef struct rgc_cuda_code {
   int launch_count, launch_capacity;
   int *first_launch;         /* [op_count + 1]: op i has launches [first_launch[i], first_launch[i + 1]) */
   int64_t workspace_bytes;   /* the most any op needs */
+  rgc_cuda_launch guard, pixels; /* of no op: a step is halted (step_guard.cuh), u8 images become the input (step_pixels.cuh); without blocks: the
+                                  * graph has no value `loss` or `input` */
 } rgc_cuda_code;
 
 /* NULL with a diagnostic when a kernel is beyond what the templates can do. Everything lives in `arena`. */

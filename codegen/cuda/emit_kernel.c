@@ -17,13 +17,21 @@ rgc_print_space rgc_cuda_rows(rgc_print_space space, int row) {
   return space;
 }
 
-void rgc_cuda_emit_head(rgc_cuda_text *k) {
-  rgc_text_add(&k->text, "#include \"codegen/cuda/templates/expression.cuh\"\n#include \"codegen/cuda/templates/partial.cuh\"\n"
-                         "#include \"codegen/cuda/templates/combine.cuh\"\n#include \"codegen/cuda/templates/contract.cuh\"\n\n#define KERNEL_NAME @\n");
+/* Whether the op changes a value that outlives the step. */
+static bool updates(const rgc_cuda_text *k) {
+  for (int i = 0; i < k->op->output_count; i++)
+    if (k->graph->values[k->op->outputs[i]].updates >= 0) return true;
+  return false;
 }
 
 void rgc_cuda_define(rgc_cuda_text *k, const char *name, int64_t number) {
   rgc_text_printf(&k->text, "#define %s %" PRId64 "\n", name, number);
+}
+
+void rgc_cuda_emit_head(rgc_cuda_text *k) {
+  rgc_text_add(&k->text, "#include \"codegen/cuda/templates/expression.cuh\"\n#include \"codegen/cuda/templates/partial.cuh\"\n"
+                         "#include \"codegen/cuda/templates/combine.cuh\"\n#include \"codegen/cuda/templates/contract.cuh\"\n\n#define KERNEL_NAME @\n");
+  rgc_cuda_define(k, "KERNEL_UPDATES", updates(k));
 }
 
 void rgc_cuda_define_space(rgc_cuda_text *k, const char *prefix, const int64_t extent[RGC_AXES], bool samples) {

@@ -27,6 +27,10 @@ bool rgc_cuda_emit_window(rgc_cuda_text *k);
 bool rgc_cuda_emit_pixels(rgc_cuda_text *k);
 bool rgc_cuda_emit_weights(rgc_cuda_text *k);
 
+/* A step's own, which become functions of the code. */
+rgc_cuda_launch rgc_cuda_emit_guard(rgc_cuda_code *code, rgc_arena *arena);
+rgc_cuda_launch rgc_cuda_emit_step_pixels(rgc_cuda_code *code, const rgc_value *input, rgc_arena *arena);
+
 /* The space with points n, h, w, c and extents PREFIX_N .. PREFIX_C. prefix: "OUT", "A" or "B". */
 rgc_print_space rgc_cuda_space(const int64_t extent[RGC_AXES], const char *prefix, rgc_arena *arena);
 /* The same for rows of `row` channels from c on (codegen/expr.h). */

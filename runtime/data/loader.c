@@ -37,7 +37,7 @@ struct rgc_loader {
   rgc_pipeline *pipeline;
   rgc_split split;
   bool skip_corrupt;
-  int64_t batch, image_elems; /* samples; height * width * channels */
+  int64_t batch, image_bytes; /* samples; of one of them */
   int depth;                  /* slots in use */
   int worker_count;
   pthread_t threads[MAX_WORKERS];
@@ -81,6 +81,11 @@ static void note_bad(rgc_loader *l, int sample, const char *problem) {
   l->bad[at] = (bad_sample){sample, {rgc_dataset_file(l->data, l->split, sample), rgc_arena_strdup(l->arena, problem)}};
 }
 
+static void *sample_place(const rgc_loader *l, const slot *s, int64_t place) {
+  char *images = s->batch.pixels ? (char *)s->batch.pixels : (char *)s->batch.images;
+  return images + place * l->image_bytes;
+}
+
 /* Claims the next sample and decodes it into its slot. Called and left under the lock, which is not held meanwhile. */
 static void decode_next(rgc_loader *l, decoder *d) {
   int64_t n = l->claimed++, place = n % l->batch;
@@ -89,8 +94,7 @@ static void decode_next(rgc_loader *l, decoder *d) {
   l->busy++;
   pthread_mutex_unlock(&l->lock);
   rgc_arena *scratch = rgc_arena_create();
-  const char *problem = rgc_pipeline_sample(l->pipeline, &d->room, l->data, l->split, index, l->epoch, scratch,
-                                            s->batch.images + place * l->image_elems);
+  const char *problem = rgc_pipeline_sample(l->pipeline, &d->room, l->data, l->split, index, l->epoch, scratch, sample_place(l, s, place));
   s->batch.labels[place] = rgc_dataset_label(l->data, l->split, index);
   s->batch.samples[place] = index;
   s->bad[place] = problem != NULL;
@@ -118,9 +122,11 @@ static void *work(void *argument) {
 }
 
 static void prepare_slots(rgc_loader *l) {
-  l->room = RGC_NEW_ARRAY(l->arena, float, l->image_elems);
+  l->room = rgc_arena_alloc(l->arena, (size_t)l->image_bytes);
   for (int i = 0; i < l->depth; i++) {
-    l->slots[i].batch.images = RGC_NEW_ARRAY(l->arena, float, l->batch * l->image_elems);
+    void *images = rgc_arena_alloc(l->arena, (size_t)(l->batch * l->image_bytes));
+    if (rgc_pipeline_gives_pixels(l->pipeline)) l->slots[i].batch.pixels = images;
+    else l->slots[i].batch.images = images;
     l->slots[i].batch.labels = RGC_NEW_ARRAY(l->arena, int32_t, l->batch);
     l->slots[i].batch.others = RGC_NEW_ARRAY(l->arena, int32_t, l->batch);
     l->slots[i].batch.samples = RGC_NEW_ARRAY(l->arena, int, l->batch);
@@ -162,7 +168,8 @@ rgc_loader *rgc_loader_create(const rgc_dataset *data, const rgc_pipeline_option
     rgc_arena_destroy(arena);
     return NULL;
   }
-  l->image_elems = (int64_t)pipeline->dst.height * pipeline->dst.width * pipeline->dst.channels;
+  l->image_bytes = (int64_t)pipeline->dst.height * pipeline->dst.width * pipeline->dst.channels;
+  if (!rgc_pipeline_gives_pixels(l->pipeline)) l->image_bytes *= (int64_t)sizeof(float);
   l->depth = o->workers > 0 ? DEPTH : 1;
   prepare_slots(l);
   prepare_decoder(l, &l->decoders[MAX_WORKERS]);
@@ -209,7 +216,7 @@ static void close_gaps(const rgc_loader *l, slot *s) {
   for (int64_t i = 0; i < s->batch.valid; i++) {
     if (s->bad[i]) continue;
     if (kept < i) {
-      memcpy(s->batch.images + kept * l->image_elems, s->batch.images + i * l->image_elems, (size_t)l->image_elems * sizeof(float));
+      memcpy(sample_place(l, s, kept), sample_place(l, s, i), (size_t)l->image_bytes);
       s->batch.labels[kept] = s->batch.labels[i];
       s->batch.samples[kept] = s->batch.samples[i];
     }

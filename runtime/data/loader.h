@@ -16,7 +16,8 @@
 typedef struct rgc_loader rgc_loader;
 
 typedef struct rgc_batch {
-  float *images;   /* [valid][height][width][channels] of the pipeline's dst */
+  float *images;   /* [valid][height][width][channels] of the pipeline's dst; NULL: in pixels */
+  uint8_t *pixels; /* the same before / 255 and normalisation, of a pipeline that gives pixels; else NULL */
   int32_t *labels; /* [valid] */
   int *samples;    /* [valid]: their numbers in the split */
   int32_t *others; /* [valid]: labels of what was mixed in; where nothing was, the sample's own */

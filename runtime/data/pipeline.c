@@ -19,6 +19,7 @@ struct rgc_pipeline {
   bool exact_decode;
   uint64_t seed;
   rgc_transform *transform; /* not NULL: this, and no steps */
+  bool pixels;              /* gives u8 */
 };
 
 /* An image on its way. */
@@ -49,6 +50,16 @@ static bool check_steps(const rgc_pipeline_options *o, rgc_diagnostics *diags) {
                        is_files(o) ? 3 : o->src.channels, o->dst.channels);
 }
 
+/* Whether floats differ from u8 by / 255 and normalisation alone. */
+static bool can_give_pixels(const rgc_pipeline *p, const rgc_pipeline_options *o) {
+  for (int i = 0; i < p->steps.count; i++) {
+    rgc_data_step_kind kind = p->steps.items[i].kind;
+    if (kind == RGC_STEP_RANDOM_ERASING || kind == RGC_STEP_MIXUP || kind == RGC_STEP_CUTMIX) return false;
+  }
+  bool resized = o->src.height != o->dst.height || o->src.width != o->dst.width;
+  return uses_steps(o) || (!resized && !o->src_is_float && (o->src.channels == o->dst.channels || o->src.channels == 1));
+}
+
 rgc_pipeline *rgc_pipeline_create(const rgc_pipeline_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_pipeline *p = RGC_NEW(arena, rgc_pipeline);
   *p = (rgc_pipeline){.src = o->src, .dst = o->dst, .seed = o->seed, .exact_decode = !o->train};
@@ -60,6 +71,7 @@ rgc_pipeline *rgc_pipeline_create(const rgc_pipeline_options *o, rgc_arena *aren
     p->steps = o->train ? o->settings->train : o->settings->evaluate;
     if (o->train && !o->settings->train.items) p->steps = o->settings->evaluate; /* no train: at all */
   }
+  p->pixels = o->pixels && can_give_pixels(p, o);
   if (uses_steps(o)) return check_steps(o, diags) ? p : NULL;
   rgc_transform_options transform = {.src = o->src, .dst = o->dst, .src_is_float = o->src_is_float, .mean = o->mean, .stddev = o->stddev};
   p->transform = rgc_transform_create(&transform, arena, diags);
@@ -67,6 +79,8 @@ rgc_pipeline *rgc_pipeline_create(const rgc_pipeline_options *o, rgc_arena *aren
 }
 
 rgc_image_shape rgc_pipeline_dst(const rgc_pipeline *p) { return p->dst; }
+
+bool rgc_pipeline_gives_pixels(const rgc_pipeline *p) { return p->pixels; }
 
 rgc_pipeline_room rgc_pipeline_room_create(const rgc_pipeline *p, rgc_arena *arena) {
   rgc_pipeline_room room = {0};
@@ -230,7 +244,7 @@ static void erase(const passage *at, int place, float *dst) {
   }
 }
 
-static const char *run_steps(passage *at, float *dst) {
+static const char *run_steps(passage *at, void *dst) {
   const rgc_data_steps *steps = &at->pipeline->steps;
   const char *problem = NULL;
   for (int i = 0; i < steps->count && !problem; i++) {
@@ -239,6 +253,9 @@ static const char *run_steps(passage *at, float *dst) {
   }
   if (!problem) problem = fit(at);
   if (problem) return problem;
+  rgc_image_shape s = at->pipeline->dst;
+  if (at->pipeline->pixels) memcpy(dst, at->image.pixels, (size_t)s.height * (size_t)s.width * (size_t)s.channels);
+  if (at->pipeline->pixels) return NULL;
   normalise(at->pipeline, at->image, dst);
   for (int i = 0; i < steps->count; i++)
     if (steps->items[i].kind == RGC_STEP_RANDOM_ERASING) erase(at, i, dst);
@@ -282,8 +299,15 @@ static const char *load_file(passage *at, const char *path) {
   return rgc_image_decode(bytes, size, &o, at->arena, &at->image);
 }
 
+/* Samples that are not resized, one channel repeated where the input has several. */
+static void copy_pixels(const rgc_pipeline *p, const uint8_t *src, uint8_t *dst) {
+  size_t pixels = (size_t)p->dst.height * (size_t)p->dst.width, channels = (size_t)p->dst.channels;
+  if (p->src.channels == p->dst.channels) memcpy(dst, src, pixels * channels);
+  else for (size_t i = 0; i < pixels; i++) memset(dst + i * channels, src[i], channels);
+}
+
 const char *rgc_pipeline_sample(const rgc_pipeline *p, const rgc_pipeline_room *room, const rgc_dataset *data, rgc_split split, int index,
-                                int64_t epoch, rgc_arena *scratch, float *dst) {
+                                int64_t epoch, rgc_arena *scratch, void *dst) {
   const char *path = rgc_dataset_file(data, split, index);
   passage at = {.pipeline = p, .epoch = epoch, .sample = index, .arena = scratch};
   if (path) {
@@ -292,7 +316,8 @@ const char *rgc_pipeline_sample(const rgc_pipeline *p, const rgc_pipeline_room *
   }
   rgc_dataset_fetch(data, split, index, room->bytes);
   if (p->transform) {
-    rgc_transform_apply(p->transform, room->bytes, room->workspace, dst);
+    if (p->pixels) copy_pixels(p, room->bytes, dst);
+    else rgc_transform_apply(p->transform, room->bytes, room->workspace, dst);
     return NULL;
   }
   at.image = rgc_image_convert((rgc_image){p->src, room->bytes}, p->dst.channels, RGC_ALPHA_DROP, scratch);

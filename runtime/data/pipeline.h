@@ -21,6 +21,7 @@ typedef struct rgc_pipeline_options {
   const rgc_data_settings *settings; /* NULL: no steps; must outlive the pipeline */
   bool train;                        /* settings' train:, else its evaluate: */
   uint64_t seed;
+  bool pixels; /* u8 before / 255 and normalisation, which are then the device's work, where nothing but these two is left to do */
 } rgc_pipeline_options;
 
 typedef struct rgc_pipeline rgc_pipeline;
@@ -29,6 +30,8 @@ typedef struct rgc_pipeline rgc_pipeline;
  * channels. */
 rgc_pipeline *rgc_pipeline_create(const rgc_pipeline_options *options, rgc_arena *arena, rgc_diagnostics *diags);
 rgc_image_shape rgc_pipeline_dst(const rgc_pipeline *pipeline);
+/* Whether it gives u8: it was asked to, and no step needs floats (a resize of whole data sets, random_erasing, mixup, cutmix, float samples). */
+bool rgc_pipeline_gives_pixels(const rgc_pipeline *pipeline);
 
 /* What one thread needs. */
 typedef struct rgc_pipeline_room {
@@ -37,10 +40,10 @@ typedef struct rgc_pipeline_room {
 } rgc_pipeline_room;
 rgc_pipeline_room rgc_pipeline_room_create(const rgc_pipeline *pipeline, rgc_arena *arena);
 
-/* dst: float[height][width][channels]. `data` has the shape that the pipeline was made for. NULL on success, else what is wrong with the
+/* dst: float[height][width][channels], or u8 (rgc_pipeline_gives_pixels). `data` has the shape that the pipeline was made for. NULL on success, else what is wrong with the
  * sample's file (rgc_dataset_file), as text in `scratch`, which may be reset after use. */
 const char *rgc_pipeline_sample(const rgc_pipeline *pipeline, const rgc_pipeline_room *room, const rgc_dataset *data, rgc_split split,
-                                int index, int64_t epoch, rgc_arena *scratch, float *dst);
+                                int index, int64_t epoch, rgc_arena *scratch, void *dst);
 /* The same of an image file alone, as evaluation has it. The pipeline must be one for image files. */
 const char *rgc_pipeline_file(const rgc_pipeline *pipeline, const char *path, rgc_arena *scratch, float *dst);
 /* Mixes a batch by the pipeline's steps (mix.h), if they say so. */

@@ -9,6 +9,7 @@
 #include "codegen/cuda/templates/kernel_args.cuh"
 #include "compiler/base/clock.h"
 #include "compiler/passes/memory.h"
+#include "runtime/device/cuda_args.h"
 #include "runtime/device/emu/emu.h"
 
 _Static_assert((int)RGC_SCALAR_COUNT <= (int)CUDA_SCALARS, "the scalars of a step have no room");
@@ -20,26 +21,22 @@ typedef struct emu_program {
   rgc_emu_module *module;
   rgc_emu *emu;
   kernel_args *args; /* [op_count] */
-  void **map_args;   /* by launch: its args with their tensor maps behind them; NULL where it has none */
+  void **launch_args; /* [launch_count]: cuda_args.h */
   kernel_step *step;
   uint64_t launches; /* so far: the order of blocks and warps changes from one to the next */
   double compile_seconds;
 } emu_program;
 
-enum { TEXTS = 8 };
-
-/* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
+/* A text each; messages name the function's own line. */
 static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, bool watched,
                              rgc_arena *arena, rgc_diagnostics *diags) {
-  rgc_text texts[TEXTS] = {0};
-  rgc_template made[TEXTS];
-  int count = code->function_count < TEXTS ? code->function_count : TEXTS;
+  rgc_template *texts = RGC_NEW_ARRAY(arena, rgc_template, code->function_count + 1);
   for (int i = 0; i < code->function_count; i++) {
-    rgc_text_printf(&texts[i % TEXTS], "#line 1 \"%s.cu\"\n", code->functions[i].name);
-    rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
+    rgc_text text = {0};
+    rgc_function_print(&code->functions[i], &text);
+    texts[i] = (rgc_template){rgc_arena_printf(arena, "%s.cu", code->functions[i].name), rgc_text_take(&text, arena)};
   }
-  for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
-  return rgc_emu_module_build(made, count, templates, template_count, watched, diags);
+  return rgc_emu_module_build(texts, code->function_count, templates, template_count, watched, diags);
 }
 
 static void bind(emu_program *p, void *const *data) {
@@ -54,23 +51,9 @@ static void bind(emu_program *p, void *const *data) {
   }
 }
 
-/* Values stay where they are, so tensor maps are made once. */
-static bool make_maps(emu_program *p, rgc_diagnostics *diags) {
-  p->map_args = RGC_NEW_ARRAY(p->arena, void *, p->code->launch_count + 1);
-  for (int i = 0; i < p->code->launch_count; i++) {
-    const rgc_cuda_launch *launch = &p->code->launches[i];
-    const kernel_args *args = &p->args[launch->op];
-    if (!launch->map_count) continue;
-    size_t bytes = rgc_tensor_args_bytes(sizeof *args, launch->map_count) + RGC_TENSOR_MAP_ALIGN;
-    char *made = rgc_arena_alloc(p->arena, bytes);
-    made += (RGC_TENSOR_MAP_ALIGN - (uintptr_t)made % RGC_TENSOR_MAP_ALIGN) % RGC_TENSOR_MAP_ALIGN;
-    memcpy(made, args, sizeof *args);
-    p->map_args[i] = made;
-    for (int m = 0; m < launch->map_count; m++)
-      if (!rgc_emu_tensor_map(made + rgc_tensor_maps_offset(sizeof *args) + m * RGC_TENSOR_MAP_BYTES, &launch->maps[m], args->operands[launch->maps[m].input], diags))
-        return false;
-  }
-  return true;
+static bool encode_map(void *context, void *map, const rgc_tensor_map *what, const void *base, const char *of, rgc_diagnostics *diags) {
+  (void)context, (void)of;
+  return rgc_emu_tensor_map(map, what, base, diags);
 }
 
 typedef struct span {
@@ -100,8 +83,9 @@ static void register_values(emu_program *p, void *const *data) {
   }
 }
 
-void *rgc_cuda_emu_create(const rgc_graph *graph, const rgc_target *target, void *const *data, int threads, rgc_diagnostics *diags) {
-  (void)threads;
+void *rgc_cuda_emu_create(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, void *const *data, int threads,
+                          rgc_diagnostics *diags) {
+  (void)memory, (void)threads;
   return rgc_cuda_emu_create_with(graph, target, data, rgc_cuda_templates, rgc_cuda_template_count, false, diags);
 }
 
@@ -120,7 +104,8 @@ void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target,
   p->emu = rgc_emu_create();
   bind(p, data);
   register_values(p, data);
-  if (make_maps(p, diags)) return p;
+  p->launch_args = rgc_cuda_make_args(p->code, graph, p->args, encode_map, NULL, arena, diags);
+  if (p->launch_args) return p;
   rgc_cuda_emu_destroy(p);
   return NULL;
 }
@@ -134,10 +119,9 @@ void rgc_cuda_emu_destroy(void *program) {
 
 static bool run_launch(emu_program *p, int number, const rgc_emu_options *options, rgc_diagnostics *diags) {
   const rgc_cuda_launch *launch = &p->code->launches[number];
-  const void *args = p->map_args[number] ? p->map_args[number] : &p->args[launch->op];
   rgc_emu_launch what = {.kernel = p->code->functions[launch->function].name, .grid = {(unsigned)launch->blocks, 1, 1},
                          .block = {(unsigned)launch->threads, 1, 1}, .shared_bytes = (size_t)launch->shared_bytes,
-                         .args = args, .args_bytes = rgc_tensor_args_bytes(sizeof(kernel_args), launch->map_count)};
+                         .args = p->launch_args[number], .args_bytes = rgc_tensor_args_bytes(sizeof(kernel_args), launch->map_count)};
   rgc_emu_options own = *options;
   own.seed += p->launches++;
   return rgc_emu_run(p->emu, p->module, &what, &own, diags);
@@ -160,27 +144,18 @@ bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, in
   return good;
 }
 
-void rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count) {
-  const emu_program *p = program;
-  rgc_arena *scratch = rgc_arena_create();
-  rgc_diagnostics diags;
-  rgc_diagnostics_init(&diags, scratch);
-  for (int i = first; i < first + count; i++) {
-    if (rgc_cuda_emu_try_ops(program, step, i, 1, &(rgc_emu_options){.async = RGC_EMU_MIXED}, &diags)) continue;
-    rgc_text text = {0};
-    rgc_diag_render(&diags, false, &text);
-    rgc_internal_error("cuda-emu", "op %d (%s): %s", i, p->graph->ops[i].layer, rgc_text_chars(&text));
-  }
-  rgc_arena_destroy(scratch);
+bool rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
+  return rgc_cuda_emu_try_ops(program, step, first, count, &(rgc_emu_options){.async = RGC_EMU_MIXED}, diags);
 }
 
-void rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds) {
+bool rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags) {
   emu_program *p = program;
   for (int i = 0; i < p->graph->op_count; i++) {
     double start = rgc_now_seconds();
-    rgc_cuda_emu_run_ops(p, step, i, 1);
+    if (!rgc_cuda_emu_run_ops(p, step, i, 1, diags)) return false;
     seconds[i] += rgc_now_seconds() - start;
   }
+  return true;
 }
 
 void rgc_cuda_emu_tell(const void *program, rgc_device_facts *facts) {

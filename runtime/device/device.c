@@ -1,28 +1,42 @@
 /* device.c: see device.h. */
 #include "runtime/device/device.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/device/cuda_emu.h"
+#include "runtime/device/cuda_program.h"
 #include "runtime/device/target_code.h"
 
 struct rgc_device_program {
+  const rgc_device_memory *memory;
   const rgc_device *device;
   const rgc_graph *graph;
-  void *program;
+  void *const *data; /* [value_count] */
+  void *program;     /* the device's own */
 };
 
-static void *cpu_create(const rgc_graph *graph, const rgc_target *target, void *const *data, int threads, rgc_diagnostics *diags) {
+static void *cpu_create(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, void *const *data, int threads,
+                        rgc_diagnostics *diags) {
+  (void)memory;
   const rgc_cpu_target *cpu = rgc_cpu_target_choose(target->name, diags);
   return cpu ? rgc_cpu_program_create(graph, cpu, data, threads, diags) : NULL;
 }
 
 static void cpu_destroy(void *program) { rgc_cpu_program_destroy(program); }
 
-static void cpu_run_ops(void *program, const rgc_cpu_step *step, int first, int count) { rgc_cpu_program_run_ops(program, step, first, count); }
+static bool cpu_run_ops(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_cpu_program_run_ops(program, step, first, count);
+  return true;
+}
 
-static void cpu_profile(void *program, const rgc_cpu_step *step, double *seconds) { rgc_cpu_program_profile(program, step, seconds); }
+static bool cpu_profile(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_cpu_program_profile(program, step, seconds);
+  return true;
+}
 
 static void cpu_tell(const void *program, rgc_device_facts *facts) {
   facts->threads = rgc_cpu_program_threads(program);
@@ -33,6 +47,9 @@ static void cpu_tell(const void *program, rgc_device_facts *facts) {
 const rgc_device rgc_devices[] = {
     {.name = "cpu", .about = "this machine's cores", .target = "cpu", .create = cpu_create, .destroy = cpu_destroy, .run_ops = cpu_run_ops,
      .profile = cpu_profile, .tell = cpu_tell},
+    {.name = "cuda", .about = "an NVIDIA GPU, sm_80 or later", .target = "cuda", .find_target = rgc_cuda_find_target, .create = rgc_cuda_program_create,
+     .destroy = rgc_cuda_program_destroy, .run_ops = rgc_cuda_program_run_ops, .profile = rgc_cuda_program_profile, .tell = rgc_cuda_program_tell,
+     .card = &rgc_cuda_card_functions},
     {.name = "cuda-emu", .about = "CUDA kernels, emulated on one core: slow, for tests", .target = "cuda", .create = rgc_cuda_emu_create,
      .destroy = rgc_cuda_emu_destroy, .run_ops = rgc_cuda_emu_run_ops, .profile = rgc_cuda_emu_profile, .tell = rgc_cuda_emu_tell},
     {.name = NULL}};
@@ -46,7 +63,22 @@ static const rgc_device *fail(rgc_diagnostics *diags, const char *what, const ch
   return NULL;
 }
 
+/* The first device that has to be looked for and can be used; else the first of all, and why. */
+static const rgc_device *choose_best(rgc_diagnostics *diags) {
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_diagnostics why;
+  rgc_diagnostics_init(&why, scratch);
+  const rgc_device *best = NULL;
+  for (const rgc_device *d = rgc_devices; d->name && !best; d++)
+    if (d->find_target && d->find_target(&why)) best = d;
+  if (!best)
+    rgc_diag_add(diags, RGC_NOTE, RGC_CODE_DEVICE, (rgc_location){0}, "device auto goes on with the CPU: %s", why.count ? why.items[0].message : "");
+  rgc_arena_destroy(scratch);
+  return best ? best : rgc_devices;
+}
+
 const rgc_device *rgc_device_choose(const char *name, const char *target, rgc_diagnostics *diags) {
+  if (name && !strcmp(name, "auto") && !target) return choose_best(diags);
   bool any = !name || !strcmp(name, "auto");
   for (const rgc_device *d = rgc_devices; d->name; d++) {
     if (any && runs(d, target ? target : "cpu")) return d;
@@ -57,16 +89,17 @@ const rgc_device *rgc_device_choose(const char *name, const char *target, rgc_di
 }
 
 const rgc_target *rgc_device_target(const rgc_device *device, const char *target, rgc_diagnostics *diags) {
+  if (!target && device->find_target) return device->find_target(diags);
   return rgc_target_choose(target ? target : device->target, diags);
 }
 
-rgc_device_program *rgc_device_program_create(const rgc_device *device, const rgc_graph *graph, const rgc_target *target, void *const *data,
-                                              int threads, rgc_diagnostics *diags) {
-  void *made = device->create(graph, target, data, threads, diags);
+rgc_device_program *rgc_device_program_create(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target,
+                                              void *const *data, int threads, rgc_diagnostics *diags) {
+  void *made = memory->device->create(memory, graph, target, data, threads, diags);
   if (!made) return NULL;
   rgc_device_program *program = calloc(1, sizeof *program);
   if (!program) rgc_internal_error("device", "no memory for a program");
-  *program = (rgc_device_program){.device = device, .graph = graph, .program = made};
+  *program = (rgc_device_program){.memory = memory, .device = memory->device, .graph = graph, .data = data, .program = made};
   return program;
 }
 
@@ -76,18 +109,66 @@ void rgc_device_program_destroy(rgc_device_program *program) {
   free(program);
 }
 
-void rgc_device_run_ops(rgc_device_program *program, const rgc_cpu_step *step, int first, int count) {
-  program->device->run_ops(program->program, step, first, count);
+bool rgc_device_run_ops(rgc_device_program *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
+  return program->device->run_ops(program->program, step, first, count, diags);
 }
 
-void rgc_device_run(rgc_device_program *program, const rgc_cpu_step *step) { rgc_device_run_ops(program, step, 0, program->graph->op_count); }
+bool rgc_device_run(rgc_device_program *program, const rgc_cpu_step *step, rgc_diagnostics *diags) {
+  return rgc_device_run_ops(program, step, 0, program->graph->op_count, diags);
+}
 
-void rgc_device_profile(rgc_device_program *program, const rgc_cpu_step *step, double *seconds) {
-  program->device->profile(program->program, step, seconds);
+bool rgc_device_run_step(rgc_device_program *p, const rgc_cpu_step *step, int loss, rgc_diagnostics *diags) {
+  if (p->device->card) return p->device->card->run_step(p->program, step, loss, diags);
+  int forward = p->graph->values[loss].op + 1;
+  if (!rgc_device_run_ops(p, step, 0, forward, diags)) return false;
+  return !isfinite(*(const float *)p->data[loss]) || rgc_device_run_ops(p, step, forward, p->graph->op_count - forward, diags);
+}
+
+bool rgc_device_profile(rgc_device_program *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags) {
+  return program->device->profile(program->program, step, seconds, diags);
 }
 
 rgc_device_facts rgc_device_tell(const rgc_device_program *program) {
   rgc_device_facts facts = {0};
   program->device->tell(program->program, &facts);
   return facts;
+}
+
+/* The region that holds data[value], and where in it. */
+static rgc_region find_region(const rgc_device_program *p, int value, int64_t *offset_bytes) {
+  const char *at = p->data[value];
+  for (int r = 0; r < RGC_REGION_COUNT; r++) {
+    const char *begin = p->memory->host[r];
+    if (!begin || at < begin || at >= begin + p->memory->size_bytes[r]) continue;
+    *offset_bytes = at - begin;
+    return (rgc_region)r;
+  }
+  rgc_internal_error("device", "value %d lies in no region", value);
+}
+
+bool rgc_device_write(const rgc_device_program *p, int value, rgc_diagnostics *diags) {
+  int64_t offset_bytes;
+  if (!p->device->card) return true;
+  rgc_region region = find_region(p, value, &offset_bytes);
+  return p->device->card->upload(p->memory->card, region, offset_bytes, p->data[value], rgc_value_storage_bytes(&p->graph->values[value]), diags);
+}
+
+bool rgc_device_read(const rgc_device_program *p, int value, rgc_diagnostics *diags) {
+  int64_t offset_bytes;
+  if (!p->device->card) return true;
+  rgc_region region = find_region(p, value, &offset_bytes);
+  return p->device->card->download(p->memory->card, region, offset_bytes, p->data[value], rgc_value_storage_bytes(&p->graph->values[value]), diags);
+}
+
+bool rgc_device_stages_ahead(const rgc_device_program *program) { return program->device->card != NULL; }
+
+bool rgc_device_stage(rgc_device_program *p, int slot, const rgc_device_input *inputs, int count, rgc_diagnostics *diags) {
+  if (p->device->card) return p->device->card->stage(p->program, slot, inputs, count, diags);
+  for (int i = 0; i < count; i++)
+    if (p->data[inputs[i].value] != inputs[i].data) memcpy(p->data[inputs[i].value], inputs[i].data, inputs[i].size_bytes);
+  return true;
+}
+
+bool rgc_device_load(rgc_device_program *p, int slot, rgc_diagnostics *diags) {
+  return !p->device->card || p->device->card->load(p->program, slot, diags);
 }

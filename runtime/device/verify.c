@@ -141,7 +141,8 @@ static wanted *want_outputs(rgc_interpreter *oracle, const rgc_op *op, rgc_arena
   return want;
 }
 
-static rgc_verified verify_op(const rgc_verify_device *device, rgc_interpreter *oracle, void *const *data, const rgc_cpu_step *step, int i) {
+static bool verify_op(const rgc_verify_device *device, rgc_interpreter *oracle, void *const *data, const rgc_cpu_step *step, int i,
+                      rgc_verified *to, rgc_diagnostics *diags) {
   const rgc_graph *graph = oracle->graph;
   const rgc_op *op = &graph->ops[i];
   rgc_verified result = {.op = i, .value = op->outputs[0]};
@@ -150,8 +151,8 @@ static rgc_verified verify_op(const rgc_verify_device *device, rgc_interpreter *
   const wanted *want = want_outputs(oracle, op, scratch);
   for (int k = 0; k < op->output_count; k++)
     if (!shares_storage(data, op, op->outputs[k])) poison(&graph->values[op->outputs[k]], data[op->outputs[k]]);
-  device->run_ops(device->program, step, i, 1);
-  for (int k = 0; k < op->output_count; k++) {
+  bool good = device->run_ops(device->program, step, i, 1, diags);
+  for (int k = 0; good && k < op->output_count; k++) {
     const rgc_value *value = &graph->values[op->outputs[k]];
     double *got = RGC_NEW_ARRAY(scratch, double, rgc_shape_elems(value->shape));
     read_value(value, data[value->id], got);
@@ -159,17 +160,21 @@ static rgc_verified verify_op(const rgc_verify_device *device, rgc_interpreter *
     if (error > result.error || isnan(error)) result.error = isnan(error) ? INFINITY : error, result.value = value->id;
   }
   rgc_arena_destroy(scratch);
-  return result;
+  *to = result;
+  return good;
 }
 
-void rgc_verify(const rgc_verify_device *device, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results) {
+bool rgc_verify(const rgc_verify_device *device, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results,
+                rgc_diagnostics *diags) {
   rgc_arena *arena = rgc_arena_create();
   rgc_interpreter *oracle = rgc_interpreter_create(graph, arena);
   for (int i = 0; i < RGC_SCALAR_COUNT; i++) oracle->scalars[i] = (double)step->scalars[i];
   oracle->seed = step->seed;
   oracle->step = step->step;
-  for (int i = 0; i < graph->op_count; i++) results[i] = verify_op(device, oracle, data, step, i);
+  bool good = true;
+  for (int i = 0; i < graph->op_count && good; i++) good = verify_op(device, oracle, data, step, i, &results[i], diags);
   rgc_arena_destroy(arena);
+  return good;
 }
 
 static bool has_rounding(const rgc_body *body) {
@@ -186,15 +191,37 @@ double rgc_verify_allowed(const rgc_graph *graph, const rgc_op *op, double toler
   return graph->precision == RGC_PRECISION_TF32 && k->kind == RGC_CONTRACT ? fmax(tolerance, sqrt(2.0 / 3) * 0x1p-11) : tolerance;
 }
 
-static void run_cpu(void *program, const rgc_cpu_step *step, int first, int count) { rgc_cpu_program_run_ops(program, step, first, count); }
+static bool run_cpu(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_cpu_program_run_ops(program, step, first, count);
+  return true;
+}
 
 void rgc_cpu_verify(rgc_cpu_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step,
                     rgc_verified *results) {
-  rgc_verify(&(rgc_verify_device){.program = program, .run_ops = run_cpu}, graph, data, step, results);
+  (void)rgc_verify(&(rgc_verify_device){.program = program, .run_ops = run_cpu}, graph, data, step, results, NULL);
 }
 
-static void run_device(void *program, const rgc_cpu_step *step, int first, int count) { rgc_device_run_ops(program, step, first, count); }
+/* A program, and the graph whose values it has. */
+typedef struct device_run {
+  rgc_device_program *program;
+  const rgc_graph *graph;
+} device_run;
 
-void rgc_device_verify(rgc_device_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results) {
-  rgc_verify(&(rgc_verify_device){.program = program, .run_ops = run_device}, graph, data, step, results);
+/* Poisoned outputs go to the device, results come back. */
+static bool run_device(void *run, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
+  const device_run *r = run;
+  bool good = true;
+  for (int i = first; i < first + count; i++)
+    for (int k = 0; good && k < r->graph->ops[i].output_count; k++) good = rgc_device_write(r->program, r->graph->ops[i].outputs[k], diags);
+  good = good && rgc_device_run_ops(r->program, step, first, count, diags);
+  for (int i = first; i < first + count; i++)
+    for (int k = 0; good && k < r->graph->ops[i].output_count; k++) good = rgc_device_read(r->program, r->graph->ops[i].outputs[k], diags);
+  return good;
+}
+
+bool rgc_device_verify(rgc_device_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results,
+                       rgc_diagnostics *diags) {
+  device_run run = {program, graph};
+  return rgc_verify(&(rgc_verify_device){.program = &run, .run_ops = run_device}, graph, data, step, results, diags);
 }

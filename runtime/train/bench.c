@@ -19,14 +19,17 @@ static double median(double *numbers, int count) {
   return numbers[count / 2];
 }
 
-static void fill_input(const rgc_model *model, const rgc_model_program *program) {
+static bool fill_input(const rgc_model *model, const rgc_model_program *program, rgc_diagnostics *diags) {
+  bool good = true;
   const rgc_value *input = &program->program->graph->values[program->input];
   float *x = program->data[program->input];
   for (int64_t e = 0; e < rgc_shape_elems(input->shape); e++) x[e] = (float)(2 * rgc_philox_uniform(1, 0, 0, (uint64_t)e) - 1);
   for (int k = 0; k < model->network->class_set_count; k++) {
     int32_t *label = program->outputs[k].label < 0 ? NULL : program->data[program->outputs[k].label];
     for (int64_t i = 0; label && i < model->batch; i++) label[i] = (int32_t)(i % model->network->classes[k].count);
+    if (label) good = good && rgc_device_write(program->run, program->outputs[k].label, diags);
   }
+  return good && rgc_device_write(program->run, program->input, diags);
 }
 
 /* A step that changes the weights very little, so that repeats compute on the same kind of numbers. */
@@ -43,12 +46,13 @@ static const char *kind_word(const rgc_kernel *kernel) {
   return kernel->kind == RGC_CONTRACT && kernel->geometry.transposed ? "data" : rgc_kernel_words[kernel->kind];
 }
 
-static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step, int repeats, rgc_bench_result *result) {
+static bool bench_ops(const rgc_model_program *program, const rgc_cpu_step *step, int repeats, rgc_bench_result *result, rgc_diagnostics *diags) {
   rgc_arena *arena = rgc_arena_create();
   const rgc_graph *graph = program->program->graph;
   int count = graph->op_count;
   double *seconds = RGC_NEW_ARRAY(arena, double, count * repeats), *column = RGC_NEW_ARRAY(arena, double, repeats);
-  for (int r = 0; r < repeats; r++) rgc_device_profile(program->run, step, seconds + r * count);
+  bool good = true;
+  for (int r = 0; r < repeats && good; r++) good = rgc_device_profile(program->run, step, seconds + r * count, diags);
   result->each = calloc((size_t)count, sizeof *result->each);
   result->each_count = result->each ? count : 0;
   for (int i = 0; i < result->each_count; i++) {
@@ -58,6 +62,7 @@ static void bench_ops(const rgc_model_program *program, const rgc_cpu_step *step
                                          .flops = rgc_kernel_flops(op->kernel), .bytes = (double)rgc_op_bytes(graph, op)};
   }
   rgc_arena_destroy(arena);
+  return good;
 }
 
 bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags) {
@@ -69,17 +74,16 @@ bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernel
   double *seconds = RGC_NEW_ARRAY(arena, double, repeats);
   *result = (rgc_bench_result){.kernels = program->program->graph->op_count};
   if (train) model->folded = false;
-  else rgc_model_fold(model);
-  for (int r = -1; r < repeats; r++) {
-    fill_input(model, program); /* other values lie over it once it was read */
+  bool good = train || rgc_model_fold(model, diags);
+  for (int r = -1; good && r < repeats; r++) {
+    good = fill_input(model, program, diags); /* other values lie over it once it was read */
     double begun = omp_get_wtime();
-    rgc_device_run(program->run, &step);
+    good = good && rgc_device_run(program->run, &step, diags) && rgc_device_read(program->run, train ? program->loss : program->logits, diags);
     if (r >= 0) seconds[r] = omp_get_wtime() - begun;
   }
   result->seconds = median(seconds, repeats);
   rgc_arena_destroy(arena);
-  if (with_kernels) bench_ops(program, &step, repeats, result);
-  return true;
+  return good && (!with_kernels || bench_ops(program, &step, repeats, result, diags));
 }
 
 enum { PEAK_STEPS = 4000000, PEAK_REPEATS = 7, PEAK_CHAINS = 12 };
@@ -99,7 +103,7 @@ static rgc_cpu_code *peak_code(const rgc_cpu_target *target, rgc_arena *arena) {
 
 double rgc_model_peak(const rgc_model *model, rgc_diagnostics *diags) {
   const rgc_cpu_target *target = rgc_cpu_target_named(model->target->name);
-  if (!target) return rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, NULL, "the peak of device %s cannot be measured", model->device->name), 0;
+  if (!target) return 0;
   int threads = rgc_device_tell(model->infer.run).threads;
   rgc_arena *arena = rgc_arena_create();
   double best = 0;

@@ -28,15 +28,17 @@ bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *
   if (model->network->class_set_count > 1)
     return rgc_diag_fail(diags, RGC_CODE_USAGE, model->network->file, "rgc_model_run is for one output", "the network has several outputs");
   int64_t image = sample_elems(program, program->input), classes = sample_elems(program, program->logits);
-  rgc_model_fold(model);
-  for (int64_t begin = 0; begin < count; begin += model->batch) {
+  bool good = rgc_model_fold(model, diags);
+  for (int64_t begin = 0; good && begin < count; begin += model->batch) {
     int64_t valid = count - begin < model->batch ? count - begin : model->batch;
     rgc_cpu_step step = rgc_single_step(model, 0, valid);
-    rgc_model_give_batch(model, program, images + begin * image, NULL, valid);
-    rgc_device_run(program->run, &step);
-    memcpy(logits + begin * classes, rgc_model_f32(program, program->logits), sizeof *logits * (size_t)(valid * classes));
+    rgc_batch batch = {.images = (float *)(images + begin * image), .valid = valid};
+    good = rgc_model_give(model, program, &batch, diags) && rgc_device_run(program->run, &step, diags);
+    const float *made = good ? rgc_model_read(program, program->logits, diags) : NULL;
+    if (made) memcpy(logits + begin * classes, made, sizeof *logits * (size_t)(valid * classes));
+    good = made != NULL;
   }
-  return true;
+  return good;
 }
 
 bool rgc_network_input(const rgc_network *network, const uint8_t *pixels, int height, int width, int channels, float *dst,

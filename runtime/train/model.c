@@ -2,10 +2,8 @@
 #include "compiler/memory_limit.h"
 #include "runtime/train/model.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "runtime/train/import_weights.h"
 
@@ -61,20 +59,10 @@ static void need_bytes(int64_t need[RGC_REGION_COUNT], const rgc_model_program *
     if (program->program->memory->region_bytes[r] > need[r]) need[r] = program->program->memory->region_bytes[r];
 }
 
-/* Bytes that the system could give now, from /proc/meminfo; INT64_MAX where that is not known. */
-static int64_t available_bytes(void) {
-  char line[128];
-  long long kilobytes = -1;
-  FILE *info = fopen("/proc/meminfo", "r");
-  while (info && kilobytes < 0 && fgets(line, sizeof line, info))
-    if (sscanf(line, "MemAvailable: %lld kB", &kilobytes) != 1) kilobytes = -1;
-  if (info) fclose(info);
-  return kilobytes < 0 ? INT64_MAX : (int64_t)kilobytes * 1024;
-}
-
 static bool fits_memory(const rgc_model *m, const int64_t need_region[RGC_REGION_COUNT], rgc_diagnostics *diags) {
-  int64_t total = 0, there = available_bytes();
-  for (int r = 0; r < RGC_REGION_COUNT; r++) total += need_region[r] - m->region_bytes[r];
+  int64_t total = 0, there;
+  if (!rgc_device_memory_free_bytes(&m->memory, &there, diags)) return false;
+  for (int r = 0; r < RGC_REGION_COUNT; r++) total += need_region[r] - m->memory.size_bytes[r];
   if (total <= there) return true;
   rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = m->batch, .target = m->target};
   return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "give a smaller --batch",
@@ -82,28 +70,13 @@ static bool fits_memory(const rgc_model *m, const int64_t need_region[RGC_REGION
                        (double)total * 1e-6, (double)there * 1e-6, (long long)rgc_largest_batch(m->network, &o, there));
 }
 
-/* Zeroed, in huge pages where the system has them. What is there already stays as it is if it is large enough. */
+/* What is there already stays as it is if it is large enough. */
 static bool allocate(rgc_model *m, rgc_diagnostics *diags) {
   int64_t need[RGC_REGION_COUNT] = {0};
   need_bytes(need, &m->train);
   need_bytes(need, &m->fold);
   need_bytes(need, &m->infer);
-  if (!fits_memory(m, need, diags)) return false;
-  for (int r = 0; r < RGC_REGION_COUNT; r++) {
-    if (need[r] <= m->region_bytes[r]) continue;
-    void *made = mmap(NULL, (size_t)need[r], PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (made == MAP_FAILED)
-      return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "a smaller --batch needs less",
-                           "%lld MB of memory for batch %lld are not there", (long long)(need[r] >> 20), (long long)m->batch);
-    madvise(made, (size_t)need[r], MADV_HUGEPAGE);
-    if (m->regions[r]) {
-      memcpy(made, m->regions[r], (size_t)m->region_bytes[r]);
-      munmap(m->regions[r], (size_t)m->region_bytes[r]);
-    }
-    m->regions[r] = made;
-    m->region_bytes[r] = need[r];
-  }
-  return true;
+  return fits_memory(m, need, diags) && rgc_device_memory_grow(&m->memory, need, diags);
 }
 
 static bool start(rgc_model *m, rgc_model_program *program, rgc_diagnostics *diags) {
@@ -111,9 +84,9 @@ static bool start(rgc_model *m, rgc_model_program *program, rgc_diagnostics *dia
   const rgc_graph *graph = program->program->graph;
   const rgc_place *places = program->program->memory->places;
   program->data = RGC_NEW_ARRAY(m->arena, void *, graph->value_count);
-  for (int i = 0; i < graph->value_count; i++) program->data[i] = (char *)m->regions[places[i].region] + places[i].offset_bytes;
+  for (int i = 0; i < graph->value_count; i++) program->data[i] = (char *)m->memory.host[places[i].region] + places[i].offset_bytes;
   rgc_device_program_destroy(program->run);
-  program->run = rgc_device_program_create(m->device, graph, m->target, program->data, m->threads, diags);
+  program->run = rgc_device_program_create(&m->memory, graph, m->target, program->data, m->threads, diags);
   if (!program->run) return false;
   rgc_device_facts facts = rgc_device_tell(program->run);
   m->compiled += facts.compiled;
@@ -150,9 +123,9 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
   int count;
   rgc_weight *weights = list_weights(m, m->arena, &count);
   rgc_tensor_file tensors = {.tensors = m->plan->tensors, .tensor_count = m->plan->tensor_count};
-  if (m->plan->tensor_count) return rgc_weights_take(weights, count, &tensors, m->network->file, diags);
-  rgc_weights_draw(weights, count, seed);
-  return true;
+  if (m->plan->tensor_count && !rgc_weights_take(weights, count, &tensors, m->network->file, diags)) return false;
+  if (!m->plan->tensor_count) rgc_weights_draw(weights, count, seed);
+  return rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags);
 }
 
 bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
@@ -162,7 +135,7 @@ bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const 
   if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
   if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
   if (!need(m, RGC_PROGRAM_INFER, o->train ? NULL : o->keep, &m->infer, diags)) return false;
-  return allocate(m, diags) && start_all(m, diags) && start_weights(m, o->seed, diags);
+  return rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start_all(m, diags) && start_weights(m, o->seed, diags);
 }
 
 bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
@@ -179,17 +152,15 @@ void rgc_model_destroy(rgc_model *m) {
   rgc_device_program_destroy(m->train.run);
   rgc_device_program_destroy(m->fold.run);
   rgc_device_program_destroy(m->infer.run);
-  for (int r = 0; r < RGC_REGION_COUNT; r++)
-    if (m->regions[r]) munmap(m->regions[r], (size_t)m->region_bytes[r]);
+  rgc_device_memory_close(&m->memory);
   rgc_arena_destroy(m->arena);
 }
 
-void rgc_model_fold(rgc_model *m) {
-  if (m->folded) return;
+bool rgc_model_fold(rgc_model *m, rgc_diagnostics *diags) {
+  if (m->folded) return true;
   rgc_cpu_step step = {0};
   rgc_cpu_step_set_valid(&step, m->batch);
-  rgc_device_run(m->fold.run, &step);
-  m->folded = true;
+  return m->folded = rgc_device_run(m->fold.run, &step, diags);
 }
 
 /* The data set's labels as an output has them. */
@@ -197,27 +168,54 @@ static void give_labels(int32_t *dst, const int32_t *labels, int64_t count, cons
   for (int64_t i = 0; i < count; i++) dst[i] = map->count ? map->classes[labels[i]] : labels[i];
 }
 
-void rgc_model_give_batch(const rgc_model *m, const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid) {
+/* The labels of each output, in the places that the program has for them. */
+static int give_all_labels(const rgc_model *m, const rgc_model_program *program, const rgc_batch *batch, rgc_device_input *inputs) {
+  int count = 0;
+  for (int i = 0; i < m->network->class_set_count; i++) {
+    int label = program->outputs[i].label;
+    if (label < 0) continue;
+    give_labels(program->data[label], batch->labels, batch->valid, &m->network->train.labels[i]);
+    inputs[count++] = (rgc_device_input){.value = label, .data = program->data[label], .size_bytes = sizeof(int32_t) * (size_t)batch->valid};
+  }
+  return count;
+}
+
+bool rgc_model_stage(const rgc_model *m, const rgc_model_program *program, int slot, const rgc_batch *batch, rgc_diagnostics *diags) {
   const rgc_value *input = &program->program->graph->values[program->input];
-  int64_t image = rgc_shape_elems(input->shape) / input->shape[RGC_N];
-  memcpy(program->data[program->input], images, sizeof(float) * (size_t)(image * valid));
-  for (int i = 0; i < m->network->class_set_count; i++)
-    if (program->outputs[i].label >= 0) give_labels(program->data[program->outputs[i].label], labels, valid, &m->network->train.labels[i]);
+  size_t image = (size_t)(rgc_shape_elems(input->shape) / input->shape[RGC_N]), valid = (size_t)batch->valid;
+  float mean[RGC_MAX_CHANNELS], stddev[RGC_MAX_CHANNELS];
+  rgc_device_input inputs[RGC_MAX_OUTPUTS + 3] = {{.value = program->input, .data = batch->images, .size_bytes = sizeof(float) * image * valid}};
+  for (int c = 0; batch->pixels && c < m->network->channels; c++) mean[c] = (float)m->network->mean[c], stddev[c] = (float)m->network->std[c];
+  if (batch->pixels)
+    inputs[0] = (rgc_device_input){.value = program->input, .data = batch->pixels, .size_bytes = image * valid, .mean = mean, .stddev = stddev,
+                                   .channels = (int)m->network->channels};
+  int count = 1 + give_all_labels(m, program, batch, inputs + 1);
+  if (program->other_label >= 0 && batch->others)
+    inputs[count++] = (rgc_device_input){.value = program->other_label, .data = batch->others, .size_bytes = sizeof(int32_t) * valid};
+  if (program->teacher >= 0) {
+    const rgc_value *teacher = &program->program->graph->values[program->teacher];
+    inputs[count++] = (rgc_device_input){.value = program->teacher, .data = program->data[program->teacher],
+                                         .size_bytes = sizeof(float) * (size_t)(rgc_shape_elems(teacher->shape) / teacher->shape[RGC_N]) * valid};
+  }
+  return rgc_device_stage(program->run, slot, inputs, count, diags);
 }
 
-void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid) {
-  if (program->other_label >= 0) memcpy(program->data[program->other_label], others, sizeof(int32_t) * (size_t)valid);
+bool rgc_model_give(const rgc_model *m, const rgc_model_program *program, const rgc_batch *batch, rgc_diagnostics *diags) {
+  return rgc_model_stage(m, program, 0, batch, diags) && rgc_device_load(program->run, 0, diags);
 }
 
-float *rgc_model_f32(const rgc_model_program *program, int value) { return program->data[value]; }
+const float *rgc_model_read(const rgc_model_program *program, int value, rgc_diagnostics *diags) {
+  return rgc_device_read(program->run, value, diags) ? program->data[value] : NULL;
+}
 
 bool rgc_model_save(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   rgc_plan full = *m->plan;
   int count;
   rgc_weight *weights = list_weights(m, scratch, &count);
+  bool good = rgc_device_memory_download(&m->memory, RGC_REGION_PARAM, diags);
   full.tensors = rgc_weights_tensors(weights, count, scratch, &full.tensor_count);
-  bool good = rgc_plan_write(&full, path, diags);
+  good = good && rgc_plan_write(&full, path, diags);
   rgc_arena_destroy(scratch);
   return good;
 }
@@ -232,7 +230,7 @@ static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diag
                            : rgc_weights_import(m->network, m->plan->unfused, weights, count, file, path, NULL, diags));
   m->folded = false;
   rgc_arena_destroy(scratch);
-  return good;
+  return good && rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags);
 }
 
 bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, false, diags); }
@@ -247,8 +245,9 @@ bool rgc_model_save_state(const rgc_model *m, const char *path, const rgc_run_st
                              {"best", rgc_arena_printf(scratch, "%.17g", run->best_acc)},
                              {"stale", rgc_arena_printf(scratch, "%lld", (long long)run->stale)}};
   rgc_tensor_file file = {.metadata = metadata, .metadata_count = sizeof metadata / sizeof *metadata};
+  bool good = rgc_device_memory_download(&m->memory, RGC_REGION_STATE, diags);
   file.tensors = rgc_weights_tensors(states, count, scratch, &file.tensor_count);
-  bool good = rgc_safetensors_write(&file, path, diags);
+  good = good && rgc_safetensors_write(&file, path, diags);
   rgc_arena_destroy(scratch);
   return good;
 }
@@ -267,7 +266,7 @@ bool rgc_model_load_state(rgc_model *m, const char *path, rgc_run_state *run, rg
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
   rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
-  bool good = file && rgc_weights_take(states, count, file, path, diags);
+  bool good = file && rgc_weights_take(states, count, file, path, diags) && rgc_device_memory_upload(&m->memory, RGC_REGION_STATE, diags);
   if (file && !rgc_metadata_find(file, "step"))
     good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
   if (good) *run = read_run_state(file);
@@ -275,18 +274,27 @@ bool rgc_model_load_state(rgc_model *m, const char *path, rgc_run_state *run, rg
   return good;
 }
 
+/* The average of a parameter, a state of the training program; -1: it has none. */
+static int find_average(const rgc_graph *graph, const rgc_value *v, rgc_arena *scratch) {
+  int average = v->role == RGC_ROLE_PARAM ? rgc_graph_find(graph, rgc_arena_printf(scratch, "%s.ema", v->name)) : -1;
+  return average >= 0 && graph->values[average].role == RGC_ROLE_STATE ? average : -1;
+}
+
 /* Calls `use` with each averaged parameter and its average, both of `count` elements. */
-static void each_average(rgc_model *m, void (*use)(float *weight, float *average, int64_t count)) {
+static bool each_average(rgc_model *m, void (*use)(float *weight, float *average, int64_t count), rgc_diagnostics *diags) {
   const rgc_graph *graph = m->train.program->graph;
   rgc_arena *scratch = rgc_arena_create();
-  for (int i = 0; i < graph->value_count; i++) {
-    const rgc_value *v = &graph->values[i];
-    int average = v->role == RGC_ROLE_PARAM ? rgc_graph_find(graph, rgc_arena_printf(scratch, "%s.ema", v->name)) : -1;
-    if (average < 0 || graph->values[average].role != RGC_ROLE_STATE) continue;
+  bool good = true, any = false;
+  for (int i = 0; i < graph->value_count && good; i++) {
+    int average = find_average(graph, &graph->values[i], scratch);
+    if (average < 0) continue;
+    if (!any) good = rgc_device_memory_download(&m->memory, RGC_REGION_PARAM, diags) && rgc_device_memory_download(&m->memory, RGC_REGION_STATE, diags);
+    any = true;
     m->folded = false;
-    use(m->train.data[i], m->train.data[average], rgc_shape_elems(v->shape));
+    if (good) use(m->train.data[i], m->train.data[average], rgc_shape_elems(graph->values[i].shape));
   }
   rgc_arena_destroy(scratch);
+  return good && (!any || (rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags) && rgc_device_memory_upload(&m->memory, RGC_REGION_STATE, diags)));
 }
 
 static void copy_weight(float *weight, float *average, int64_t count) { memcpy(average, weight, sizeof *weight * (size_t)count); }
@@ -299,5 +307,5 @@ static void swap_weight(float *weight, float *average, int64_t count) {
   }
 }
 
-void rgc_model_start_averages(rgc_model *m) { each_average(m, copy_weight); }
-void rgc_model_swap_averages(rgc_model *m) { each_average(m, swap_weight); }
+bool rgc_model_start_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, copy_weight, diags); }
+bool rgc_model_swap_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, swap_weight, diags); }

@@ -5,13 +5,14 @@
 #ifndef RGC_TRAIN_MODEL_H
 #define RGC_TRAIN_MODEL_H
 #include "compiler/plan/plan_build.h"
+#include "runtime/data/loader.h"
 #include "runtime/device/device.h"
 #include "runtime/rgc.h"
 
 typedef struct rgc_model_program {
   const rgc_program *program; /* its graph and memory; NULL: not wanted */
   rgc_device_program *run;
-  void **data;                                /* [value_count]: where each value is */
+  void **data;                                /* [value_count]: where this process sees each value */
   int input, label, other_label, loss, correct, other_correct, logits, kept; /* value ids; -1: the program has none */
   int teacher;                                   /* input: the teacher's logits */
   struct rgc_model_output {
@@ -27,8 +28,7 @@ typedef struct rgc_model {
   const rgc_target *target;
   int64_t batch;
   int threads;
-  void *regions[RGC_REGION_COUNT];
-  int64_t region_bytes[RGC_REGION_COUNT];
+  rgc_device_memory memory;
   rgc_model_program train, fold, infer;
   int compiled;            /* kernels that were not in the cache */
   double compile_seconds;  /* that compiling them took */
@@ -44,14 +44,15 @@ void rgc_model_destroy(rgc_model *model);
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 
 /* What inference needs of the weights, if they have changed; then rgc_device_run(model->infer.run). */
-void rgc_model_fold(rgc_model *model);
-/* Copies a batch to the program's input, and to its labels where it reads them, by train: labels. images: [valid,H,W,C]; labels: classes
- * of the data set. */
-void rgc_model_give_batch(const rgc_model *model, const rgc_model_program *program, const float *images, const int32_t *labels, int64_t valid);
-/* The labels of what is mixed into the samples; nothing for a program without them. The step's scalar mix belongs to it. */
-void rgc_model_give_others(const rgc_model_program *program, const int32_t *others, int64_t valid);
-/* Data of a value. */
-float *rgc_model_f32(const rgc_model_program *program, int value);
+bool rgc_model_fold(rgc_model *model, rgc_diagnostics *diags);
+/* Takes a batch on its way to the program's input, and to its labels where it reads them (classes of the data set become the outputs' by train:
+ * labels; NULL for a program without); what is in data[teacher] goes along. rgc_device_load makes it the next run's. The step's scalar mix
+ * belongs to it, too. */
+bool rgc_model_stage(const rgc_model *model, const rgc_model_program *program, int slot, const rgc_batch *batch, rgc_diagnostics *diags);
+/* Both at once. */
+bool rgc_model_give(const rgc_model *model, const rgc_model_program *program, const rgc_batch *batch, rgc_diagnostics *diags);
+/* Data of a value, when all runs before are done; NULL after an error. */
+const float *rgc_model_read(const rgc_model_program *program, int value, rgc_diagnostics *diags);
 
 /* rgc_model_load is for weights of anywhere, by the network's rules (import.h). This is for a run that goes on, whose checkpoint it takes
  * whole. */
@@ -66,6 +67,6 @@ typedef struct rgc_run_state {
 bool rgc_model_save_state(const rgc_model *model, const char *path, const rgc_run_state *run, rgc_diagnostics *diags);
 bool rgc_model_load_state(rgc_model *model, const char *path, rgc_run_state *run, rgc_diagnostics *diags);
 /* Averaged weights (ema:), states NAME.ema of the training program; nothing happens where there are none. */
-void rgc_model_start_averages(rgc_model *model); /* as the weights are now */
-void rgc_model_swap_averages(rgc_model *model);  /* parameters and averages change places */
+bool rgc_model_start_averages(rgc_model *model, rgc_diagnostics *diags); /* as the weights are now */
+bool rgc_model_swap_averages(rgc_model *model, rgc_diagnostics *diags);  /* parameters and averages change places */
 #endif

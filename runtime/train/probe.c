@@ -57,14 +57,14 @@ static bool dump_first_batch(rgc_model *model, const rgc_model_program *program,
   const rgc_batch *batch = rgc_loader_next(loader);
   if (!batch && rgc_loader_failed(loader, diags)) return false;
   if (!batch) return rgc_diag_fail(diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
-  if (program == &model->infer) rgc_model_fold(model);
-  else model->folded = false;
-  rgc_model_give_batch(model, program, batch->images, batch->labels, batch->valid);
+  if (program == &model->infer && !rgc_model_fold(model, diags)) return false;
+  if (program != &model->infer) model->folded = false;
+  if (!rgc_model_give(model, program, batch, diags)) return false;
   rgc_cpu_step step = rgc_single_step(model, seed, batch->valid);
   rgc_role role = program->program->graph->values[program->kept].role;
   bool given = role == RGC_ROLE_INPUT || role == RGC_ROLE_LABEL; /* its place is another value's later in the step */
-  if (!given) rgc_device_run(program->run, &step);
-  return write_value(program, path, diags);
+  if (!given && !rgc_device_run(program->run, &step, diags)) return false;
+  return rgc_device_read(program->run, program->kept, diags) && write_value(program, path, diags);
 }
 
 bool rgc_model_dump(rgc_model *model, const rgc_dataset *data, uint64_t seed, const char *path, rgc_value_facts *facts, rgc_diagnostics *diags) {

@@ -22,29 +22,27 @@ static bool fits(const rgc_network *network, const rgc_network *teacher, const r
                        (long long)teacher->classes[0].count, (long long)network->classes[0].count);
 }
 
-rgc_teacher *rgc_teacher_open(const rgc_network *network, int64_t batch, int threads, const char *target, rgc_arena *arena,
-                              rgc_diagnostics *diags) {
+rgc_teacher *rgc_teacher_open(const rgc_model *model, rgc_arena *arena, rgc_diagnostics *diags) {
+  const rgc_network *network = model->network;
   const char *path = network->train.distill_plan;
   rgc_plan *plan = rgc_plan_read(arena, path, diags);
   rgc_network *own = plan ? rgc_network_parse(arena, plan->source, plan->line_map, diags) : NULL;
   if (!own || !fits(network, own, plan, path, diags)) return NULL;
   rgc_teacher *teacher = RGC_NEW(arena, rgc_teacher);
-  rgc_model_options o = {.batch = batch, .threads = threads, .target = target};
-  if (!rgc_model_create(&teacher->model, own, plan, &o, diags)) {
-    rgc_teacher_close(teacher);
-    return NULL;
-  }
-  rgc_model_fold(&teacher->model);
-  return teacher;
+  rgc_model_options o = {.batch = model->batch, .threads = model->threads, .target = model->target->name, .device = model->device->name};
+  if (rgc_model_create(&teacher->model, own, plan, &o, diags) && rgc_model_fold(&teacher->model, diags)) return teacher;
+  rgc_teacher_close(teacher);
+  return NULL;
 }
 
-void rgc_teacher_logits(const rgc_teacher *teacher, const float *images, int64_t valid, float *logits) {
+bool rgc_teacher_logits(const rgc_teacher *teacher, const rgc_batch *batch, float *logits, rgc_diagnostics *diags) {
   const rgc_model_program *program = &teacher->model.infer;
   rgc_cpu_step step = {0};
-  rgc_cpu_step_set_valid(&step, valid);
-  rgc_model_give_batch(&teacher->model, program, images, NULL, valid);
-  rgc_device_run(program->run, &step);
-  memcpy(logits, rgc_model_f32(program, program->logits), sizeof *logits * (size_t)(valid * teacher->model.network->classes[0].count));
+  rgc_cpu_step_set_valid(&step, batch->valid);
+  bool good = rgc_model_give(&teacher->model, program, batch, diags) && rgc_device_run(program->run, &step, diags);
+  const float *made = good ? rgc_model_read(program, program->logits, diags) : NULL;
+  if (made) memcpy(logits, made, sizeof *logits * (size_t)(batch->valid * teacher->model.network->classes[0].count));
+  return made != NULL;
 }
 
 void rgc_teacher_close(rgc_teacher *teacher) {

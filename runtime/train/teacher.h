@@ -5,11 +5,10 @@
 
 typedef struct rgc_teacher rgc_teacher;
 
-/* The plan that network->train.distill_plan names. NULL after an error: it has no weights, or its image, normalisation or classes are not
- * the network's. It lives in `arena`; close it in any case. */
-rgc_teacher *rgc_teacher_open(const rgc_network *network, int64_t batch, int threads, const char *target, rgc_arena *arena,
-                              rgc_diagnostics *diags);
-/* Logits [valid,C] of images [valid,H,W,C], valid <= batch. */
-void rgc_teacher_logits(const rgc_teacher *teacher, const float *images, int64_t valid, float *logits);
+/* The plan that train: distill: of the model's network names. NULL after an error: it has no weights, or its image, normalisation or classes are not
+ * the network's. It runs where the model does and lives in `arena`; close it in any case. */
+rgc_teacher *rgc_teacher_open(const rgc_model *model, rgc_arena *arena, rgc_diagnostics *diags);
+/* Logits [valid,C] of a batch of images. */
+bool rgc_teacher_logits(const rgc_teacher *teacher, const rgc_batch *batch, float *logits, rgc_diagnostics *diags);
 void rgc_teacher_close(rgc_teacher *teacher); /* may be NULL */
 #endif

@@ -10,10 +10,10 @@
 
 #include "compiler/base/clock.h"
 #include "runtime/reference/philox.h"
+#include "runtime/train/feed.h"
 #include "runtime/train/finite.h"
 #include "runtime/train/probe.h"
 #include "runtime/train/schedule.h"
-#include "runtime/train/teacher.h"
 #include "runtime/train/validate.h"
 
 enum { SHUFFLE_STREAM = 1 << 21 };
@@ -26,6 +26,7 @@ typedef struct trainer {
   const rgc_run_options *options;
   rgc_diagnostics *diags;
   rgc_loader *loader; /* of the training split */
+  rgc_feed feed;
   rgc_validation validation;
   rgc_teacher *teacher; /* NULL: none */
   int *order;           /* permutation of the training samples */
@@ -66,11 +67,27 @@ typedef struct step_sums {
   int64_t batches, valid;
 } step_sums;
 
+/* The sums of a run that has been asked for; tells where it is no number. */
+static bool read_sums(trainer *t, const rgc_batch *batch, const rgc_cpu_step *numbers, int64_t step, step_sums *sums) {
+  const rgc_model_program *program = &t->model->train;
+  int hits = batch->mix < 0.5 && program->other_correct >= 0 ? program->other_correct : program->correct; /* of the label that weighs more */
+  const float *loss = rgc_model_read(program, program->loss, t->diags), *correct = rgc_model_read(program, hits, t->diags);
+  if (!loss || !correct) return false;
+  sums->loss += (double)*loss;
+  sums->correct += (double)*correct;
+  sums->batches++;
+  sums->valid += batch->valid;
+  double told = (double)*loss; /* what is found below may run over it */
+  if (!isfinite(told) && rgc_feed_again(&t->feed, t->diags))
+    rgc_name_first_not_finite(t->model, program, numbers, program->program->graph->values[program->loss].op + 1, t->diags);
+  return check_finite(t, "training", told, step);
+}
+
 /* Batch `part` of the `parts` of a step. One of which every file was skipped does nothing: where it is the last of several, the step
  * updates nothing. */
 static bool train_batch(trainer *t, int64_t step, int64_t part, int64_t parts, step_sums *sums) {
   const rgc_model_program *program = &t->model->train;
-  const rgc_batch *batch = rgc_loader_next(t->loader);
+  const rgc_batch *batch = rgc_feed_next(&t->feed, t->diags);
   if (!batch) return rgc_loader_failed(t->loader, t->diags), false;
   if (!batch->valid) return true;
   t->model->folded = false;
@@ -80,20 +97,8 @@ static bool train_batch(trainer *t, int64_t step, int64_t part, int64_t parts, s
   numbers.scalars[RGC_SCALAR_LAST] = part + 1 == parts;
   numbers.scalars[RGC_SCALAR_SHARE] = 1 / (float)parts;
   numbers.scalars[RGC_SCALAR_MIX] = (float)batch->mix;
-  int op_count = program->program->graph->op_count, forward_ops = program->program->graph->values[program->loss].op + 1;
-  rgc_model_give_batch(t->model, program, batch->images, batch->labels, batch->valid);
-  rgc_model_give_others(program, batch->others, batch->valid);
-  if (t->teacher) rgc_teacher_logits(t->teacher, batch->images, batch->valid, rgc_model_f32(program, program->teacher));
-  rgc_device_run_ops(program->run, &numbers, 0, forward_ops);
-  double loss = (double)*rgc_model_f32(program, program->loss);
-  sums->loss += loss;
-  sums->batches++;
-  sums->valid += batch->valid;
-  if (!isfinite(loss)) rgc_name_first_not_finite(t->model, program, &numbers, forward_ops, t->diags);
-  else rgc_device_run_ops(program->run, &numbers, forward_ops, op_count - forward_ops);
-  int hits = batch->mix < 0.5 && program->other_correct >= 0 ? program->other_correct : program->correct; /* of the label that weighs more */
-  sums->correct += (double)*rgc_model_f32(program, hits);
-  return check_finite(t, "training", loss, step);
+  return rgc_device_run_step(program->run, &numbers, program->loss, t->diags) && rgc_feed_ahead(&t->feed, t->diags) &&
+         read_sums(t, batch, &numbers, step, sums);
 }
 
 /* A step of which every file was skipped is none: loss and accuracy stay. */
@@ -102,7 +107,7 @@ static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
   int64_t parts = left < accumulate ? left : accumulate, seen = within * t->model->batch, epoch = step / t->epoch_steps;
   if (within == 0 || step == t->first) {
     shuffle(t, epoch);
-    rgc_loader_start(t->loader, t->order + seen, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - seen, epoch);
+    rgc_feed_start(&t->feed, t->order + seen, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - seen, epoch);
   }
   step_sums sums = {0};
   for (int64_t part = 0; part < parts; part++)
@@ -141,7 +146,7 @@ static void tell_validated(const trainer *t, int64_t step, double loss, double a
 static bool freeze_statistics(trainer *t) {
   if (t->network->train.bn != RGC_BN_RUNNING_AFTER_FIRST_VALIDATION) return true;
   t->network->train.bn = RGC_BN_RUNNING;
-  return rgc_model_retrain(t->model, t->diags);
+  return rgc_model_retrain(t->model, t->diags) && rgc_feed_renew(&t->feed, t->diags);
 }
 
 /* With the weights as they are now; keeps them if they are the best. */
@@ -154,10 +159,8 @@ static bool validate_weights(trainer *t, int64_t step, double loss, double acc, 
 
 /* Validates, with the averaged weights where there are any, and keeps the best and the last. */
 static bool validate_step(trainer *t, int64_t step, double loss, double acc, rgc_run_result *result) {
-  rgc_model_swap_averages(t->model);
-  bool good = validate_weights(t, step, loss, acc, result);
-  rgc_model_swap_averages(t->model);
-  if (!good) return false;
+  bool good = rgc_model_swap_averages(t->model, t->diags) && validate_weights(t, step, loss, acc, result);
+  if (!rgc_model_swap_averages(t->model, t->diags) || !good) return false;
   bool better = t->state.step == 0 || result->valid_acc > t->state.best_acc;
   t->state.stale = better ? 0 : t->state.stale + 1;
   result->best_acc = t->state.best_acc = fmax(t->state.best_acc, result->valid_acc);
@@ -205,7 +208,7 @@ static bool start_state(trainer *t) {
     state = out_path(t, "last.state");
     if (!rgc_model_restore(t->model, out_path(t, "last.bin"), t->diags)) return false;
   }
-  rgc_model_start_averages(t->model);
+  if (!rgc_model_start_averages(t->model, t->diags)) return false;
   if (state && !rgc_model_load_state(t->model, state, &t->state, t->diags)) return false;
   t->first = t->state.step;
   return !t->first || freeze_statistics(t); /* a validation was before the first checkpoint */
@@ -231,9 +234,10 @@ static bool open_trainer(trainer *t) {
     return rgc_diag_fail(t->diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");
   t->loader = rgc_split_loader_open(m, t->data, RGC_SPLIT_TRAIN, t->options->seed, t->arena, t->diags);
   if (t->loader && t->network->train.distill_plan) {
-    t->teacher = rgc_teacher_open(t->network, m->batch, m->threads, m->target->name, t->arena, t->diags);
+    t->teacher = rgc_teacher_open(m, t->arena, t->diags);
     if (!t->teacher) return false;
   }
+  rgc_feed_open(&t->feed, m, &m->train, t->loader, t->teacher, t->arena);
   /* An earlier run may have frozen the statistics. */
   return t->loader && (m->bn == t->network->train.bn || rgc_model_retrain(t->model, t->diags));
 }

@@ -30,12 +30,12 @@ static double sample_loss(const float *logits, int64_t classes, int label, rgc_p
   return log_sum - (double)logits[label];
 }
 
-/* Output `k` of a batch that has run: adds to the sums in `result`. */
-static void add_output(const rgc_validation *v, const rgc_batch *batch, int k, rgc_run_result *result, rgc_prediction *predictions) {
+/* Output `k` of a batch that has run, with its logits: adds to the sums in `result`. */
+static void add_output(const rgc_validation *v, const rgc_batch *batch, int k, const float *logits, rgc_run_result *result,
+                       rgc_prediction *predictions) {
   const rgc_network *n = v->model->network;
   const rgc_label_map *map = &n->train.labels[k];
   int64_t classes = n->classes[k].count;
-  const float *logits = rgc_model_f32(&v->model->infer, v->model->infer.outputs[k].logits);
   for (int i = 0; i < batch->valid; i++) {
     rgc_prediction p;
     int label = map->count ? map->classes[batch->labels[i]] : batch->labels[i];
@@ -47,19 +47,25 @@ static void add_output(const rgc_validation *v, const rgc_batch *batch, int k, r
   }
 }
 
-static void run_batch(const rgc_validation *v, const rgc_batch *batch, rgc_run_result *result, rgc_prediction *predictions) {
+static bool all_finite(const float *numbers, int64_t count) {
+  for (int64_t e = 0; e < count; e++)
+    if (!isfinite(numbers[e])) return false;
+  return true;
+}
+
+static bool run_batch(rgc_validation *v, const rgc_batch *batch, rgc_run_result *result, rgc_prediction *predictions) {
   const rgc_model *m = v->model;
   const rgc_model_program *program = &m->infer;
   rgc_cpu_step numbers = rgc_single_step(m, 0, batch->valid);
-  rgc_model_give_batch(m, program, batch->images, batch->labels, batch->valid);
-  rgc_device_run(program->run, &numbers);
-  const float *logits = rgc_model_f32(program, program->logits);
-  for (int64_t e = 0; e < batch->valid * m->network->classes[0].count && !v->diags->error_count; e++) {
-    if (isfinite(logits[e])) continue;
-    rgc_model_give_batch(m, program, batch->images, batch->labels, batch->valid); /* other values lay over it */
-    rgc_name_first_not_finite(m, program, &numbers, program->program->graph->op_count, v->diags);
+  if (!rgc_device_run(program->run, &numbers, v->diags) || !rgc_feed_ahead(&v->feed, v->diags)) return false;
+  for (int k = 0; k < m->network->class_set_count; k++) {
+    const float *logits = rgc_model_read(program, program->outputs[k].logits, v->diags);
+    if (!logits) return false;
+    add_output(v, batch, k, logits, result, predictions);
   }
-  for (int k = 0; k < m->network->class_set_count; k++) add_output(v, batch, k, result, predictions);
+  if (!v->diags->error_count && !all_finite(program->data[program->logits], batch->valid * m->network->classes[0].count) && rgc_feed_again(&v->feed, v->diags))
+    rgc_name_first_not_finite(m, program, &numbers, program->program->graph->op_count, v->diags);
+  return true;
 }
 
 static void begin_result(const rgc_network *n, rgc_run_result *result) {
@@ -88,12 +94,13 @@ bool rgc_validation_run(rgc_validation *v, rgc_run_result *result, rgc_predictio
   begin_result(v->model->network, result);
   for (int i = 0; predictions && i < count; i++)
     predictions[i] = (rgc_prediction){.label = rgc_dataset_label(v->data, RGC_SPLIT_VALIDATION, i), .predicted = -1};
-  rgc_model_fold(v->model);
-  rgc_loader_start(v->loader, v->order, count, 0);
-  for (const rgc_batch *batch; (batch = rgc_loader_next(v->loader)); seen += batch->valid)
-    if (batch->valid) run_batch(v, batch, result, predictions);
+  if (!rgc_model_fold(v->model, v->diags)) return false;
+  bool good = true;
+  rgc_feed_start(&v->feed, v->order, count, 0);
+  for (const rgc_batch *batch; good && (batch = rgc_feed_next(&v->feed, v->diags)); seen += batch->valid)
+    if (batch->valid) good = run_batch(v, batch, result, predictions);
   end_result(v->model->network, seen, result);
-  return !rgc_loader_failed(v->loader, v->diags);
+  return good && !v->feed.failed && !rgc_loader_failed(v->loader, v->diags);
 }
 
 bool rgc_validation_open(rgc_validation *v, rgc_model *model, const rgc_dataset *data, rgc_arena *arena, rgc_diagnostics *diags) {
@@ -104,6 +111,7 @@ bool rgc_validation_open(rgc_validation *v, rgc_model *model, const rgc_dataset 
   v->order = RGC_NEW_ARRAY(arena, int, count + 1);
   for (int i = 0; i < count; i++) v->order[i] = i;
   v->loader = rgc_split_loader_open(model, data, RGC_SPLIT_VALIDATION, 0, arena, diags);
+  rgc_feed_open(&v->feed, model, &model->infer, v->loader, NULL, arena);
   return v->loader != NULL;
 }
 

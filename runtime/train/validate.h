@@ -1,12 +1,14 @@
 /* validate.h: the validation split through a model. */
 #ifndef RGC_TRAIN_VALIDATE_H
 #define RGC_TRAIN_VALIDATE_H
+#include "runtime/train/feed.h"
 #include "runtime/train/split_loader.h"
 
 typedef struct rgc_validation {
   rgc_model *model;
   const rgc_dataset *data;
   rgc_loader *loader;
+  rgc_feed feed;
   int *order; /* 0, 1, .. of the samples */
   rgc_diagnostics *diags;
 } rgc_validation;

@@ -11,7 +11,7 @@ static int64_t count_classes(const rgc_model *model, const rgc_model_program *pr
 }
 
 /* Random input and labels; running statistics away from their initial values, so that a kernel that ignores them is found. */
-static void fill(const rgc_model *model, const rgc_model_program *program, uint64_t seed) {
+static bool fill(const rgc_model *model, const rgc_model_program *program, uint64_t seed, rgc_diagnostics *diags) {
   const rgc_graph *graph = program->program->graph;
   for (int i = 0; i < graph->value_count; i++) {
     const rgc_value *v = &graph->values[i];
@@ -22,7 +22,9 @@ static void fill(const rgc_model *model, const rgc_model_program *program, uint6
       else if (v->role == RGC_ROLE_INPUT) ((float *)program->data[i])[e] = (float)(2 * u - 1);
       else ((float *)program->data[i])[e] += (float)(v->role == RGC_ROLE_STATE ? 1e-4 * u : 0.1 * u);
     }
+    if (wanted && !rgc_device_write(program->run, i, diags)) return false;
   }
+  return true;
 }
 
 static void judge(const rgc_model *model, const rgc_graph *graph, const rgc_verified *results, double tolerance, rgc_verify_result *to,
@@ -50,13 +52,14 @@ bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolera
   step.scalars[RGC_SCALAR_MIX] = 0.3f;
   step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.1f;
   rgc_cpu_step_set_valid(&step, model->batch);
-  fill(model, program, seed);
+  bool good = fill(model, program, seed, diags);
   model->folded = false;
-  rgc_model_fold(model);
-  model->folded = infer;
+  good = good && rgc_model_fold(model, diags) && rgc_device_memory_download(&model->memory, RGC_REGION_FOLDED, diags);
+  model->folded = infer && good;
   rgc_verified *results = RGC_NEW_ARRAY(scratch, rgc_verified, graph->op_count);
-  rgc_device_verify(program->run, graph, program->data, &step, results);
-  judge(model, graph, results, tolerance, result, diags);
+  *result = (rgc_verify_result){0};
+  good = good && rgc_device_verify(program->run, graph, program->data, &step, results, diags);
+  if (good) judge(model, graph, results, tolerance, result, diags);
   rgc_arena_destroy(scratch);
-  return result->agree == result->kernels;
+  return good && result->agree == result->kernels;
 }

@@ -7,6 +7,7 @@
 #include "codegen/cuda/templates/contract.cuh"
 
 #define KERNEL_NAME contract
+#define KERNEL_UPDATES 0
 #define KERNEL_PARTIALS CONTRACT_TILED
 #define KERNEL_PARTIAL_KINDS {PARTIAL_MOMENTS}
 #define KERNEL_PARTIAL_OUTPUTS {1}

@@ -94,14 +94,15 @@ static void close_machine(machine *m) {
 static void check_kernels(machine *m, int64_t valid) {
   place(m);
   const rgc_device *device = rgc_device_choose("cuda-emu", NULL, &m->diags);
-  rgc_device_program *program = rgc_device_program_create(device, m->graph, &m->target->facts, m->data, 1, &m->diags);
+  rgc_device_memory memory = {.device = device};
+  rgc_device_program *program = rgc_device_program_create(&memory, m->graph, &m->target->facts, m->data, 1, &m->diags);
   if (!program) fail_with(m);
   rgc_cpu_step step = {.seed = m->seed, .step = 3};
   step.scalars[RGC_SCALAR_LR] = 0.01f;
   step.scalars[RGC_SCALAR_BIAS1] = step.scalars[RGC_SCALAR_BIAS2] = 1.5f;
   rgc_cpu_step_set_valid(&step, valid);
   rgc_verified *results = RGC_NEW_ARRAY(m->arena, rgc_verified, m->graph->op_count);
-  rgc_device_verify(program, m->graph, m->data, &step, results);
+  if (!rgc_device_verify(program, m->graph, m->data, &step, results, &m->diags)) fail_with(m);
   for (int i = 0; i < m->graph->op_count; i++)
     cr_expect(results[i].error < rgc_verify_allowed(m->graph, &m->graph->ops[i], tolerance), "op %d (%s %s) %%%s is off by %g (seed %llu)", i, m->graph->ops[i].layer,
               m->graph->ops[i].word ? m->graph->ops[i].word : "", m->graph->values[results[i].value].name, results[i].error,

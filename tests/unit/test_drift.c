@@ -39,7 +39,7 @@ static void give(curve_run *r, int64_t step) {
   fill_drawings(r->drawings, step * batch, batch, images, labels);
   for (int64_t e = 0; e < batch * DRAWING; e++) f32[e] = (float)images[e];
   for (int64_t i = 0; i < batch; i++) i32[i] = (int32_t)labels[i];
-  rgc_model_give_batch(&r->model, &r->model.train, f32, i32, batch);
+  cr_assert(rgc_model_give(&r->model, &r->model.train, &(rgc_batch){.images = f32, .labels = i32, .valid = batch}, &r->diags));
 }
 
 static rgc_cpu_step numbers(const curve_run *r, int64_t step, int64_t valid) {
@@ -60,7 +60,7 @@ static void verify_step(curve_run *r, int64_t step) {
   rgc_cpu_step n = numbers(r, step, VERIFIED_SAMPLES);
   double worst = 0;
   give(r, step);
-  rgc_device_verify(r->model.train.run, graph, r->model.train.data, &n, results);
+  cr_assert(rgc_device_verify(r->model.train.run, graph, r->model.train.data, &n, results, &r->diags));
   for (int i = 0; i < graph->op_count; i++) {
     worst = fmax(worst, results[i].error);
     cr_expect_lt(results[i].error, kernel_tolerance, "step %d: kernel %d (%s) is off by %g", (int)step, i, graph->ops[i].layer, results[i].error);
@@ -78,8 +78,8 @@ Test(drift, cifar20_adam) {
     cr_assert_eq(fscanf(csv, "%*d,%lf,%lf", &wanted, &acc), 2);
     rgc_cpu_step n = numbers(&r, step, r.model.batch);
     give(&r, step);
-    rgc_device_run(r.model.train.run, &n);
-    double loss = (double)*rgc_model_f32(&r.model.train, r.model.train.loss), apart = fabs(loss / wanted - 1);
+    cr_assert(rgc_device_run(r.model.train.run, &n, &r.diags));
+    double loss = (double)*rgc_model_read(&r.model.train, r.model.train.loss, &r.diags), apart = fabs(loss / wanted - 1);
     cr_assert(isfinite(loss));
     if (step == 0) cr_expect_lt(apart, first_loss_tolerance, "step 0: loss %.8f, PyTorch %.8f", loss, wanted);
     if (step % 7 == 0) printf("cifar20_adam, step %d: float32 loss %.6f, float64 %.6f, apart by %.1e\n", step, loss, wanted, apart);

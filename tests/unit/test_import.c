@@ -169,7 +169,7 @@ Test(import, pretrained_resnet20_gives_the_logits_of_pytorch) {
   rgc_model model;
   cr_assert(rgc_model_create(&model, network, plan, &(rgc_model_options){.batch = BATCH}, &diags));
   cr_assert(rgc_model_load(&model, RGC_SOURCE_DIR "/examples/data/cifar_pretrained/resnet20-12fca82f.th", &diags));
-  rgc_model_fold(&model);
+  cr_assert(rgc_model_fold(&model, &diags));
   rgc_dataset *data = rgc_dataset_open("cifar10:" RGC_SOURCE_DIR "/tests/data/curves/cifar_first640.bin", NULL, &diags);
   cr_assert(data);
   rgc_dataset_validate_all(data);
@@ -185,9 +185,8 @@ Test(import, pretrained_resnet20_gives_the_logits_of_pytorch) {
   for (const rgc_batch *batch; (batch = rgc_loader_next(loader)); want += batch->valid * CLASSES) {
     rgc_cpu_step step = {0};
     rgc_cpu_step_set_valid(&step, batch->valid);
-    rgc_model_give_batch(&model, &model.infer, batch->images, batch->labels, batch->valid);
-    rgc_device_run(model.infer.run, &step);
-    const float *logits = rgc_model_f32(&model.infer, model.infer.logits);
+    cr_assert(rgc_model_give(&model, &model.infer, batch, &diags) && rgc_device_run(model.infer.run, &step, &diags));
+    const float *logits = rgc_model_read(&model.infer, model.infer.logits, &diags);
     for (int i = 0; i < batch->valid * CLASSES; i++) worst = fmax(worst, fabs((double)logits[i] - (double)want[i]));
   }
   cr_assert_eq(want, (const float *)golden.data + IMAGES * CLASSES);

@@ -22,6 +22,7 @@ DEV void FN(chunk)(const kernel_args *args, const FN(place) *at, float *shared, 
 }
 
 TEMPLATE_KERNEL(KERNEL_NAME, THREADS, 2) {
+  KERNEL_GUARD();
   RGC_SHARED(shared);
   FN(place) at;
   partial held[PARTIALS_HELD * ROW];

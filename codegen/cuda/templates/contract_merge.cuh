@@ -6,6 +6,7 @@
 #define ELEMENTS (OUT_N * OUT_H * OUT_W * OUT_C)
 
 TEMPLATE_KERNEL(KERNEL_NAME, 256, 1) {
+  KERNEL_GUARD();
   const int e = (int)blockIdx.x * 256 + (int)threadIdx.x;
   float sum = 0.0f, none[1];
   if (e >= ELEMENTS) return;

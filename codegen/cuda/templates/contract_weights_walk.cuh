@@ -25,6 +25,7 @@ DEV void FN(keep)(const kernel_args *args, int part, int out, int at, float sum)
 }
 
 TEMPLATE_KERNEL(KERNEL_NAME, THREADS, 2) {
+  KERNEL_GUARD();
   RGC_SHARED(shared);
   float *sums = (float *)shared, acc[THREAD_M][THREAD_N];
   const int block = (int)blockIdx.x, part = block / (BLOCKS_O * BLOCKS_J * GROUPS), tid = (int)threadIdx.x;

@@ -250,6 +250,7 @@ DEV void FN(consume)(const kernel_args *args, FN(place) *at, unsigned char *shar
 }
 
 RGC_KERNEL(KERNEL_NAME, THREADS + PRODUCERS, BLOCKS, FN(arguments)) {
+  KERNEL_GUARD_BY(args.args);
   RGC_SHARED(shared);
   const u32 base = smem_u32(shared);
   FN(place) at;

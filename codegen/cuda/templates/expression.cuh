@@ -15,6 +15,11 @@ typedef const u16 *const_u16;
 /* The kernel NAME; the macro's name is replaced before the prelude sees it. */
 #define TEMPLATE_KERNEL(name, threads, blocks) RGC_KERNEL(name, threads, blocks, kernel_args)
 
+/* Begins a kernel: one that changes a parameter, buffer or state (KERNEL_UPDATES) does nothing in a step that was halted. */
+#define KERNEL_GUARD() KERNEL_GUARD_BY(args)
+#define KERNEL_GUARD_BY(args) \
+  if (KERNEL_UPDATES && (args).step->halted) return
+
 DEV int int_min(int a, int b) { return a < b ? a : b; }
 DEV int int_max(int a, int b) { return a > b ? a : b; }
 DEV int int_ceil_div(int a, int b) { return (a + b - 1) / b; }

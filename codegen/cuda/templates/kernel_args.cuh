@@ -13,6 +13,7 @@ typedef struct kernel_step {
   unsigned long long seed;     /* of random numbers */
   unsigned int number;         /* of the step, from 0 */
   int valid;                   /* samples that count, at most N */
+  int halted;                  /* 1: the loss is not finite, and nothing that outlives the step may change (step_guard.cuh) */
 } kernel_step;
 
 typedef struct kernel_args {

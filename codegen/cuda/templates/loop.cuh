@@ -12,6 +12,7 @@
  * writes whole lines; those of a column take pixels BLOCK_ROWS apart. Shared memory, if there are partials: 3 floats a thread. */
 
 TEMPLATE_KERNEL(KERNEL_NAME, BLOCK_COLUMNS * BLOCK_ROWS, 1) {
+  KERNEL_GUARD();
   const int column = (int)threadIdx.x % BLOCK_COLUMNS, row = (int)threadIdx.x / BLOCK_COLUMNS;
   const int cuts = (OUT_C + TILE_C - 1) / TILE_C, tile = (int)blockIdx.x / cuts, c0 = (int)blockIdx.x % cuts * TILE_C;
   const int row_cuts = TILE_IMAGES ? 1 : (OUT_H + TILE_ROWS - 1) / (TILE_IMAGES ? 1 : TILE_ROWS);

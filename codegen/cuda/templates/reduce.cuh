@@ -42,6 +42,7 @@ DEV void FN(take)(double *acc, float *best, const double *terms, const float *te
 }
 
 TEMPLATE_KERNEL(KERNEL_NAME, BLOCK_COLUMNS * BLOCK_ROWS, 1) {
+  KERNEL_GUARD();
   const int combines[ACCS] = COMBINES;
   const int column = (int)threadIdx.x % BLOCK_COLUMNS, row = (int)threadIdx.x / BLOCK_COLUMNS;
   const int point = (int)blockIdx.x * BLOCK_COLUMNS + column, c = point % OUT_C, w = point / OUT_C % OUT_W;
