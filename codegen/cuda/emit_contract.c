@@ -144,13 +144,16 @@ bool rgc_cuda_define_walk(rgc_cuda_text *k, const rgc_block_shape *shape, int ro
   const rgc_kernel *kernel = k->op->kernel;
   rgc_print_space out = rgc_cuda_rows(rgc_cuda_space(kernel->extent, "OUT", k->arena), row);
   bool tiled = rgc_kernel_has_partials(kernel);
+  rgc_text_add(&k->text, "/* A's space, the output's, and how they meet. */\n");
   rgc_cuda_define_space(k, "A", kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples));
   rgc_cuda_define_space(k, "OUT", kernel->extent, rgc_kernel_samples_out(kernel, k->samples));
   rgc_cuda_define_geometry(k);
+  rgc_text_add(&k->text, "/* What a block has, and a thread of it. */\n");
   rgc_cuda_define(k, "CONTRACT_TILED", tiled);
   rgc_cuda_define(k, "ROW", row);
   if (tiled) rgc_cuda_define_tiles(k, kernel->tile_images ? 0 : kernel->tile_rows, kernel->tile_images ? kernel->tile_images : kernel->extent[RGC_N]);
   define_shape(k, shape);
+  rgc_text_add(&k->text, "/* The epilogue: what becomes of sums. */\n");
   if (rgc_cuda_emit_partials(k) < 0) return false;
   rgc_cuda_emit_body(k, &out, true);
   return true;
@@ -165,6 +168,7 @@ bool rgc_cuda_emit_pixels(rgc_cuda_text *k) {
   bool bf16 = shape->stages && is_bf16(k);
   rgc_cuda_emit_head(k);
   if (!rgc_cuda_define_walk(k, shape, bf16 && group_out % 2 == 0 ? 2 : 1)) return false;
+  rgc_text_add(&k->text, "/* The operands: the weight, and A. */\n");
   rgc_cuda_define(k, "CONTRACT_WEIGHT", rgc_input_number(k->op, kernel->weight));
   if (!shape->stages) rgc_cuda_define(k, "WEIGHT_BF16", k->graph->values[kernel->weight].dtype == RGC_BF16);
   if (shape->stages && !bf16) define_mma(k, shape);

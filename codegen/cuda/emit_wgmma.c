@@ -64,10 +64,17 @@ static bool choose(const rgc_cuda_text *k, wgmma *w) {
   return rgc_cuda_contract_maps(kernel, &w->maps, k->arena);
 }
 
+/* Which inputs TMA brings: "operands 1, 4 and the weight, operand 5". */
+static void print_operands(rgc_cuda_text *k, const wgmma *w) {
+  rgc_text_add(&k->text, "/* By TMA: A of operand");
+  for (int i = 0; i < w->maps.streams; i++) rgc_text_printf(&k->text, "%s%d", i ? " and " : " ", w->maps.inputs[i]);
+  rgc_text_printf(&k->text, ", the weight, operand %d; %d stages of %d KB. */\n", w->maps.weight_input, w->shape.stages, stage_bytes(w) >> 10);
+}
+
 static void print_prologue(rgc_cuda_text *k, const wgmma *w) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_print_space pairs = rgc_cuda_rows(rgc_cuda_space(kernel->a_extent, "A", k->arena), 2);
-  rgc_text_add(&k->text, "#define CONTRACT_A @_a\n");
+  rgc_text_add(&k->text, "/* The prologue: A at channels c and c + 1, of what TMA brought. */\n#define CONTRACT_A @_a\n");
   rgc_cuda_emit_root_streams(k, "a", kernel->a, kernel->a_roots[0], w->streams, &pairs);
 }
 
@@ -78,6 +85,7 @@ bool rgc_cuda_emit_wgmma(rgc_cuda_text *k, bool *taken) {
   if (!*taken) return true;
   rgc_cuda_emit_head(k);
   if (!rgc_cuda_define_walk(k, &w.shape, kernel->extent[RGC_C] / kernel->geometry.groups % 2 ? 1 : 2)) return false;
+  print_operands(k, &w);
   rgc_cuda_define(k, "STREAMS", w.maps.streams);
   rgc_cuda_define(k, "A_PROLOGUE", w.prologue);
   rgc_cuda_define(k, "A_TILED", w.maps.tiled);

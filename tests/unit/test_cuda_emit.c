@@ -274,7 +274,8 @@ static void check_nvrtc(machine *m, const rgc_cuda_target *target) {
   rgc_cuda_build_close(built);
 }
 
-static void check_nvrtc_in(rgc_precision precision, const char *yaml) {
+/* arch NULL: every target. */
+static void check_nvrtc_in(rgc_precision precision, const char *yaml, const char *arch) {
   machine *m = open_machine(NULL);
   rgc_nvrtc *nvrtc = rgc_nvrtc_open(&m->diags);
   if (!nvrtc) {
@@ -286,12 +287,14 @@ static void check_nvrtc_in(rgc_precision precision, const char *yaml) {
   m->network = network_of_text(m->arena, yaml, &m->diags);
   if (m->network) m->network->precision = precision;
   build(m, 4, TRAIN);
-  for (const rgc_cuda_target *target = rgc_cuda_targets; target->arch; target++) check_nvrtc(m, target);
+  for (const rgc_cuda_target *target = rgc_cuda_targets; target->arch; target++)
+    if (!arch || !strcmp(arch, target->arch)) check_nvrtc(m, target);
   close_machine(m);
 }
 
-Test(cuda, nvrtc_compiles_without_spills, .timeout = 600) { check_nvrtc_in(RGC_PRECISION_FP32, few); }
-Test(cuda, nvrtc_compiles_bf16_without_spills, .timeout = 900) { check_nvrtc_in(RGC_PRECISION_BF16, even); }
+Test(cuda, nvrtc_compiles_without_spills, .timeout = 600) { check_nvrtc_in(RGC_PRECISION_FP32, few, NULL); }
+Test(cuda, nvrtc_compiles_bf16_without_spills, .timeout = 900) { check_nvrtc_in(RGC_PRECISION_BF16, even, NULL); }
+Test(cuda, nvrtc_compiles_wgmma_without_spills, .timeout = 900) { check_nvrtc_in(RGC_PRECISION_BF16, broad, "sm_90a"); }
 
 Test(cuda, what_is_no_target_is_told) {
   machine *m = open_machine("sm_13");
