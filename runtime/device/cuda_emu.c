@@ -27,16 +27,20 @@ typedef struct emu_program {
   double compile_seconds;
 } emu_program;
 
-/* A text each; messages name the function's own line. */
+enum { TEXTS = 8 };
+
+/* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
 static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, bool watched,
                              rgc_arena *arena, rgc_diagnostics *diags) {
-  rgc_template *texts = RGC_NEW_ARRAY(arena, rgc_template, code->function_count + 1);
+  rgc_text texts[TEXTS] = {0};
+  rgc_template made[TEXTS];
+  int count = code->function_count < TEXTS ? code->function_count : TEXTS;
   for (int i = 0; i < code->function_count; i++) {
-    rgc_text text = {0};
-    rgc_function_print(&code->functions[i], &text);
-    texts[i] = (rgc_template){rgc_arena_printf(arena, "%s.cu", code->functions[i].name), rgc_text_take(&text, arena)};
+    rgc_text_printf(&texts[i % TEXTS], "#line 1 \"%s.cu\"\n", code->functions[i].name);
+    rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
   }
-  return rgc_emu_module_build(texts, code->function_count, templates, template_count, watched, diags);
+  for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
+  return rgc_emu_module_build(made, count, templates, template_count, watched, diags);
 }
 
 static void bind(emu_program *p, void *const *data) {

@@ -9,10 +9,10 @@
 
 enum { LOG_BYTES = 8192, PLAIN_SHARED_BYTES = 48 << 10 }; /* dynamic shared memory that needs no asking for */
 
-const rgc_card_functions rgc_cuda_card_functions = {.open = rgc_cuda_memory_open, .close = rgc_cuda_memory_close, .tell_free = rgc_cuda_memory_tell_free,
-                                                    .resize = rgc_cuda_memory_resize, .upload = rgc_cuda_memory_upload,
-                                                    .download = rgc_cuda_memory_download, .stage = rgc_cuda_program_stage,
-                                                    .load = rgc_cuda_program_load, .run_step = rgc_cuda_program_run_step};
+const rgc_card_functions rgc_cuda_card_functions = {
+    .open = rgc_cuda_memory_open, .close = rgc_cuda_memory_close, .tell_free = rgc_cuda_memory_tell_free, .tell_extra = rgc_cuda_program_tell_extra,
+    .resize = rgc_cuda_memory_resize, .upload = rgc_cuda_memory_upload, .download = rgc_cuda_memory_download, .stage = rgc_cuda_program_stage,
+    .load = rgc_cuda_program_load, .run_step = rgc_cuda_program_run_step};
 
 /* ---- kernels ---- */
 
@@ -26,8 +26,9 @@ static const char *explain_load(const rgc_cuda_card *card, rgc_arena *arena) {
   rgc_nvrtc_close(nvrtc);
   rgc_arena_destroy(scratch);
   if (made <= runs) return NULL;
-  return rgc_arena_printf(arena, "the driver is of CUDA %d.%d, older than NVRTC %d.%d, which compiled it: update the driver, or let RGC_NVRTC name the NVRTC of CUDA %d",
-                          runs / 1000, runs % 1000 / 10, made / 1000, made % 1000 / 10, runs / 1000);
+  return rgc_arena_printf(arena,
+                          "the driver is of CUDA %d.%d, older than NVRTC %d.%d, which compiled it: update the driver, or let RGC_NVRTC name the NVRTC "
+                          "of CUDA %d", runs / 1000, runs % 1000 / 10, made / 1000, made % 1000 / 10, runs / 1000);
 }
 
 static bool is_of_another_card(unsigned int result) {
@@ -151,6 +152,15 @@ static bool make_step(rgc_cuda_program *p, rgc_diagnostics *diags) {
            RGC_CUDA(cu, cuEventCreate, NULL, diags, &p->step_copied[i], CU_EVENT_DISABLE_TIMING);
   for (int i = 0; i < RGC_DEVICE_SLOTS && good; i++) good = rgc_cuda_slot_open(p, &p->slots[i], diags);
   return good;
+}
+
+bool rgc_cuda_program_tell_extra(const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags) {
+  const rgc_cuda_target *cuda = rgc_cuda_target_choose(target->name, diags);
+  rgc_arena *scratch = rgc_arena_create();
+  const rgc_cuda_code *code = cuda ? rgc_cuda_emit(graph, cuda, scratch, diags) : NULL;
+  *bytes = code ? code->workspace_bytes + (int64_t)sizeof(kernel_step) + RGC_DEVICE_SLOTS * rgc_cuda_slot_bytes(graph) : 0;
+  rgc_arena_destroy(scratch);
+  return code != NULL;
 }
 
 static bool is_set(const char *name, const char *to) {

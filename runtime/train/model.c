@@ -59,15 +59,28 @@ static void need_bytes(int64_t need[RGC_REGION_COUNT], const rgc_model_program *
     if (program->program->memory->region_bytes[r] > need[r]) need[r] = program->program->memory->region_bytes[r];
 }
 
+/* What programs that are not started yet will take beside the regions. */
+static bool count_extra(const rgc_model *m, int64_t *bytes, rgc_diagnostics *diags) {
+  const rgc_model_program *programs[] = {&m->train, &m->fold, &m->infer};
+  *bytes = 0;
+  for (int i = 0; i < 3; i++) {
+    int64_t own = 0;
+    if (programs[i]->program && !programs[i]->run && !rgc_device_memory_extra_bytes(&m->memory, programs[i]->program->graph, m->target, &own, diags)) return false;
+    *bytes += own;
+  }
+  return true;
+}
+
 static bool fits_memory(const rgc_model *m, const int64_t need_region[RGC_REGION_COUNT], rgc_diagnostics *diags) {
-  int64_t total = 0, there;
-  if (!rgc_device_memory_free_bytes(&m->memory, &there, diags)) return false;
+  int64_t total, there;
+  if (!rgc_device_memory_free_bytes(&m->memory, &there, diags) || !count_extra(m, &total, diags)) return false;
+  int64_t extra = total;
   for (int r = 0; r < RGC_REGION_COUNT; r++) total += need_region[r] - m->memory.size_bytes[r];
   if (total <= there) return true;
   rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = m->batch, .target = m->target};
   return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "give a smaller --batch",
                        "batch %lld needs %.1f MB and %.1f MB are available; the largest batch that fits is %lld", (long long)m->batch,
-                       (double)total * 1e-6, (double)there * 1e-6, (long long)rgc_largest_batch(m->network, &o, there));
+                       (double)total * 1e-6, (double)there * 1e-6, (long long)rgc_largest_batch(m->network, &o, there - extra));
 }
 
 /* What is there already stays as it is if it is large enough. */

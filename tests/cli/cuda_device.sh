@@ -58,6 +58,13 @@ if [ ! -e "$cuda_h" ]; then
 fi
 sed -n 's/^ *FUNCTION(\(cu[A-Za-z]*\), *\(_v2\)\{0,1\},.*/\1\2/p' runtime/device/cuda_driver.h >"$out/symbols"
 [ "$(wc -l <"$out/symbols")" -gt 35 ]
+stub=$(dirname "$cuda_h")/../lib64/stubs/libcuda.so
+if [ -e "$stub" ]; then
+  nm -D --defined-only "$stub" | awk '{ print $3 }' | sort >"$out/exported"
+  [ -z "$(sort "$out/symbols" | comm -23 - "$out/exported")" ] || { echo "the driver has no $(sort "$out/symbols" | comm -23 - "$out/exported")"; exit 1; }
+else
+  echo "SKIPPED: comparing with the names of $stub, which is not there"
+fi
 {
   echo '#define __CUDA_API_VERSION_INTERNAL'
   echo '#include <cuda.h>'

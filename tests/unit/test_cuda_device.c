@@ -45,7 +45,8 @@ static trained *open_model(const char *text, const char *device, const char *tar
   t->network = network_of_text(arena, text, &t->diags);
   rgc_plan *plan = t->network ? rgc_plan_create(t->network, arena, &t->diags) : NULL;
   cr_assert(plan, "%s", told(t));
-  t->made = rgc_model_create(&t->model, t->network, plan, &(rgc_model_options){.batch = 8, .seed = 5, .train = train, .device = device, .target = target}, &t->diags);
+  rgc_model_options o = {.batch = 8, .seed = 5, .train = train, .device = device, .target = target};
+  t->made = rgc_model_create(&t->model, t->network, plan, &o, &t->diags);
   return t;
 }
 
@@ -211,6 +212,11 @@ Test(cuda_device, a_loss_that_is_not_finite_changes_nothing) {
   for (int i = 0; i < graph->value_count; i++) /* running statistics are of the forward pass */
     for (int64_t e = 0; graph->values[i].role == RGC_ROLE_PARAM && graph->values[i].op < 0 && e < rgc_shape_elems(graph->values[i].shape); e++)
       cr_assert(!isnan(((const float *)cuda->model.train.data[i])[e]), "%s[%d]", graph->values[i].name, (int)e);
+  setenv("RGC_FAKE_CUDA_SKIP", "step_guard.cuh", 1);
+  trained *unguarded = open_model(yaml, "cuda", NULL, true);
+  cr_assert(run_blindly(unguarded, 1e30f), "%s", told(unguarded));
+  cr_expect(!same_weights(emu, unguarded), "the guard is not needed");
+  close_model(unguarded);
   close_model(emu);
   close_model(cuda);
 }

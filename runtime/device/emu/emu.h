@@ -56,8 +56,7 @@ void rgc_emu_free(rgc_emu *emu, void *memory);
 /* Memory of someone else that kernels may use. Once there is any memory, primitives refuse addresses in none. */
 void rgc_emu_register(rgc_emu *emu, const char *name, void *memory, size_t size_bytes);
 
-/* Compiles the texts, in a few libraries, several at once; where there are many, several texts stand in one file, so they must not disturb
- * one another. NULL with a diagnostic. Lives until _close. Watched: ordinary accesses to shared memory
+/* Compiles the texts, one library each, several at once. NULL with a diagnostic. Lives until _close. Watched: ordinary accesses to shared memory
  * are checked as those of primitives are, and races between warps are told; slower. */
 rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, const rgc_template *headers, int header_count,
                                      bool watched, rgc_diagnostics *diags);

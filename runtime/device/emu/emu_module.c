@@ -19,7 +19,7 @@ static const char watch_flags[] = "-DRGC_EMU -DRGC_EMU_WATCH -O1 -fstack-clash-p
 
 struct rgc_emu_module {
   rgc_arena *arena;
-  void **libraries;
+  void **libraries; /* one a text */
   int count;
   bool watched;
 };
@@ -43,10 +43,10 @@ static bool make_parents(workshop *shop, const char *name) {
   return true;
 }
 
-static bool write_text(workshop *shop, const char *name, const char *text) {
+static bool write_text(workshop *shop, const char *name, const char *first_line, const char *text) {
   const char *path = rgc_arena_printf(shop->arena, "%s/%s", shop->dir, name);
   FILE *to = make_parents(shop, name) ? fopen(path, "w") : NULL;
-  bool good = to && fputs(text, to) >= 0;
+  bool good = to && fputs(first_line, to) >= 0 && fputs(text, to) >= 0;
   if (to && fclose(to)) good = false;
   return good || fail_write(shop, path);
 }
@@ -64,24 +64,14 @@ static bool make_dir(workshop *shop) {
   return false;
 }
 
-enum { FILES = 8 };
-
-/* Every `files`-th text from number `first` on in one file, so that the compiler starts seldom and on all processors. */
-static bool write_file(workshop *shop, const rgc_template *texts, int count, int first, int files) {
-  rgc_text all = {0};
-  for (int i = first; i < count; i += files) rgc_text_printf(&all, "#line 1 \"%s\"\n%s\n", texts[i].name, texts[i].text);
-  bool good = write_text(shop, rgc_arena_printf(shop->arena, "text%d.c", first), rgc_text_chars(&all));
-  rgc_text_free(&all);
-  return good;
-}
-
-static bool compile_texts(workshop *shop, const rgc_template *texts, int text_count, int count, bool watched) {
+static bool compile_texts(workshop *shop, const rgc_template *texts, int count, bool watched) {
   rgc_compile_job *jobs = RGC_NEW_ARRAY(shop->arena, rgc_compile_job, count + 1);
   for (int i = 0; i < count; i++) {
     jobs[i] = (rgc_compile_job){.source = rgc_arena_printf(shop->arena, "%s/text%d.c", shop->dir, i),
                                 .library = rgc_arena_printf(shop->arena, "%s/text%d.so", shop->dir, i),
                                 .log = rgc_arena_printf(shop->arena, "%s/text%d.log", shop->dir, i)};
-    if (!write_file(shop, texts, text_count, i, count)) return false;
+    const char *line = rgc_arena_printf(shop->arena, "#line 1 \"%s\"\n", texts[i].name);
+    if (!write_text(shop, rgc_arena_printf(shop->arena, "text%d.c", i), line, texts[i].text)) return false;
   }
   long processors = sysconf(_SC_NPROCESSORS_ONLN);
   return rgc_compile_all(jobs, count, (int)(processors > 1 ? processors : 1), watched ? watch_flags : flags, shop->dir, shop->diags);
@@ -100,11 +90,10 @@ rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, 
   rgc_arena *arena = rgc_arena_create();
   workshop shop = {.arena = rgc_arena_create(), .diags = diags};
   rgc_emu_module *module = RGC_NEW(arena, rgc_emu_module);
-  *module = (rgc_emu_module){.arena = arena, .count = text_count < FILES ? text_count : FILES, .watched = watched,
-                             .libraries = RGC_NEW_ARRAY(arena, void *, FILES)};
+  *module = (rgc_emu_module){.arena = arena, .count = text_count, .watched = watched, .libraries = RGC_NEW_ARRAY(arena, void *, text_count + 1)};
   bool made = make_dir(&shop), good = made;
-  for (int i = 0; good && i < header_count; i++) good = write_text(&shop, headers[i].name, headers[i].text);
-  good = good && compile_texts(&shop, texts, text_count, module->count, watched) && open_libraries(&shop, module);
+  for (int i = 0; good && i < header_count; i++) good = write_text(&shop, headers[i].name, "", headers[i].text);
+  good = good && compile_texts(&shop, texts, text_count, watched) && open_libraries(&shop, module);
   if (made) nftw(shop.dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
   rgc_arena_destroy(shop.arena);
   if (!good) rgc_emu_module_close(module);
