@@ -307,6 +307,7 @@ static const char *const vector_forms[RGC_EXPR_KIND_COUNT] = {
     [RGC_EXPR_SQRT] = "vec_sqrt($0)",    [RGC_EXPR_RECIP] = "1 / $0",
     [RGC_EXPR_EXP] = "vec_exp($0)",      [RGC_EXPR_LOG] = "vec_log($0)",
     [RGC_EXPR_TANH] = "vec_tanh($0)",    [RGC_EXPR_ERF] = "vec_erf($0)",
+    [RGC_EXPR_BF16] = "vec_bf16($0)",
     [RGC_EXPR_SIGMOID] = "vec_sigmoid($0)", [RGC_EXPR_FLOOR] = "vec_floor($0)",
     [RGC_EXPR_LT] = "vec_keep(vec_set(1), #)", [RGC_EXPR_LE] = "vec_keep(vec_set(1), #)",
     [RGC_EXPR_EQ] = "vec_keep(vec_set(1), #)", [RGC_EXPR_SELECT] = "vec_choose(#, $1, $2)",

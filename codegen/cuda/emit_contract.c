@@ -18,7 +18,7 @@ static const rgc_block_shape mma_weights_shapes[] = {{64, 64, 16, 2, 8, 2}, {64,
 static const rgc_block_shape bf16_shapes[] = {{128, 128, 32, 8, 8, 4}, {128, 64, 32, 4, 8, 4}, {128, 32, 32, 4, 4, 4}, {0}};
 static const rgc_block_shape bf16_half_shapes[] = {{64, 128, 32, 4, 8, 4}, {64, 64, 32, 2, 8, 4}, {64, 32, 32, 2, 4, 4}, {0}};
 static const rgc_block_shape bf16_weights_shapes[] = {{128, 64, 32, 4, 8, 2}, {128, 32, 32, 4, 4, 2}, {0}};
-/* Half of A where it is loaded number by number, each at an address of its own. */
+/* Half of A where it is loaded number by number. */
 static const rgc_block_shape bf16_half_weights_shapes[] = {{64, 64, 32, 2, 8, 2}, {64, 32, 32, 2, 4, 2}, {0}};
 enum { LEAST_MMA_CHANNELS = 17 }; /* fewer leave half of a tile empty */
 
@@ -105,18 +105,22 @@ static int whole_operands(const rgc_cuda_text *k, const rgc_body *body, const in
   return count;
 }
 
+/* Whether A comes number by number, each at an address of its own. */
+static bool loads_singly(const rgc_cuda_text *k) {
+  return chunk_of(k->op->kernel->a_extent[RGC_C] / k->op->kernel->geometry.groups) == 1;
+}
+
 static const rgc_block_shape *choose_pixels_shape(const rgc_cuda_text *k, int64_t channels) {
   if (!takes_mma(k, channels)) return choose_shape(plain_shapes, channels);
   bool half = whole_operands(k, k->op->kernel->a, k->op->kernel->a_extent) > 1;
-  if (is_bf16(k)) return choose_shape((half ? bf16_half_shapes : bf16_shapes) + rgc_kernel_has_partials(k->op->kernel), channels);
+  if (is_bf16(k)) return choose_shape((half || loads_singly(k) ? bf16_half_shapes : bf16_shapes) + rgc_kernel_has_partials(k->op->kernel), channels);
   return choose_shape(half ? mma_half_shapes : mma_shapes, channels);
 }
 
 static const rgc_block_shape *choose_weights_shape(const rgc_cuda_text *k, int64_t channels) {
-  const rgc_kernel *kernel = k->op->kernel;
   if (!takes_mma(k, channels)) return choose_shape(plain_shapes, channels);
   if (!is_bf16(k)) return choose_shape(mma_weights_shapes, channels);
-  return choose_shape(chunk_of(kernel->a_extent[RGC_C] / kernel->geometry.groups) == 1 ? bf16_half_weights_shapes : bf16_weights_shapes, channels);
+  return choose_shape(loads_singly(k) ? bf16_half_weights_shapes : bf16_weights_shapes, channels);
 }
 
 /* The stages of a block on tensor cores, with rows as they are in contract_mma.cuh, contract_mma_bf16.cuh. */

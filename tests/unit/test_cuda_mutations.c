@@ -147,7 +147,7 @@ static const template_mutation forward_bf16_mutations[] = {
     {"contract_mma_bf16.cuh", "cp_wait(STAGES - 2);\n    __syncthreads();", "cp_wait(STAGES - 2);"},
     {"contract_mma_bf16.cuh", "stages + (u32)(step % STAGES * STAGE_BYTES)", "stages + (u32)((step + STAGES - 1) % STAGES * STAGE_BYTES)"},
     {"contract_mma_bf16.cuh", "n >= 0 && h >= 0 && h < A_H && w >= 0 && w < A_W", "n >= 0 && h >= 0 && h < A_H"},
-    {"contract_mma_bf16.cuh", "w < 0 || w >= A_W) continue;", "w < 0) continue;"},
+    {"contract_mma_bf16.cuh", "inside ? packed[i][e] : 0u", "packed[i][e]"},
     /* where a matrix is read: a half, a swizzle */
     {"mma_bf16.cuh", "m + lane % 16, k + lane / 16 * 8", "m + lane % 16, k + lane / 8 % 2 * 8"},
     {"mma_bf16.cuh", "ldmatrix_x4(b, tile + FN(tile_byte)(n", "ldmatrix_x4(b, tile + FN(tile_byte)(1 ^ n"},

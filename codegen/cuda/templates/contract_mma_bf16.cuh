@@ -12,8 +12,8 @@
  * Shared memory: the pixels' places, then STAGES times A [BLOCK_M][BLOCK_K] and W [BLOCK_N][BLOCK_K], transposed [BLOCK_K][BLOCK_N], as it lies in
  * memory, swizzled (mma_bf16.cuh). Sums are float32, in the order of k, 16 at a time.
  * Copies of W, and of A where it has no prologue, are asynchronous and STAGES - 1 steps ahead. A prologue needs registers: step s + 1 is
- * loaded before the products of step s and stored after them, in as many parts as a step has products along k; neighbouring threads take
- * neighbouring chunks. */
+ * loaded before products of step s and stored after them; chunks of 8 at once, since they are few and share what depends on the channel,
+ * others in as many parts as a step has products along k. Neighbouring threads take neighbouring chunks. */
 #include "codegen/cuda/templates/contract_place.cuh"
 #include "codegen/cuda/templates/contract_mma_place.cuh"
 #include "codegen/cuda/templates/mma_bf16.cuh"
@@ -23,7 +23,7 @@
 #define CHUNKS_K (BLOCK_K / A_CHUNK)
 #define PARTS (BLOCK_K / 16)
 #define LOADS (BLOCK_M * CHUNKS_K / THREADS)
-#define PART_LOADS ((LOADS + PARTS - 1) / PARTS)
+#define PART_LOADS (A_CHUNK == 8 ? LOADS : (LOADS + PARTS - 1) / PARTS)
 #define PACKED ((A_CHUNK + 1) / 2)
 
 /* Row of the block that load i of a thread is of. */
@@ -42,21 +42,23 @@ DEV void FN(copy_a)(const kernel_args *args, const FN(place) *at, const int *pix
   }
 }
 #else
-/* A through its prologue: this thread's loads of part `part` of a step, and where they go. */
+/* A through its prologue: this thread's loads of part `part` of a step, and where they go. Points outside read another in their place and are zeros
+ * then: without a branch, loads of all points are under way together, and what depends on the channel alone is loaded once. */
 DEV void FN(load_a)(const kernel_args *args, const FN(element) *k, const int *pixels, int part, u32 packed[PART_LOADS][PACKED]) {
 #pragma unroll
   for (int i = 0; i < PART_LOADS; i++) {
     if (part * PART_LOADS + i >= LOADS) continue;
     const int row = FN(load_row)(part * PART_LOADS + i), n = pixels[3 * row], h = pixels[3 * row + 1] + k->down, w = pixels[3 * row + 2] + k->right;
-    EACH_OF(e, PACKED) packed[i][e] = 0u;
-    if (!k->inside || n < 0 || h < 0 || h >= A_H || w < 0 || w >= A_W) continue;
+    const int inside = k->inside && n >= 0 && h >= 0 && h < A_H && w >= 0 && w < A_W;
+    const int own_n = inside ? n : 0, own_h = inside ? h : 0, own_w = inside ? w : 0;
 #ifdef A_OPERAND
-    row_load_raw(packed[i], (const u16 *)args->operands[A_OPERAND] + ((n * A_H + h) * A_W + w) * A_C + k->c, A_CHUNK);
+    row_load_raw(packed[i], (const u16 *)args->operands[A_OPERAND] + ((own_n * A_H + own_h) * A_W + own_w) * A_C + k->c, A_CHUNK);
 #else
     float numbers[A_CHUNK];
-    CONTRACT_A(args, n, h, w, k->c, numbers);
+    CONTRACT_A(args, own_n, own_h, own_w, k->c, numbers);
     row_pack_raw(packed[i], numbers, A_CHUNK);
 #endif
+    EACH_OF(e, PACKED) packed[i][e] = inside ? packed[i][e] : 0u;
   }
 }
 
