@@ -11,13 +11,15 @@ static inline int int_ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 enum { MAX_STRIDE = 8, MAX_CORNER = 127, MAX_OFFSET = 255, ROW_ELEMS = 8, STEP_C = 64 };
 
-static int common_divisor(int a, int b) { return b ? common_divisor(b, a % b) : a; }
+static int64_t common_divisor(int64_t a, int64_t b) { return b ? common_divisor(b, a % b) : a; }
+
+int64_t rgc_cuda_tap_step(const rgc_geometry *g) { return g->transposed ? g->stride / common_divisor(g->stride, g->dilation) : 1; }
 
 /* One axis of A (1: w, 2: h in the map's order) for a residue. False: beyond what a map can say. */
 static bool set_axis(const rgc_kernel *kernel, int residue, int axis, rgc_tensor_map *map) {
   const rgc_geometry *g = &kernel->geometry;
   const int graph_axis = axis == 1 ? RGC_W : RGC_H, taps = (int)(axis == 1 ? g->kernel_w : g->kernel_h);
-  const int tap_step = g->transposed ? (int)g->stride / common_divisor((int)g->stride, (int)g->dilation) : 1;
+  const int tap_step = (int)rgc_cuda_tap_step(g);
   contract_axis reach = contract_reach(residue, 0, (int)kernel->extent[graph_axis], taps, (int)g->stride, (int)g->pad, (int)g->dilation, tap_step, g->transposed);
   int step = g->transposed ? -(tap_step * (int)g->dilation / (int)g->stride) : (int)g->dilation, stride = g->transposed ? 1 : (int)g->stride;
   if (!reach.count || !reach.points) return true; /* never loaded */

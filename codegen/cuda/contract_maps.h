@@ -17,6 +17,8 @@ typedef struct rgc_contract_maps {
   rgc_tensor_map *items;
 } rgc_contract_maps;
 
+/* TAP_STEP of contract.cuh. */
+int64_t rgc_cuda_tap_step(const rgc_geometry *geometry);
 /* False where TMA cannot: channels that are no multiple of 8, or (of groups) no whole steps of 64; strides over 8, taps too far apart. */
 bool rgc_cuda_contract_maps(const rgc_kernel *kernel, rgc_contract_maps *maps, rgc_arena *arena);
 #endif

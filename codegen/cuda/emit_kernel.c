@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "codegen/cuda/contract_maps.h"
+
 rgc_print_space rgc_cuda_space(const int64_t extent[RGC_AXES], const char *prefix, rgc_arena *arena) {
   static const char axes[RGC_AXES] = {'N', 'H', 'W', 'C'};
   rgc_print_space space = {.extent = extent, .coord = {"n", "h", "w", "c"}, .lane_axis = RGC_NO_LANES};
@@ -40,8 +42,6 @@ void rgc_cuda_define_space(rgc_cuda_text *k, const char *prefix, const int64_t e
   rgc_text_printf(&k->text, "#define %s_SAMPLES %d\n", prefix, samples);
 }
 
-static int64_t common_divisor(int64_t a, int64_t b) { return b ? common_divisor(b, a % b) : a; }
-
 void rgc_cuda_define_geometry(rgc_cuda_text *k) {
   const rgc_geometry *g = &k->op->kernel->geometry;
   rgc_cuda_define(k, "KERNEL_H", g->kernel_h);
@@ -51,7 +51,7 @@ void rgc_cuda_define_geometry(rgc_cuda_text *k) {
   rgc_cuda_define(k, "DILATION", g->dilation);
   rgc_cuda_define(k, "GROUPS", g->groups);
   rgc_cuda_define(k, "TRANSPOSED", g->transposed);
-  rgc_cuda_define(k, "TAP_STEP", g->transposed ? g->stride / common_divisor(g->stride, g->dilation) : 1);
+  rgc_cuda_define(k, "TAP_STEP", rgc_cuda_tap_step(g));
 }
 
 void rgc_cuda_define_tiles(rgc_cuda_text *k, int64_t rows, int64_t images) {

@@ -55,11 +55,8 @@ static void set_kernel(bench *b) {
   b->blocks = s->prologue && b->block_n == 128 ? 1 : 2;
 }
 
-static int common_divisor(int a, int b) { return b ? common_divisor(b, a % b) : a; }
-
 static void set_defines(bench *b) {
   const contract *s = &b->what;
-  int step = s->transposed ? s->stride / common_divisor(s->stride, s->dilation) : 1;
   b->defines = rgc_arena_printf(
       b->arena,
       "#define OUT_N %d\n#define OUT_H %d\n#define OUT_W %d\n#define OUT_C %d\n#define OUT_SAMPLES 1\n#define A_N %d\n#define A_H %d\n#define A_W %d\n"
@@ -67,7 +64,7 @@ static void set_defines(bench *b) {
       "#define TRANSPOSED %d\n#define TAP_STEP %d\n#define CONTRACT_TILED %d\n#define TILE_IMAGES %d\n#define TILE_ROWS %d\n#define BLOCK_M %d\n"
       "#define BLOCK_N %d\n#define THREAD_M 2\n#define THREAD_N %d\n#define STREAMS %d\n#define A_PROLOGUE %d\n#define A_TILED %d\n#define A_MAPS %d\n"
       "#define STAGES %d\n#define BLOCKS %d\n#define ROW %d\n",
-      s->n, b->out_h, b->out_w, s->out, s->n, s->h, s->w, s->c, s->kernel, s->kernel, s->stride, s->pad, s->dilation, s->groups, s->transposed, step,
+      s->n, b->out_h, b->out_w, s->out, s->n, s->h, s->w, s->c, s->kernel, s->kernel, s->stride, s->pad, s->dilation, s->groups, s->transposed, (int)rgc_cuda_tap_step(&b->kernel.geometry),
       s->tile_images || s->tile_rows, s->tile_images, s->tile_rows, BLOCK_M, b->block_n, b->block_n / 4, b->maps.streams, s->prologue, b->maps.tiled,
       b->maps.sets, b->stages, b->blocks, s->out / s->groups % 2 ? 1 : 2);
 }
