@@ -12,6 +12,7 @@
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/layout.h"
 #include "compiler/passes/optimizer.h"
+#include "compiler/passes/precision.h"
 #include "compiler/passes/schedule.h"
 #include "compiler/passes/tile.h"
 
@@ -68,6 +69,12 @@ static bool decompose(rgc_compilation *c, rgc_diagnostics *diags) {
   if (!keep_value(c, diags)) return false;
   c->graph = rgc_decompose(c->graph, c->arena, diags);
   return c->graph != NULL;
+}
+
+static bool precision(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_apply_precision(c->graph, c->precision);
+  return true;
 }
 
 static bool fuse(rgc_compilation *c, rgc_diagnostics *diags) {
@@ -156,6 +163,7 @@ const rgc_pass rgc_passes[] = {
     {"update", "the optimizer's maps over parameters and states", TRAIN, update},
     {"decompose", "every composite op becomes kernels", ALL, decompose},
     {"scale", "BN's factors go into the weights", FOLDED, scale},
+    {"precision", "what is stored and multiplied in bf16 is rounded to it", ALL, precision},
     {"fuse", "maps go into the kernels before and behind them", ALL, fuse},
     {"schedule", "updates move up to the gradients they consume", TRAIN, schedule},
     {"tile", "kernels are cut into tiles; partial sums get their shapes", ALL, tile},
@@ -177,9 +185,15 @@ static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *
   return false;
 }
 
+rgc_precision rgc_effective_precision(const rgc_network *network, const rgc_target *target) {
+  rgc_precision wanted = network ? network->precision : RGC_PRECISION_FP32;
+  return target->precisions >> wanted & 1 ? wanted : RGC_PRECISION_FP32;
+}
+
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
   *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .parts = 1, .target = o->target, .keep = o->keep,
+                          .precision = rgc_effective_precision(network, o->target),
                           .memory_bytes = o->memory_bytes, .promised = !o->memory_bytes, .ledger = ""};
   if (c->promised && network) c->memory_bytes = network->memory_bytes;
   if (c->memory_bytes < 0) c->memory_bytes = 0;

@@ -14,6 +14,7 @@ typedef struct rgc_compilation {
   int64_t batch;            /* of a step */
   int64_t parts;            /* micro-batches that it is taken in; the graph is of one */
   const rgc_target *target;
+  rgc_precision precision;  /* the network's where the target has it, else fp32 */
   const char *keep;         /* see rgc_compile_options */
   int64_t memory_bytes;     /* likewise; 0: no limit */
   bool promised;            /* the limit is the file's */
@@ -52,6 +53,8 @@ typedef struct rgc_compile_options {
 
 /* Runs the passes of the kind; the graph is verified after each. The compilation lives in `arena`; NULL after an error. */
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *options, rgc_arena *arena, rgc_diagnostics *diags);
+/* The network's precision where the target has it, else fp32. */
+rgc_precision rgc_effective_precision(const rgc_network *network, const rgc_target *target);
 /* Bytes of all regions. */
 int64_t rgc_memory_bytes(const rgc_memory_plan *memory);
 /* The value that options->keep names; -1: none. */

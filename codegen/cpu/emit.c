@@ -9,9 +9,17 @@ static bool packs(const rgc_kernel_text *k) {
   return k->op->output_count == 1 && k->graph->values[k->op->outputs[0]].layout.kind != RGC_LAYOUT_NHWC;
 }
 
+/* Plans of others may hold it. */
+static bool has_bf16(const rgc_kernel_text *k) {
+  bool found = false;
+  for (int i = 0; i < k->op->input_count; i++) found |= k->graph->values[k->op->inputs[i]].dtype == RGC_BF16;
+  for (int i = 0; i < k->op->output_count; i++) found |= k->graph->values[k->op->outputs[i]].dtype == RGC_BF16;
+  return found;
+}
+
 static bool print_kernel(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  if (rgc_kernel_has_side_stores(kernel) && !rgc_kernel_may_side_store(kernel)) return false;
+  if ((rgc_kernel_has_side_stores(kernel) && !rgc_kernel_may_side_store(kernel)) || has_bf16(k)) return false;
   switch (kernel->kind) {
     case RGC_MAP: return packs(k) ? rgc_cpu_emit_pack(k) : rgc_cpu_emit_map(k);
     case RGC_REDUCE: return rgc_cpu_emit_reduce(k);

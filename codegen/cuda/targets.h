@@ -9,6 +9,7 @@ typedef struct rgc_cuda_target {
   const char *arch;      /* for NVRTC: "sm_90a" */
   int blocks_wanted;     /* a weight gradient is cut into parts until it has as many blocks */
   int mma_products;      /* tensor cores: products of tf32 parts for one of float32 (contract_mma.cuh); 0: none are used */
+  int wgmma_channels;    /* a contract of bf16 with at least so many channels in a group of A has TMA and wgmma (contract_wgmma.cuh); 0: there are none */
   int part_pixels;       /* most pixels that one float32 sum of a weight gradient runs over */
 } rgc_cuda_target;
 

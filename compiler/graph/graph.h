@@ -19,7 +19,19 @@
 #include "compiler/base/text.h"
 #include "compiler/graph/expr.h"
 
-typedef enum rgc_dtype { RGC_F32, RGC_I32, RGC_U8, RGC_DTYPE_COUNT } rgc_dtype; /* words: f32 i32 u8 */
+typedef enum rgc_dtype { RGC_F32, RGC_I32, RGC_U8, RGC_BF16, RGC_DTYPE_COUNT } rgc_dtype; /* words: f32 i32 u8 bf16 */
+
+/* What a contract's products are made of. X(identifier, word); sums are float32 always. */
+#define RGC_PRECISIONS(X)                                                                                              \
+  X(FP32, "fp32") /* float32, or what comes to the same */                                                             \
+  X(TF32, "tf32") /* float32 in memory, 10 bits of mantissa in a product */                                            \
+  X(BF16, "bf16") /* bf16 in memory and in a product (pass `precision`) */
+typedef enum rgc_precision {
+#define X(id, word) RGC_PRECISION_##id,
+  RGC_PRECISIONS(X)
+#undef X
+      RGC_PRECISION_COUNT
+} rgc_precision;
 
 /* Words: input label param buffer state temp output folded. */
 typedef enum rgc_role {
@@ -118,6 +130,7 @@ typedef struct rgc_graph {
   rgc_arena *arena;
   const char *name;
   int64_t batch; /* N */
+  rgc_precision precision; /* of its contracts */
   rgc_value *values;
   int value_count, value_capacity;
   rgc_op *ops;
@@ -145,6 +158,10 @@ int rgc_graph_reduce(rgc_graph *graph, int value, unsigned axes, int by, const c
 rgc_window rgc_op_window(const rgc_op *op);
 rgc_body *rgc_body_create(rgc_arena *arena);
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]);
+int64_t rgc_dtype_bytes(rgc_dtype dtype); /* of an element */
+const char *rgc_precision_word(rgc_precision precision);
+/* Whether the elements are numbers of a computation: f32 or bf16. */
+static inline bool rgc_is_real(const rgc_value *value) { return value->dtype == RGC_F32 || value->dtype == RGC_BF16; }
 /* Elements a value may have (4 TiB of f32), so that no product of extents overflows. */
 #define RGC_MAX_ELEMS (INT64_C(1) << 40)
 /* Whether every extent is at least 1, and their product at most RGC_MAX_ELEMS. */

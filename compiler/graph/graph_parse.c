@@ -546,8 +546,12 @@ static bool parse_header(parser *p) {
     if (!next_line(p)) return fail(p, "the text is empty: 'graph \"name\" batch N' is missing");
   const char *name = expect(p, "graph") ? string(p) : NULL;
   int64_t batch = 0;
-  bool ok = name && expect(p, "batch") && integer(p, 0, INT64_MAX, &batch) && end_line(p);
+  int precision = RGC_PRECISION_FP32;
+  bool ok = name && expect(p, "batch") && integer(p, 0, INT64_MAX, &batch);
+  if (ok && accept(p, "precision")) ok = table_word(p, "precision", rgc_precision_words, RGC_PRECISION_COUNT, &precision);
+  ok = ok && end_line(p);
   p->graph = rgc_graph_create(p->arena, name ? name : "", batch);
+  p->graph->precision = (rgc_precision)precision;
   return ok;
 }
 

@@ -279,7 +279,9 @@ void rgc_op_print(const rgc_graph *graph, const rgc_op *op, rgc_text *out) {
 void rgc_graph_print(const rgc_graph *graph, rgc_text *out) {
   rgc_text_add(out, "graph ");
   print_string(out, graph->name);
-  rgc_text_printf(out, " batch %lld\n", (long long)graph->batch);
+  rgc_text_printf(out, " batch %lld", (long long)graph->batch);
+  if (graph->precision != RGC_PRECISION_FP32) rgc_text_printf(out, " precision %s", rgc_precision_word(graph->precision));
+  rgc_text_add(out, "\n");
   for (int i = 0; i < graph->value_count; i++) print_value(graph, &graph->values[i], out);
   for (int i = 0; i < graph->op_count; i++) rgc_op_print(graph, &graph->ops[i], out);
 }

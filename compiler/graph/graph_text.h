@@ -7,6 +7,7 @@
 #include "compiler/graph/kernel.h"
 
 extern const char *const rgc_dtype_words[RGC_DTYPE_COUNT];
+extern const char *const rgc_precision_words[RGC_PRECISION_COUNT];
 extern const char *const rgc_role_words[RGC_ROLE_COUNT];
 enum { RGC_INIT_KINDS = RGC_INIT_UNIFORM + 1 };
 extern const char *const rgc_init_words[RGC_INIT_KINDS];

@@ -116,7 +116,7 @@ static void verify_weight(rgc_verifier *v, const rgc_kernel *k) {
   else if (panel) ok = equal(w->shape, out / g->groups, g->kernel_h, g->kernel_w, in);
   else ok = equal(w->shape, in, g->kernel_h, g->kernel_w, out / g->groups);
   rgc_verify_rule(v, ok, "the weight %%%s does not have the shape of this contract", w->name);
-  rgc_verify_rule(v, w->dtype == RGC_F32, "the weight %%%s is of the wrong type", w->name);
+  rgc_verify_rule(v, w->dtype == (v->graph->precision == RGC_PRECISION_BF16 ? RGC_BF16 : RGC_F32), "the weight %%%s is of the wrong type", w->name);
   if (!panel) return;
   rgc_verify_rule(v, (w->layout.kind == RGC_LAYOUT_PANEL_T) == g->transposed, "the weight %%%s is packed for the other direction", w->name);
   rgc_verify_rule(v, w->layout.groups == g->groups, "the weight %%%s is packed for %d groups", w->name, w->layout.groups);

@@ -109,6 +109,7 @@ typedef struct rgc_network {
   rgc_names freeze; /* layers frozen, or with freeze_all_but the only ones not */
   bool freeze_bn;   /* bn of frozen layers uses the running statistics */
   bool init_torch;  /* init: torch; else torchvision */
+  rgc_precision precision; /* of contracts, where the target has it; fp32 */
   bool may_recompute, may_split; /* to keep memory:; split: take the batch of a training step in parts */
   int64_t memory_bytes; /* memory: what a program may take (memory.h, all regions); 0: as much as it wants */
   rgc_data_settings data;

@@ -209,6 +209,18 @@ static void read_init(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *dia
     rgc_report_word(diags, node, RGC_CODE_BAD_VALUE, "an unknown init", node->text, words, 2);
 }
 
+/* "f32" is what files said when there was no other. */
+static void read_precision(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  const char *words[RGC_PRECISION_COUNT];
+  if (!node || !node->text || !strcmp(node->text, "f32")) return;
+  for (int i = 0; i < RGC_PRECISION_COUNT; i++) {
+    words[i] = rgc_precision_word((rgc_precision)i);
+    if (!strcmp(node->text, words[i])) n->precision = (rgc_precision)i;
+  }
+  if (strcmp(node->text, rgc_precision_word(n->precision)))
+    rgc_report_word(diags, node, RGC_CODE_BAD_VALUE, "an unknown precision", node->text, words, RGC_PRECISION_COUNT);
+}
+
 static void check_fixed(const rgc_yaml *node, const char *word, rgc_diagnostics *diags) {
   if (!node || !node->text || strcmp(node->text, word) == 0) return;
   rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "'%s' is not supported", node->text)->expected =
@@ -258,7 +270,7 @@ void rgc_settings_read_file(rgc_network *n, rgc_diagnostics *diags) {
   read_memory(n, rgc_yaml_get(root, "memory"), diags);
   rgc_settings_read_data(n, rgc_yaml_get(root, "data"), diags);
   check_fixed(rgc_yaml_get(root, "rgc"), "1", diags);
-  check_fixed(rgc_yaml_get(root, "precision"), "f32", diags);
+  read_precision(n, rgc_yaml_get(root, "precision"), diags);
   read_input(n, rgc_yaml_get(root, "input"), diags);
   read_classes(n, rgc_yaml_get(root, "classes"), diags);
   rgc_settings_check_mix(n, rgc_yaml_get(root, "data"), diags);

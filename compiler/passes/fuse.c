@@ -63,7 +63,7 @@ bool rgc_fuse_is_temp(const rgc_fuser *f, int value) {
 
 int64_t rgc_fuse_bytes(const rgc_fuser *f, int value) {
   const rgc_value *v = &f->graph->values[value];
-  return rgc_shape_elems(v->shape) * (v->dtype == RGC_U8 ? 1 : 4);
+  return rgc_shape_elems(v->shape) * rgc_dtype_bytes(v->dtype);
 }
 
 void rgc_fuse_note(rgc_fuser *f, int op, const char *format, ...) {

@@ -24,7 +24,7 @@ static bool reads_points_only(const rgc_fuser *f, int producer, const rgc_kernel
     int value = map->epi->operands[i].value;
     if (f->producer[value] != producer) continue;
     if (store_of(f->kernels[producer], value) < 0 || !reads_same_point(f, map, value)) return false;
-    if (f->graph->values[value].dtype != RGC_F32) return false;
+    if (!rgc_is_real(&f->graph->values[value])) return false;
   }
   return true;
 }

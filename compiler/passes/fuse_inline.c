@@ -19,7 +19,7 @@ static bool open_candidate(rgc_fuser *f, int map, candidate *c) {
   const rgc_kernel *kernel = f->kernels[map];
   *c = (candidate){.f = f, .map = map, .kernel = kernel, .value = kernel->store_count ? kernel->stores[0].value : -1};
   if (kernel->store_count != 1 || kernel->stores[0].kind != RGC_STORE || !rgc_fuse_is_temp(f, c->value)) return false;
-  if (f->graph->values[c->value].dtype != RGC_F32) return false;
+  if (!rgc_is_real(&f->graph->values[c->value])) return false;
   for (int i = 0; i < kernel->epi->operand_count; i++) {
     int value = kernel->epi->operands[i].value;
     bool seen = false;

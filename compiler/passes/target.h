@@ -26,5 +26,6 @@ typedef struct rgc_target {
   int max_streams;          /* whole tensors that one prologue may read */
   int max_weight_streams;   /* whole tensors that the epilogue of a weight gradient may read: it writes in short rows far apart */
   int max_operands, max_outputs, max_partials; /* of a kernel */
+  unsigned precisions;      /* that it has: bit mask by rgc_precision; fp32 always */
 } rgc_target;
 #endif

@@ -107,6 +107,8 @@ static bool check_program(const checker *c, const rgc_program *p) {
   key = rgc_program_key(p, c->scratch);
   if (!check_batch(c, p->batch) || !check_parts(c, p, key)) return false;
   if (p->graph->batch != rgc_micro_batch(p->batch, p->parts)) return fail(c, "%s: its graph is for a batch of %" PRId64, key, p->graph->batch);
+  if (strcmp(p->precision, rgc_precision_word(p->graph->precision)))
+    return fail(c, "%s: its graph is of precision %s", key, rgc_precision_word(p->graph->precision));
   if (!rgc_graph_verify(p->graph, c->diags)) return fail(c, "%s: the kernels break the rules above", key);
   for (int i = 0; i < p->graph->op_count; i++)
     if (p->graph->ops[i].kind != RGC_OP_KERNEL) return fail(c, "%s: op %d is no kernel", key, i);

@@ -9,6 +9,7 @@
 #include "codegen/cuda/templates/kernel_args.cuh"
 #include "compiler/base/clock.h"
 #include "compiler/passes/memory.h"
+#include "runtime/device/cuda_args.h"
 #include "runtime/device/emu/emu.h"
 
 _Static_assert((int)RGC_SCALAR_COUNT <= (int)CUDA_SCALARS, "the scalars of a step have no room");
@@ -20,6 +21,7 @@ typedef struct emu_program {
   rgc_emu_module *module;
   rgc_emu *emu;
   kernel_args *args; /* [op_count] */
+  void **launch_args; /* [launch_count]: cuda_args.h */
   kernel_step *step;
   uint64_t launches; /* so far: the order of blocks and warps changes from one to the next */
   double compile_seconds;
@@ -51,6 +53,11 @@ static void bind(emu_program *p, void *const *data) {
     for (int k = 0; k < op->input_count; k++) p->args[i].operands[k] = data[op->inputs[k]];
     for (int k = 0; k < op->output_count; k++) p->args[i].outputs[k] = data[op->outputs[k]];
   }
+}
+
+static bool encode_map(void *context, void *map, const rgc_tensor_map *what, const void *base, const char *of, rgc_diagnostics *diags) {
+  (void)context, (void)of;
+  return rgc_emu_tensor_map(map, what, base, diags);
 }
 
 typedef struct span {
@@ -101,7 +108,10 @@ void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target,
   p->emu = rgc_emu_create();
   bind(p, data);
   register_values(p, data);
-  return p;
+  p->launch_args = rgc_cuda_make_args(p->code, graph, p->args, encode_map, NULL, arena, diags);
+  if (p->launch_args) return p;
+  rgc_cuda_emu_destroy(p);
+  return NULL;
 }
 
 void rgc_cuda_emu_destroy(void *program) {
@@ -111,10 +121,11 @@ void rgc_cuda_emu_destroy(void *program) {
   rgc_arena_destroy(p->arena);
 }
 
-static bool run_launch(emu_program *p, const rgc_cuda_launch *launch, const rgc_emu_options *options, rgc_diagnostics *diags) {
+static bool run_launch(emu_program *p, int number, const rgc_emu_options *options, rgc_diagnostics *diags) {
+  const rgc_cuda_launch *launch = &p->code->launches[number];
   rgc_emu_launch what = {.kernel = p->code->functions[launch->function].name, .grid = {(unsigned)launch->blocks, 1, 1},
                          .block = {(unsigned)launch->threads, 1, 1}, .shared_bytes = (size_t)launch->shared_bytes,
-                         .args = &p->args[launch->op], .args_bytes = sizeof p->args[launch->op]};
+                         .args = p->launch_args[number], .args_bytes = rgc_tensor_args_bytes(sizeof(kernel_args), launch->map_count)};
   rgc_emu_options own = *options;
   own.seed += p->launches++;
   return rgc_emu_run(p->emu, p->module, &what, &own, diags);
@@ -133,7 +144,7 @@ bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, in
   emu_program *p = program;
   bool good = true;
   tell_step(p, step);
-  for (int i = p->code->first_launch[first]; good && i < p->code->first_launch[first + count]; i++) good = run_launch(p, &p->code->launches[i], options, diags);
+  for (int i = p->code->first_launch[first]; good && i < p->code->first_launch[first + count]; i++) good = run_launch(p, i, options, diags);
   return good;
 }
 

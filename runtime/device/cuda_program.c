@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/device/cuda_args.h"
 #include "runtime/device/cuda_build.h"
 
 enum { LOG_BYTES = 8192, PLAIN_SHARED_BYTES = 48 << 10 }; /* dynamic shared memory that needs no asking for */
@@ -85,7 +86,7 @@ static bool allow_shared(rgc_cuda_program *p, rgc_diagnostics *diags) {
   return good;
 }
 
-bool rgc_cuda_program_launch(rgc_cuda_program *p, const rgc_cuda_launch *launch, kernel_args *args, rgc_diagnostics *diags) {
+bool rgc_cuda_program_launch(rgc_cuda_program *p, const rgc_cuda_launch *launch, void *args, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
   void *params[] = {args};
   unsigned int result = cu->cuLaunchKernel(p->functions[launch->function], (unsigned int)launch->blocks, 1, 1, (unsigned int)launch->threads, 1, 1,
@@ -119,6 +120,27 @@ static void bind(rgc_cuda_program *p, const rgc_device_memory *memory, void *con
     for (int k = 0; k < op->input_count; k++) p->args[i].operands[k] = (const float *)p->data[op->inputs[k]];
     for (int k = 0; k < op->output_count; k++) p->args[i].outputs[k] = (float *)p->data[op->outputs[k]];
   }
+}
+
+/* Dense bf16 in boxes 128 bytes wide. Corners and steps go from the innermost dimension on, as sizes do: W, then H. */
+static bool encode_map(void *context, void *map, const rgc_tensor_map *what, const void *base, const char *of, rgc_diagnostics *diags) {
+  const rgc_cuda_program *p = context;
+  bool im2col = what->rank == RGC_TENSOR_MAP_IM2COL;
+  uint64_t sizes[4], strides[4], bytes = 2;
+  unsigned int box[3], steps[4] = {1, 1, 1, 1}, rank = (unsigned int)what->rank;
+  for (int i = 0; i < what->rank; i++) {
+    sizes[i] = (uint64_t)what->size[i];
+    strides[i] = bytes *= sizes[i];
+  }
+  if (!im2col) {
+    for (int i = 0; i < what->rank; i++) box[i] = (unsigned int)what->box[i];
+    return RGC_CUDA(&p->card->driver, cuTensorMapEncodeTiled, of, diags, map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, rank, (void *)base, sizes, strides, box, steps,
+                    CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  }
+  steps[1] = steps[2] = (unsigned int)what->stride;
+  return RGC_CUDA(&p->card->driver, cuTensorMapEncodeIm2col, of, diags, map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, rank, (void *)base, sizes, strides, what->lower,
+                  what->upper, RGC_TENSOR_BOX_ELEMS, (unsigned int)what->pixels, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                  CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 }
 
 static bool make_step(rgc_cuda_program *p, rgc_diagnostics *diags) {
@@ -158,6 +180,8 @@ void *rgc_cuda_program_create(const rgc_device_memory *memory, const rgc_graph *
   p->code = rgc_cuda_emit(graph, cuda, arena, diags);
   if (!p->code || !load_kernels(p, cuda, diags) || !allow_shared(p, diags) || !make_step(p, diags)) return rgc_cuda_program_destroy(p), NULL;
   bind(p, memory, data);
+  p->launch_args = rgc_cuda_make_args(p->code, graph, p->args, encode_map, p, arena, diags);
+  if (!p->launch_args) return rgc_cuda_program_destroy(p), NULL;
   return p;
 }
 
@@ -202,7 +226,7 @@ static bool tell_step(rgc_cuda_program *p, const rgc_cpu_step *step, rgc_diagnos
 static bool launch_op(rgc_cuda_program *p, int op, rgc_diagnostics *diags) {
   bool good = true;
   for (int i = p->code->first_launch[op]; i < p->code->first_launch[op + 1] && good; i++)
-    good = rgc_cuda_program_launch(p, &p->code->launches[i], &p->args[op], diags);
+    good = rgc_cuda_program_launch(p, &p->code->launches[i], p->launch_args[i], diags);
   return good;
 }
 

@@ -40,6 +40,7 @@ typedef struct rgc_cuda_program {
   CUfunction *functions; /* [function_count] */
   CUdeviceptr *data;     /* [value_count] */
   kernel_args *args;     /* [op_count] */
+  void **launch_args;    /* [launch_count]: cuda_args.h */
   CUdeviceptr workspace, step;
   kernel_step *step_pinned[2]; /* taken in turn */
   CUevent step_copied[2];
@@ -59,7 +60,7 @@ bool rgc_cuda_program_tell_extra(const rgc_graph *graph, const rgc_target *targe
 void rgc_cuda_program_tell(const void *program, rgc_device_facts *facts);
 
 /* One launch, on `compute`. */
-bool rgc_cuda_program_launch(rgc_cuda_program *program, const rgc_cuda_launch *launch, kernel_args *args, rgc_diagnostics *diags);
+bool rgc_cuda_program_launch(rgc_cuda_program *program, const rgc_cuda_launch *launch, void *args, rgc_diagnostics *diags);
 
 /* cuda_batch.c: batches that are copied while kernels run. */
 int64_t rgc_cuda_slot_bytes(const rgc_graph *graph); /* the most that a slot takes */

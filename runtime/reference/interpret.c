@@ -41,10 +41,16 @@ bool rgc_next_point(int64_t point[RGC_AXES], const int64_t extent[RGC_AXES]) {
 
 /* Stages A and B. */
 
+/* What is left of a number in memory. */
+static double stored(const rgc_interpreter *interpreter, int value, double number) {
+  bool rounded = interpreter->graph->values[value].dtype == RGC_BF16 && !interpreter->exact;
+  return rounded ? rgc_round_bf16(number) : number;
+}
+
 static void side_store(const run *r, int64_t element, const double *nodes) {
   for (int i = 0; i < r->kernel->store_count; i++) {
     const rgc_store *store = &r->kernel->stores[i];
-    if (store->kind == RGC_SIDE_STORE) r->interpreter->data[store->value][element] = nodes[store->node];
+    if (store->kind == RGC_SIDE_STORE) r->interpreter->data[store->value][element] = stored(r->interpreter, store->value, nodes[store->node]);
   }
 }
 
@@ -265,7 +271,7 @@ static void store_point(const run *r, const int64_t out[RGC_AXES]) {
     double number = r->epi_nodes[store->node];
     int64_t channels = k->extent[RGC_C], planes = store->kind == RGC_PARTIAL_MOMENTS ? 3 : 1;
     if (store->kind == RGC_STORE)
-      data[element_of(k->extent, out)] = number;
+      data[element_of(k->extent, out)] = stored(r->interpreter, store->value, number);
     else
       store_partial(store, data + tile_of(k, out) * planes * channels + out[RGC_C], channels, number);
   }

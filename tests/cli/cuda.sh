@@ -36,3 +36,11 @@ for device in cpu cuda-emu; do
   "$RGC" run "$out/tiny.yaml" --train --device "$device" --data synthetic:classes=3,size=8,channels=1,count=24 --steps 2 --validate 2 --out "$out/$device" >/dev/null
 done
 paste -d, "$out/cpu/log.csv" "$out/cuda-emu/log.csv" | awk -F, '{ d = $2 - $7; if (NF != 10 || d > 0.0005 || d < -0.0005) exit 1 } END { if (NR != 2) exit 1 }'
+# In bf16: every kernel agrees; the losses are near, and weights go from one precision and device to another.
+"$RGC" verify "$out/tiny.yaml" --set precision=bf16 --device cuda-emu | grep -qE '^([0-9]+) of \1 kernels agree'
+"$RGC" run "$out/tiny.yaml" --set precision=bf16 --train --device cuda-emu --data synthetic:classes=3,size=8,channels=1,count=24 --steps 2 --validate 2 --out "$out/bf16" >/dev/null
+paste -d, "$out/cpu/log.csv" "$out/bf16/log.csv" | awk -F, '{ d = $2 - $7; printf "step %d: loss %s in fp32, %s in bf16\n", $1, $2, $7; if (d > 0.05 || d < -0.05) exit 1 }'
+"$RGC" verify "$out/bf16/last.bin" --device cpu >"$out/back" 2>"$out/note"
+grep -qE '^([0-9]+) of \1 kernels agree' "$out/back"
+grep -q 'note\[precision\]: target cpu-[a-z0-9]* has no bf16: it computes in fp32' "$out/note"
+[ "$(wc -l <"$out/note")" = 1 ]

@@ -57,6 +57,7 @@ rgc_compilation *golden_pass_run(golden_pass *g) {
   *c = (rgc_compilation){.arena = g->arena, .kind = g->kind, .parts = 1, .target = &golden_target};
   c->graph = rgc_graph_parse(g->arena, golden_read(g->arena, g->in), g->in, &g->diags);
   if (c->graph && !strcmp(g->pass, "recompute")) c->memory_bytes = 1; /* as little as can be */
+  if (!strcmp(g->pass, "precision")) c->precision = RGC_PRECISION_BF16;
   if (!c->graph || !rgc_graph_verify(c->graph, &g->diags)) return NULL;
   c->batch = c->graph->batch;
   return rgc_run_pass(g->pass, c, &g->diags) ? c : NULL;

@@ -2,11 +2,13 @@
  * driver: the same bits, however late or early the driver does what it was asked for; and what goes wrong is told. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/train/model.h"
 #include "tests/unit/network_text.h"
+#include "tests/unit/temp_folder.h"
 
 /* Dropout, averages, parts of a step, a batch that is not full: everything that changes from run to run. */
 static const char yaml[] =
@@ -92,6 +94,31 @@ Test(cuda_device, training_has_the_bits_of_cuda_emu) {
     if (variants[i].name) unsetenv(variants[i].name);
   }
   close_model(emu);
+}
+
+/* On a card with TMA: tensor maps by the driver's functions, tiled and im2col, of strided convolutions and their gradients. */
+Test(cuda_device, kernels_with_tensor_maps_have_the_bits_of_cuda_emu, .timeout = 300) {
+  static const char wide[] =
+      "rgc: 1\nname: wide\ninput: {channels: 1, size: 6}\nclasses: 3\nprecision: bf16\n"
+      "stem: [conv: {out: 64, kernel: 3}, bn, relu, conv: {out: 64, kernel: 1}, bn, relu, conv: {out: 64, kernel: 3, stride: 2, pad: 1}, bn, relu]\n"
+      "stages: []\nhead: [avgpool: global, linear: {out: classes}]\ntrain: {batch: 8, optimizer: {adam: {lr: 0.01}}}\n";
+  fixture folder = setup();
+  const char *path = rgc_arena_printf(folder.arena, "%s/trace", folder.dir);
+  use_fake();
+  setenv("RGC_FAKE_CUDA_SM", "90", 1);
+  setenv("RGC_FAKE_CUDA_TRACE", path, 1);
+  trained *emu = open_model(wide, "cuda-emu", "cuda-sm_90a", true), *cuda = open_model(wide, "cuda", NULL, true);
+  cr_assert(train(emu, 2, 0.01), "%s", told(emu));
+  cr_assert(train(cuda, 2, 0.01), "%s", told(cuda));
+  cr_expect(same_weights(emu, cuda));
+  FILE *trace = fopen(path, "r");
+  int tiled = 0, im2col = 0;
+  for (char line[200]; fgets(line, sizeof line, trace);) tiled += !strcmp(line, "cuTensorMapEncodeTiled\n"), im2col += !strcmp(line, "cuTensorMapEncodeIm2col\n");
+  fclose(trace);
+  cr_expect(tiled > 0 && im2col > 0, "%d tiled, %d im2col", tiled, im2col);
+  close_model(cuda);
+  close_model(emu);
+  teardown(&folder);
 }
 
 /* ---- without a look at anything in between ---- */

@@ -6,6 +6,7 @@
  * channels are neighbours. Pixels are the k of a product: a fragment's lanes (k, channel) are in different banks with rows 8 floats longer
  * than a multiple of 32. */
 #include "codegen/cuda/templates/contract_weights_place.cuh"
+#include "codegen/cuda/templates/contract_weights_find.cuh"
 #include "codegen/cuda/templates/mma_tile.cuh"
 #define A_ROW (BLOCK_M + 8)
 #define B_ROW (BLOCK_N + 8)

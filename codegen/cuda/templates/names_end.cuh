@@ -24,6 +24,7 @@
 #undef TILE_ROWS
 #undef TILE_IMAGES
 #undef TILE_C
+#undef ROW
 #undef KERNEL_H
 #undef KERNEL_W
 #undef STRIDE
