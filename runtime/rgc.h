@@ -201,13 +201,23 @@ typedef struct rgc_memory_share {
   int64_t bytes;
 } rgc_memory_share;
 
+/* What a GPU's function takes, as ptxas says. */
+typedef struct rgc_function_facts {
+  const char *name;          /* of its text and its symbol */
+  const char *template_name; /* "contract_mma": codegen/cuda/templates/contract_mma.cuh */
+  const char *layers;        /* whom it serves, with lines of the graph file */
+  int registers, most_registers; /* of a thread; what the template declares (0: nothing) */
+  int spill_bytes;           /* of a thread */
+  int64_t shared_bytes;      /* of a block */
+} rgc_function_facts;
+
 /* One program of a plan. */
 typedef struct rgc_program_facts {
   const char *kind;   /* "train": one step; "fold": what inference needs of the weights; "infer": logits */
   const char *target; /* "cpu-avx512", "cuda-sm_90a" */
   int64_t batch;
   int kernels, functions; /* kernels run; functions of machine code they share */
-  int compiled;           /* functions that the C compiler made now; 0: all were in the cache, or none was asked for */
+  int compiled;           /* functions that the C compiler or NVRTC made now; 0: all were in the cache, or none was asked for */
   double compile_seconds;
   bool with_code;         /* machine code was asked for and is there */
   int64_t total_bytes, param_bytes, state_bytes, folded_bytes, activation_bytes; /* total is the sum of the others */
@@ -215,7 +225,7 @@ typedef struct rgc_program_facts {
   const rgc_memory_share *shares; /* [share_count] of peak_bytes */
   int share_count;
   int64_t scratch_bytes;  /* more: of each thread on a CPU, of all on a GPU */
-  int registers, spilling; /* GPU: most registers of a thread, functions that spill some; else 0 */
+  const rgc_function_facts *function_facts; /* GPU, with code: [functions]; else NULL */
   int64_t unfrozen_bytes; /* what total_bytes of a training program would be without the file's freeze:; -1: it has none */
 } rgc_program_facts;
 

@@ -59,24 +59,29 @@ static rgc_program_facts program_facts(const rgc_program *program, const rgc_cod
                          .param_bytes = m->region_bytes[RGC_REGION_PARAM], .state_bytes = m->region_bytes[RGC_REGION_STATE],
                          .folded_bytes = m->region_bytes[RGC_REGION_FOLDED], .activation_bytes = m->region_bytes[RGC_REGION_ACT],
                          .peak_bytes = m->peak.bytes, .shares = shares, .share_count = RGC_PART_COUNT, .scratch_bytes = code->scratch_bytes, .with_code = code->with_code,
-                         .compiled = code->compiled, .compile_seconds = code->compile_seconds, .registers = code->registers,
-                         .spilling = code->spilling};
+                         .compiled = code->compiled, .compile_seconds = code->compile_seconds,
+                         .function_facts = code->function_facts};
   for (int k = 0; k < RGC_PART_COUNT; k++) shares[k] = (rgc_memory_share){rgc_part_word((rgc_part)k), m->peak.part_bytes[k]};
   return f;
+}
+
+static void tell_program(rgc_plan *plan, const rgc_program *program, const rgc_compile_options *o, const rgc_compile_settings *s, const rgc_code_facts *code) {
+  rgc_memory_share shares[RGC_PART_COUNT];
+  rgc_program_facts facts = program_facts(program, code, shares);
+  facts.unfrozen_bytes = o->kind == RGC_PROGRAM_TRAIN ? rgc_unfrozen_bytes(plan->network, o) : -1;
+  s->compiled(s->context, &facts);
 }
 
 static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, const rgc_compile_settings *s, const rgc_target *target,
                         rgc_diagnostics *diags) {
   rgc_compile_options o = {.kind = kind, .batch = batch, .target = target};
   const rgc_program *program = rgc_plan_need_program(plan, plan->network, &o, diags);
-  rgc_memory_share shares[RGC_PART_COUNT];
+  rgc_arena *scratch = rgc_arena_create();
   rgc_code_facts code;
-  if (!program || !rgc_code_make(program->graph, target, !s->without_code, s->emit_dir, &code, diags)) return false;
-  if (!s->compiled) return true;
-  rgc_program_facts facts = program_facts(program, &code, shares);
-  facts.unfrozen_bytes = kind == RGC_PROGRAM_TRAIN ? rgc_unfrozen_bytes(plan->network, &o) : -1;
-  s->compiled(s->context, &facts);
-  return true;
+  bool good = program && rgc_code_make(program->graph, target, !s->without_code, s->emit_dir, &code, scratch, diags);
+  if (good && s->compiled) tell_program(plan, program, &o, s, &code);
+  rgc_arena_destroy(scratch);
+  return good;
 }
 
 static bool add_programs(rgc_plan *plan, const rgc_compile_settings *s, rgc_diagnostics *diags) {

@@ -156,41 +156,6 @@ static bool read_cubin(compilation *c, rgc_cubin *cubin) {
   return !c->nvrtc->cubin(c->program, bytes);
 }
 
-/* The number before `words` in a line, 0 if they are not there: "12 bytes spill stores". */
-static int number_before(const char *line, const char *words) {
-  const char *at = strstr(line, words);
-  while (at && at > line && at[-1] == ' ') at--;
-  while (at && at > line && at[-1] >= '0' && at[-1] <= '9') at--;
-  return at ? atoi(at) : 0;
-}
-
-/* ptxas -v says of each kernel
- *   ptxas info    : Compiling entry function 'wg128' for 'sm_90a'
- *   ptxas         .     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
- *   ptxas info    : Used 232 registers, used 1 barriers, 1024 bytes smem */
-static void read_ptxas(rgc_cubin *cubin, rgc_arena *arena) {
-  static const char entry[] = "Compiling entry function '";
-  rgc_cubin_kernel *kernel = NULL;
-  char *copy = rgc_arena_strdup(arena, cubin->log), *rest = copy;
-  for (char *line; (line = strsep(&rest, "\n"));) {
-    char *found = strstr(line, entry);
-    if (found) {
-      found += sizeof entry - 1;
-      kernel = RGC_PUSH(arena, cubin->kernels, cubin->kernel_count, cubin->kernel_capacity);
-      *kernel = (rgc_cubin_kernel){.name = rgc_arena_strndup(arena, found, strcspn(found, "'"))};
-    } else if (kernel && strstr(line, "bytes stack frame")) {
-      kernel->stack_bytes = number_before(line, "bytes stack frame");
-      kernel->spill_store_bytes = number_before(line, "bytes spill stores");
-      kernel->spill_load_bytes = number_before(line, "bytes spill loads");
-    } else if (kernel && strstr(line, ": Used ")) {
-      kernel->registers = number_before(line, "registers");
-      kernel->barriers = number_before(line, "barriers");
-      kernel->shared_bytes = number_before(line, "bytes smem");
-      kernel = NULL;
-    }
-  }
-}
-
 rgc_cubin *rgc_nvrtc_compile(const rgc_nvrtc *nvrtc, const rgc_template *source, const rgc_template *headers, int header_count,
                              const char *arch, const char *const *options, int option_count, rgc_arena *arena,
                              rgc_diagnostics *diags) {
@@ -207,6 +172,6 @@ rgc_cubin *rgc_nvrtc_compile(const rgc_nvrtc *nvrtc, const rgc_template *source,
   cubin->seconds = rgc_now_seconds() - start;
   if (!good)
     return rgc_diag_fail(diags, RGC_CODE_DEVICE, source->name, NULL, "NVRTC does not compile this kernel for %s (error %d):\n%s", arch, error, cubin->log), NULL;
-  read_ptxas(cubin, arena);
+  rgc_cubin_find_kernels(cubin, arena);
   return cubin;
 }

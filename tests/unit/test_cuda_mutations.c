@@ -123,7 +123,7 @@ typedef struct mutation {
 static const mutation forward_mutations[] = {
     /* a wait, a barrier */
     {"contract_mma.cuh", "    cp_wait(STAGES - 2);\n", ""},
-    {"contract_mma.cuh", "cp_wait(STAGES - 2);\n    __syncthreads();", "cp_wait(STAGES - 2);"},
+    {"contract_mma.cuh", "cp_wait(STAGES - 2);\n      __syncthreads();", "cp_wait(STAGES - 2);"},
     {"contract_mma.cuh", "  FN(place_pixels)(at, m0, pixels);\n  __syncthreads();", "  FN(place_pixels)(at, m0, pixels);"},
     {"contract_walk.cuh", "  FN(put)(acc, shared);\n  __syncthreads();", "  FN(put)(acc, shared);"},
     {"reduce.cuh", "    __syncthreads();\n    if (row < half)", "    if (row < half)"},
