@@ -346,7 +346,8 @@ typedef struct rgc_model_facts {
 RGC_API rgc_model *rgc_model_open(rgc_plan *plan, const rgc_model_options *options, rgc_diagnostics *diags);
 RGC_API void rgc_model_close(rgc_model *model);
 RGC_API void rgc_model_tell(const rgc_model *model, rgc_model_facts *facts);
-/* Weights from a plan with weights, or from any safetensors file under torchvision's names and in PyTorch's shapes. */
+/* Weights from any file that rgc_plan_import reads, by the rules under the network's weights: key (fresh layers keep what they have); a plan of a
+ * network of the same name and weights: key, a checkpoint of this one for one, is taken whole. */
 RGC_API bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics *diags);
 /* The plan with the weights as they are now, as a file that runs; atomically. */
 RGC_API bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);

@@ -155,6 +155,16 @@ static int emit(rgc_cell *cell) {
   return kind ? kind->emit(cell) : emit_block(cell, block);
 }
 
+/* A layer of several ops: its own name is that of its result, not of the first value on the way. */
+static void name_result(const rgc_cell *cell, int result) {
+  rgc_graph *graph = cell->x->graph;
+  int holder = rgc_graph_find(graph, cell->name);
+  if (holder < 0 || holder == result || graph->values[result].op < 0 || strcmp(graph->ops[graph->values[result].op].layer, cell->name)) return;
+  const char *numbered = graph->values[result].name;
+  rgc_graph_rename(graph, result, cell->name);
+  rgc_graph_rename(graph, holder, numbered);
+}
+
 /* Blocks of blocks that are short to write can be too many to build. */
 static bool count_layer(rgc_cell *cell) {
   if (cell->x->layer_count++ < MAX_LAYERS) return true;
@@ -172,6 +182,7 @@ static int run_layer(rgc_expander *x, rgc_scope *place, const rgc_layer *layer, 
   cell.name = is_use ? place->prefix : name_layer(&cell, position);
   if (!cell.name || !check_name(&cell, "name") || !check_name(&cell, "output") || !find_input(&cell)) return -1;
   int out = emit(&cell);
+  if (out >= 0) name_result(&cell, out);
   if (out < 0 || !rgc_cell_fits(&cell, x->graph->values[out].shape)) return -1;
   const rgc_yaml *as = rgc_cell_attr(&cell, "as");
   if (as && as->text) name_value(x, place, as->text, out);

@@ -9,6 +9,7 @@
 #include "compiler/plan/plan.h"
 #include "runtime/data/slurp.h"
 #include "runtime/import/import_names.h"
+#include "runtime/import/import_settled.h"
 #include "runtime/import/torch_file.h"
 
 const char *rgc_import_fate_word(rgc_import_fate fate) {
@@ -33,6 +34,7 @@ typedef struct mapping {
   const rgc_network *network;
   const rgc_graph *graph;
   const rgc_tensor_file *file;
+  bool settled;       /* the network's rules were followed before the file was written: names and shapes are its own */
   const char **names; /* [file->tensor_count]: after the rename rules */
   bool *used;         /* [file->tensor_count] */
   const char *path;
@@ -180,6 +182,7 @@ static const char *head_layer(const rgc_graph *graph) {
 }
 
 static bool is_fresh(const mapping *m, const char *name, const char *head) {
+  if (m->settled) return false;
   for (int i = 0; i < m->network->fresh.count; i++)
     if (rgc_layer_holds(m->network->fresh.items[i], name)) return true;
   return m->network->weights_head_fresh && head && rgc_layer_holds(head, name);
@@ -197,7 +200,7 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static void rename_all(mapping *m) {
-  const rgc_yaml *rules = m->network->weights_rename;
+  const rgc_yaml *rules = m->settled ? NULL : m->network->weights_rename;
   bool *matched = RGC_NEW_ARRAY(m->arena, bool, (rules ? rules->count : 0) + 1);
   for (int i = 0; i < m->file->tensor_count; i++) {
     m->names[i] = m->file->tensors[i].name;
@@ -259,6 +262,7 @@ rgc_tensor_file *rgc_import_map(const rgc_network *network, const rgc_graph *gra
   m.used = RGC_NEW_ARRAY(arena, bool, file->tensor_count + 1);
   for (int i = 0; i < file->metadata_count; i++)
     if (!strcmp(file->metadata[i].key, "note")) add_name(&m, &m.report->notes, file->metadata[i].text);
+  m.settled = rgc_import_is_settled(network, file, arena);
   rename_all(&m);
   map_values(&m);
   list_left_over(&m);

@@ -4,7 +4,8 @@
  * because a wrapper put them there ("module.") are taken off, and told.
  * Mapping: a parameter takes the tensor of its name, after the graph file's rename: rules. Shapes must be equal, but for extents of 1 behind
  * (a linear layer as a 1x1 convolution, and back), and for what the graph file allows: fresh: and head: fresh (drawn anew), channels: sum (the
- * input channels of a first convolution summed to the network's single one). Values are converted to float32; one that is not finite is
+ * input channels of a first convolution summed to the network's single one). What the graph file says holds once: a plan that was made by
+ * the same rules is taken as it is (import_settled.h). Values are converted to float32; one that is not finite is
  * an error that names its tensor. */
 #ifndef RGC_IMPORT_IMPORT_H
 #define RGC_IMPORT_IMPORT_H

@@ -222,13 +222,12 @@ bool rgc_model_save(rgc_model *m, const char *path, rgc_diagnostics *diags) {
   return good;
 }
 
-/* Of a checkpoint of this network all weights, of another file those of layers that are not to be drawn anew. */
+/* All weights of the file, or what the network's rules leave of it. */
 static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *weights = list_weights(m, scratch, &count);
   rgc_tensor_file *file = rgc_import_open(scratch, path, diags);
-  all |= file && rgc_metadata_find(file, "rgc_plan") != NULL;
   bool good = file && (all ? rgc_weights_take(weights, count, file, path, diags)
                            : rgc_weights_import(m->network, m->plan->unfused, weights, count, file, path, NULL, diags));
   m->folded = false;

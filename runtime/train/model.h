@@ -53,8 +53,8 @@ void rgc_model_give_others(const rgc_model_program *program, const int32_t *othe
 /* Data of a value. */
 float *rgc_model_f32(const rgc_model_program *program, int value);
 
-/* rgc_model_load is for weights of anywhere: layers that weights: fresh: names it draws anew, unless the file is a plan. This is for a
- * checkpoint of this very network, of which it takes them all. */
+/* rgc_model_load is for weights of anywhere, by the network's rules (import.h). This is for a run that goes on, whose checkpoint it takes
+ * whole. */
 bool rgc_model_restore(rgc_model *model, const char *path, rgc_diagnostics *diags);
 /* How far a training run is; kept with the optimizer state. */
 typedef struct rgc_run_state {

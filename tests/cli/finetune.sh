@@ -50,3 +50,32 @@ assert sorted(set(end) - set(start)) == ["fc_last.bias", "fc_last.weight"], sort
 assert {k.rsplit(".", 1)[0] for k in state} == {"fc_last.bias", "fc_last.weight"}, sorted(state)
 PY
 python3 "$out/compare.py" "$out/resnet34-random.safetensors" "$out/run/last.bin" "$out/run/last.state"
+
+# A checkpoint of another network of the same shapes goes through the rules; one of this network has been through them, and is taken whole.
+data="--data quickdraw:examples/data/quickdraw"
+cat >"$out/tuned.yaml" <<YAML
+base: $PWD/graphs/quickdraw_small.yaml
+name: tuned
+weights: {file: $out/first/last.bin, head: fresh}
+YAML
+"$RGC" run graphs/quickdraw_small.yaml --train $data --steps 4 --out "$out/first" >/dev/null
+"$RGC" run "$out/tuned.yaml" --train $data --steps 1 --lr 0 --seed 5 --out "$out/tuned" >/dev/null
+fc_of() { python3 - "$1" <<'PY'
+import hashlib, json, struct, sys
+raw = open(sys.argv[1], "rb").read()
+length = struct.unpack("<Q", raw[:8])[0]
+for name, t in json.loads(raw[8:8 + length]).items():
+    if name in ("conv1.weight", "fc.weight"):
+        print(name, hashlib.sha256(raw[8 + length + t["data_offsets"][0]:8 + length + t["data_offsets"][1]]).hexdigest())
+PY
+}
+fc_of "$out/first/last.bin" >"$out/first.sums"
+fc_of "$out/tuned/last.bin" >"$out/tuned.sums"
+[ "$(grep -c . "$out/first.sums")" -eq 2 ]
+[ "$(comm -12 <(sort "$out/first.sums") <(sort "$out/tuned.sums") | cut -d' ' -f1)" = conv1.weight ]
+"$RGC" run "$out/tuned.yaml" --train $data --steps 4 --seed 5 --out "$out/tuned" >/dev/null
+"$RGC" run "$out/tuned/last.bin" --eval $data | grep '^validation' >"$out/own"
+"$RGC" run "$out/tuned.yaml" --eval $data --weights "$out/tuned/last.bin" | grep '^validation' >"$out/given"
+cmp "$out/own" "$out/given"
+"$RGC" import "$out/tuned/last.bin" --graph "$out/tuned.yaml" -o "$out/again.bin" --quiet >/dev/null
+cmp <(fc_of "$out/again.bin") <(fc_of "$out/tuned/last.bin")

@@ -44,6 +44,13 @@ grep -qE 'drawings.png: .* [0-9.]+ %, .* [0-9.]+ %, .* [0-9.]+ %$' "$out/predict
 expect 0 "conv1 [20,14,14,8] is in $out/conv1.npy" "$RGC" run "$out/a/last.bin" --dump conv1 $data --out "$out/conv1.npy"
 expect 0 "conv1.grad [20,14,14,8] is in $out/conv1.npy" "$RGC" run "$out/a/last.bin" --dump conv1.grad $data --out "$out/conv1.npy"
 [ "$(stat -c %s "$out/conv1.npy")" -gt $((20 * 14 * 14 * 8 * 4)) ]
+# A layer of several ops is one row of the summary, and what is written is its result.
+cat >"$out/normed.yaml" <<YAML
+base: $PWD/graphs/quickdraw_small.yaml
+stem: [conv: {out: 8, kernel: 3, stride: 2}, group_norm: {groups: 4}, relu]
+YAML
+[ "$("$RGC" summary "$out/normed.yaml" | grep -cE '^gn1 +group_norm +\[8, 14, 14\] +16 ')" -eq 1 ]
+expect 0 "gn1 [20,14,14,8] is in $out/gn1.npy" "$RGC" run "$out/normed.yaml" --dump gn1 $data --out "$out/gn1.npy"
 # Every kernel agrees with the reference.
 for program in "" --infer; do
   "$RGC" verify "$out/a/last.bin" $program >"$out/verified"

@@ -34,14 +34,26 @@ static inline float *new_poison(int64_t count) {
   return data;
 }
 
-/* Relative L2 distance; NaN if either holds one. */
-static inline double distance_l2(const float *got, const double *want, int64_t count) {
-  double apart = 0, whole = 1e-300;
+/* A sum of products in double, and the sum of their squares: the size it has where its terms do not cancel. */
+typedef struct term_sum {
+  double value, squares;
+} term_sum;
+
+static inline void add_term(term_sum *sum, double term) {
+  sum->value += term;
+  sum->squares += term * term;
+}
+
+/* L2 distance, relative to the sums' size or to what it would be if no sum cancelled (one output alone may all but vanish), whichever is
+ * larger; NaN if either holds one. */
+static inline double distance_l2(const float *got, const term_sum *want, int64_t count) {
+  double apart = 0, size = 1e-300, uncancelled = 0;
   for (int64_t i = 0; i < count; i++) {
-    apart += (got[i] - want[i]) * (got[i] - want[i]);
-    whole += want[i] * want[i];
+    apart += (got[i] - want[i].value) * (got[i] - want[i].value);
+    size += want[i].value * want[i].value;
+    uncancelled += want[i].squares;
   }
-  return sqrt(apart / whole);
+  return sqrt(apart / fmax(size, uncancelled));
 }
 
 /* weight [out_c, KH, KW, group_a] to [g][ceil][ceil][KH][KW][block][panel]. */
@@ -71,32 +83,32 @@ static inline int64_t met_point(const contract_args *args, int64_t at, int64_t r
 }
 
 /* The sum over taps and channels at one output point; a: A after its prologue, weight: [out_c, KH, KW, group_a]. */
-static inline double reference_pixel(const contract_args *args, const float *a, const float *weight, int64_t n, int64_t oh,
-                              int64_t ow, int64_t o) {
-  double sum = 0;
+static inline term_sum reference_pixel(const contract_args *args, const float *a, const float *weight, int64_t n, int64_t oh,
+                                int64_t ow, int64_t o) {
+  term_sum sum = {0};
   for (int64_t r = 0; r < args->kernel_h; r++)
     for (int64_t s = 0; s < args->kernel_w; s++) {
       int64_t h = met_point(args, oh, r, args->a_h), w = met_point(args, ow, s, args->a_w);
       if (h < 0 || w < 0) continue;
       const float *x = a + ((n * args->a_h + h) * args->a_w + w) * args->a_c + o / args->group_out * args->group_a;
       const float *y = weight + ((o * args->kernel_h + r) * args->kernel_w + s) * args->group_a;
-      for (int64_t k = 0; k < args->group_a; k++) sum += (double)x[k] * y[k];
+      for (int64_t k = 0; k < args->group_a; k++) add_term(&sum, (double)x[k] * y[k]);
     }
   return sum;
 }
 
 /* The gradient of one weight: the sum over all valid pixels. */
-static inline double reference_weight(const contract_args *args, const float *a, const float *b, int64_t o, int64_t r, int64_t s,
-                               int64_t i) {
-  double sum = 0;
+static inline term_sum reference_weight(const contract_args *args, const float *a, const float *b, int64_t o, int64_t r, int64_t s,
+                                 int64_t i) {
+  term_sum sum = {0};
   for (int64_t n = 0; n < args->valid; n++)
     for (int64_t oh = 0; oh < args->out_h; oh++)
       for (int64_t ow = 0; ow < args->out_w; ow++) {
         int64_t h = met_point(args, oh, r, args->a_h), w = met_point(args, ow, s, args->a_w);
         if (h < 0 || w < 0) continue;
         int64_t channel = o / args->group_out * args->group_a + i;
-        sum += (double)a[((n * args->a_h + h) * args->a_w + w) * args->a_c + channel] *
-               b[((n * args->out_h + oh) * args->out_w + ow) * args->out_c + o];
+        add_term(&sum, (double)a[((n * args->a_h + h) * args->a_w + w) * args->a_c + channel] *
+                           b[((n * args->out_h + oh) * args->out_w + ow) * args->out_c + o]);
       }
   return sum;
 }

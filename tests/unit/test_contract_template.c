@@ -29,6 +29,16 @@ static int64_t output_extent(const contract_args *args, int64_t in, int64_t kern
   return args->transposed ? (in - 1) * args->stride + reach - 2 * args->pad : (in + 2 * args->pad - reach) / args->stride + 1;
 }
 
+/* scale x + shift, rounded as vec_fma does it on this machine: where both all but cancel, a rounding more is no error of the template. */
+static float affine(float scale, float x, float shift) {
+#ifdef __FMA__
+  return fmaf(scale, x, shift);
+#else
+  float product = scale * x;
+  return product + shift;
+#endif
+}
+
 /* Random operands, and A after the prologue as the kernel sees it. The weight is packed by whoever needs one. */
 static float *make_operands(contract_args *args, int64_t images) {
   int64_t count = images * args->a_h * args->a_w * args->a_c;
@@ -36,8 +46,8 @@ static float *make_operands(contract_args *args, int64_t images) {
   float *divisor = new_random(args->a_c);
   for (int64_t c = 0; c < args->a_c; c++) divisor[c] = 1.5f + 0.5f * divisor[c];
   for (int64_t i = 0; i < count; i++) {
-    double y = (double)scale[i % args->a_c] * x[i] + shift[i % args->a_c];
-    a[i] = y > 0 ? (float)(y / divisor[i % args->a_c]) : 0;
+    float y = affine(scale[i % args->a_c], x[i], shift[i % args->a_c]);
+    a[i] = y > 0 ? y / divisor[i % args->a_c] : 0;
   }
   args->operands[0] = x; /* stream 0 is operand 0 */
   args->stream_count = args->b_stream_count = 1;
@@ -62,20 +72,24 @@ static bool in_tile(const contract_args *args, int64_t tile, int64_t n, int64_t 
 }
 
 /* Count, mean, M2, sum and maximum of channel o over one tile of the reference, into want[0..4]. */
-static void reduce_tile(const contract_args *args, const double *y, int64_t tile, int64_t o, double want[PLANES]) {
-  double count = 0, sum = 0, spread = 0, most = -INFINITY;
+static void reduce_tile(const contract_args *args, const term_sum *y, int64_t tile, int64_t o, term_sum want[PLANES]) {
+  double count = 0, sum = 0, spread = 0, most = -INFINITY, squares = 0;
   for (int pass = 0; pass < 2; pass++)
     for (int64_t at = 0; at < args->valid * args->out_h * args->out_w; at++) {
-      double v = y[at * args->out_c + o], apart = count > 0 ? v - sum / count : 0;
+      double v = y[at * args->out_c + o].value, apart = count > 0 ? v - sum / count : 0;
       if (!in_tile(args, tile, at / args->out_w / args->out_h, at / args->out_w % args->out_h)) continue;
-      if (pass == 0) count++, sum += v, most = fmax(most, v);
+      if (pass == 0) count++, sum += v, most = fmax(most, v), squares += y[at * args->out_c + o].squares;
       else spread += apart * apart;
     }
-  memcpy(want, (double[]){count, count > 0 ? sum / count : 0, spread, sum, most}, PLANES * sizeof(double));
+  want[0] = (term_sum){count, 0};
+  want[1] = count > 0 ? (term_sum){sum / count, squares / count / count} : (term_sum){0};
+  want[2] = (term_sum){spread, 0};
+  want[3] = (term_sum){sum, squares};
+  want[4] = (term_sum){most, 0};
 }
 
-static void check_partials(const contract_args *args, const double *y, int64_t tiles) {
-  double *want = malloc((size_t)(tiles * args->out_c) * sizeof(double)), whole[PLANES];
+static void check_partials(const contract_args *args, const term_sum *y, int64_t tiles) {
+  term_sum *want = malloc((size_t)(tiles * args->out_c) * sizeof *want), whole[PLANES];
   float *got = new_floats(tiles * args->out_c);
   for (int plane = 0; plane < PLANES; plane++) {
     for (int64_t i = 0; i < tiles * args->out_c; i++) {
@@ -83,7 +97,7 @@ static void check_partials(const contract_args *args, const double *y, int64_t t
       reduce_tile(args, y, tile, o, whole);
       want[i] = whole[plane];
       got[i] = plane < 3 ? args->partials[0][(tile * 3 + plane) * args->out_c + o] : args->partials[plane - 2][i];
-      if (isinf(want[i]) && got[i] == want[i]) want[i] = got[i] = 0; /* the maximum over nothing */
+      if (isinf(want[i].value) && got[i] == want[i].value) want[i].value = got[i] = 0; /* the maximum over nothing */
     }
     double apart = distance_l2(got, want, tiles * args->out_c);
     cr_expect(apart < 1e-5, "partial plane %d is off by %g", plane, apart);
@@ -109,10 +123,11 @@ static void check_pixels(const kernel *tested, contract_args args, int64_t image
     for (int64_t i = 0; i < tested->slab_floats(&args); i++) slab[i] = NAN;
     tested->run(&args, tile, slab);
   }
-  double *want = malloc((size_t)count * sizeof(double));
+  term_sum *want = malloc((size_t)count * sizeof *want);
   for (int64_t i = 0; i < written; i++) {
     int64_t o = i % args.out_c, at = i / args.out_c, row = at / args.out_w;
-    want[i] = reference_pixel(&args, a, w, row / args.out_h, row % args.out_h, at % args.out_w, o) + args.operands[3][o];
+    want[i] = reference_pixel(&args, a, w, row / args.out_h, row % args.out_h, at % args.out_w, o);
+    add_term(&want[i], args.operands[3][o]);
   }
   double apart = distance_l2(args.outputs[0], want, written);
   cr_expect(apart < (double)tested->tolerance_e8 * 1e-8, "outputs are off by %g", apart);
@@ -133,7 +148,7 @@ static void check_weights(kernel_function run, int64_t tiles_of(const contract_a
   args.outputs[0] = new_poison(count);
   float *slab = new_poison(floats_of(&args));
   for (int64_t tile = tiles_of(&args) - 1; tile >= 0; tile--) run(&args, tile, slab);
-  double *want = malloc((size_t)count * sizeof(double));
+  term_sum *want = malloc((size_t)count * sizeof *want);
   for (int64_t i = 0; i < count; i++) {
     int64_t row = i / args.group_a, tap = row % taps;
     want[i] = reference_weight(&args, a, args.operands[4], row / taps, tap / args.kernel_w, tap % args.kernel_w,
