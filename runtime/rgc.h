@@ -248,8 +248,10 @@ RGC_API bool rgc_plan_compile(rgc_plan *plan, const rgc_compile_settings *settin
 typedef struct rgc_explain_options {
   bool infer;         /* the inference program, not the training step */
   int64_t batch;      /* 0: the file's */
-  bool kernels;       /* every kernel, too: layers, lines, what it reads and writes, tiles */
-  const char *target; /* NULL: the best for this machine */
+  bool kernels;       /* every kernel, too: layers, lines, tiles, FLOPs, bytes, what it reads and writes */
+  const char *target; /* NULL: the best for this machine, or the machine's below */
+  const char *machine; /* "h100", "a100" or a file (docs/GRAPH_FORMAT.md): how long the program takes there at least, beside one that is not fused;
+                        * NULL: not */
 } rgc_explain_options;
 /* What fusion decided for each kernel and why, and where memory goes, as text. NULL after an error. */
 RGC_API char *rgc_plan_explain(rgc_plan *plan, const rgc_explain_options *options, rgc_diagnostics *diags);

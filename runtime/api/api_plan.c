@@ -112,13 +112,22 @@ bool rgc_plan_compile(rgc_plan *plan, const rgc_compile_settings *settings, rgc_
   return good;
 }
 
-char *rgc_plan_explain(rgc_plan *plan, const rgc_explain_options *o, rgc_diagnostics *diags) {
-  const rgc_target *target = rgc_target_choose(o->target, diags);
+static char *explain_program(rgc_plan *plan, const rgc_explain_options *o, const rgc_machine *machine, rgc_arena *scratch, rgc_diagnostics *diags) {
+  const rgc_target *target = rgc_target_choose(!o->target && machine ? machine->target : o->target, diags);
   if (!target) return NULL;
   rgc_compile_options c = {.kind = o->infer ? RGC_PROGRAM_INFER : RGC_PROGRAM_TRAIN, .target = target,
                            .batch = o->batch ? o->batch : plan->network->train.batch};
   const rgc_program *program = rgc_plan_need_program(plan, plan->network, &c, diags);
+  const rgc_roofline *roofline = program && machine ? rgc_roofline_find(program, plan->network, target, machine, scratch, diags) : NULL;
   rgc_text text = {0};
-  if (program) rgc_program_explain(program, o->kernels, &text);
+  if (program && (roofline || !machine)) rgc_program_explain(program, o->kernels, roofline, &text);
   return text.chars;
+}
+
+char *rgc_plan_explain(rgc_plan *plan, const rgc_explain_options *o, rgc_diagnostics *diags) {
+  rgc_arena *scratch = rgc_arena_create();
+  const rgc_machine *machine = o->machine ? rgc_machine_find(o->machine, scratch, diags) : NULL;
+  char *text = machine || !o->machine ? explain_program(plan, o, machine, scratch, diags) : NULL;
+  rgc_arena_destroy(scratch);
+  return text;
 }
