@@ -19,7 +19,7 @@ typedef struct builder {
   const rgc_cuda_code *code;
   const rgc_cuda_target *target;
   rgc_nvrtc *nvrtc;
-  uint64_t key; /* of templates, options, NVRTC's version and architecture */
+  uint64_t key; /* of templates, options, NVRTC (version and library) and architecture */
 } builder;
 
 static bool open_builder(builder *b) {
@@ -27,7 +27,7 @@ static bool open_builder(builder *b) {
   if (!b->nvrtc || !rgc_nvrtc_check_architecture(b->nvrtc, b->target->arch, b->diags) || !rgc_cache_open(&b->cache, b->arena, b->diags)) return false;
   b->key = rgc_cache_hash_templates((uint64_t)rgc_nvrtc_version(b->nvrtc), rgc_cuda_templates, rgc_cuda_template_count);
   for (int i = 0; i < OPTIONS; i++) b->key = rgc_cache_hash(b->key, options[i]);
-  b->key = rgc_cache_hash(b->key, b->target->arch);
+  b->key = rgc_cache_hash(rgc_cache_hash(b->key, b->target->arch), rgc_nvrtc_name(b->nvrtc));
   return true;
 }
 

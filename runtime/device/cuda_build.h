@@ -1,6 +1,6 @@
 /* cuda_build.h: the kernels of a program as machine code of a GPU, by NVRTC and the cache on disk (cache.h); needs neither a GPU nor a driver.
  *
- * A function is the entry NAME-KEY.cubin; KEY is of the templates, the options, NVRTC's version and the architecture. Functions that are missing are
+ * A function is the entry NAME-KEY.cubin; KEY is of the templates, the options, NVRTC (its version, its library) and the architecture. Functions that are missing are
  * compiled in groups (function_group.h), several at once, into one cubin a group, which then is linked under the name of each function. */
 #ifndef RGC_DEVICE_CUDA_BUILD_H
 #define RGC_DEVICE_CUDA_BUILD_H

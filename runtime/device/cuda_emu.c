@@ -21,6 +21,7 @@ typedef struct emu_program {
   rgc_emu *emu;
   kernel_args *args; /* [op_count] */
   kernel_step *step;
+  rgc_emu_options options;
   uint64_t launches; /* so far: the order of blocks and warps changes from one to the next */
   double compile_seconds;
 } emu_program;
@@ -80,6 +81,13 @@ static void register_values(emu_program *p, void *const *data) {
   }
 }
 
+/* $RGC_EMU_SEED and $RGC_EMU_ASYNC (late, early, mixed), for who looks for a mistake. */
+static rgc_emu_options choose_options(void) {
+  const char *seed = getenv("RGC_EMU_SEED"), *async = getenv("RGC_EMU_ASYNC");
+  bool late = async && !strcmp(async, "late"), early = async && !strcmp(async, "early");
+  return (rgc_emu_options){.seed = seed ? strtoull(seed, NULL, 10) : 0, .async = late ? RGC_EMU_LATE : early ? RGC_EMU_EARLY : RGC_EMU_MIXED};
+}
+
 void *rgc_cuda_emu_create(const rgc_graph *graph, const rgc_target *target, void *const *data, int threads, rgc_diagnostics *diags) {
   (void)threads;
   return rgc_cuda_emu_create_with(graph, target, data, rgc_cuda_templates, rgc_cuda_template_count, false, diags);
@@ -91,7 +99,7 @@ void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target,
   if (!cuda) return NULL;
   rgc_arena *arena = rgc_arena_create();
   emu_program *p = RGC_NEW(arena, emu_program);
-  *p = (emu_program){.arena = arena, .graph = graph};
+  *p = (emu_program){.arena = arena, .graph = graph, .options = choose_options()};
   double start = rgc_now_seconds();
   p->code = rgc_cuda_emit(graph, cuda, arena, diags);
   p->module = p->code ? build(p->code, templates, template_count, watched, arena, diags) : NULL;
@@ -137,12 +145,12 @@ bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, in
 }
 
 void rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count) {
-  const emu_program *p = program;
+  emu_program *p = program;
   rgc_arena *scratch = rgc_arena_create();
   rgc_diagnostics diags;
   rgc_diagnostics_init(&diags, scratch);
   for (int i = first; i < first + count; i++) {
-    if (rgc_cuda_emu_try_ops(program, step, i, 1, &(rgc_emu_options){.async = RGC_EMU_MIXED}, &diags)) continue;
+    if (rgc_cuda_emu_try_ops(program, step, i, 1, &p->options, &diags)) continue;
     rgc_text text = {0};
     rgc_diag_render(&diags, false, &text);
     rgc_internal_error("cuda-emu", "op %d (%s): %s", i, p->graph->ops[i].layer, rgc_text_chars(&text));

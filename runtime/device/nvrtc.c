@@ -27,6 +27,7 @@ typedef struct program *nvrtc_program; /* nvrtcProgram */
 struct rgc_nvrtc {
   rgc_arena *arena;
   void *library;
+  const char *name;          /* under which it was found */
   int version_number;
   const char *architectures; /* separated by blanks */
 #define FUNCTION(name, symbol, parameters) int(*name) parameters;
@@ -41,18 +42,19 @@ static const char help_install[] = "install CUDA 12 or 13 (the package cuda-nvrt
 
 /* Finding it. */
 
-static void *open_library(rgc_diagnostics *diags) {
+static void *open_library(const char **name, rgc_diagnostics *diags) {
   static const char *const names[] = {"libnvrtc.so.13", "/usr/local/cuda/lib64/libnvrtc.so.13", "libnvrtc.so.12",
                                       "/usr/local/cuda/lib64/libnvrtc.so.12"};
   const char *chosen = getenv("RGC_NVRTC");
   if (chosen && *chosen) {
     void *library = dlopen(chosen, open_flags);
+    *name = chosen;
     if (!library) rgc_diag_fail(diags, RGC_CODE_DEVICE, chosen, "correct or unset RGC_NVRTC", "NVRTC cannot be opened: %s", dlerror());
     return library;
   }
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     void *library = dlopen(names[i], open_flags);
-    if (library) return library;
+    if (library) return *name = names[i], library;
   }
   rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, help_install,
                 "NVRTC, which compiles kernels for a GPU, is not there: looked for libnvrtc.so.13 and .12 where the loader looks and in "
@@ -84,12 +86,14 @@ static void list_architectures(rgc_nvrtc *nvrtc) {
 }
 
 rgc_nvrtc *rgc_nvrtc_open(rgc_diagnostics *diags) {
-  void *library = open_library(diags);
+  const char *name;
+  void *library = open_library(&name, diags);
   if (!library) return NULL;
   rgc_arena *arena = rgc_arena_create();
   rgc_nvrtc *nvrtc = RGC_NEW(arena, rgc_nvrtc);
   nvrtc->arena = arena;
   nvrtc->library = library;
+  nvrtc->name = rgc_arena_strdup(arena, name);
   int major = 0, minor = 0;
   if (!find_functions(nvrtc, diags)) return rgc_nvrtc_close(nvrtc), NULL;
   nvrtc->version(&major, &minor);
@@ -105,6 +109,7 @@ void rgc_nvrtc_close(rgc_nvrtc *nvrtc) {
 }
 
 int rgc_nvrtc_version(const rgc_nvrtc *nvrtc) { return nvrtc->version_number; }
+const char *rgc_nvrtc_name(const rgc_nvrtc *nvrtc) { return nvrtc->name; }
 const char *rgc_nvrtc_architectures(const rgc_nvrtc *nvrtc) { return nvrtc->architectures; }
 
 bool rgc_nvrtc_check_architecture(const rgc_nvrtc *nvrtc, const char *arch, rgc_diagnostics *diags) {

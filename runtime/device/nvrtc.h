@@ -14,8 +14,9 @@ typedef struct rgc_nvrtc rgc_nvrtc;
 /* $RGC_NVRTC, or libnvrtc.so.13, .12 where the loader or /usr/local/cuda has it. NULL with a diagnostic that says where was looked. */
 rgc_nvrtc *rgc_nvrtc_open(rgc_diagnostics *diags);
 void rgc_nvrtc_close(rgc_nvrtc *nvrtc); /* NULL is allowed */
-/* 13000 for 13.0, as part of a cache's key. */
+/* 13000 for 13.0, and the library's name or path: parts of a cache's key, for another library may say the same version. */
 int rgc_nvrtc_version(const rgc_nvrtc *nvrtc);
+const char *rgc_nvrtc_name(const rgc_nvrtc *nvrtc);
 /* "sm_75 sm_80 ... sm_90 sm_90a ...": what it compiles for. Lives as long as the handle. */
 const char *rgc_nvrtc_architectures(const rgc_nvrtc *nvrtc);
 /* False with a diagnostic that lists them. */

@@ -88,8 +88,9 @@ static void close_machine(machine *m) {
   rgc_arena_destroy(m->arena);
 }
 
-static void check_kernels(machine *m, int64_t valid) {
-  place(m);
+static void check_once(machine *m, int64_t valid, const char *async) {
+  setenv("RGC_EMU_ASYNC", async, 1);
+  setenv("RGC_EMU_SEED", rgc_arena_printf(m->arena, "%llu", (unsigned long long)m->seed), 1);
   const rgc_device *device = rgc_device_choose("cuda-emu", NULL, &m->diags);
   rgc_device_program *program = rgc_device_program_create(device, m->graph, &m->target->facts, m->data, 1, &m->diags);
   if (!program) fail_with(m);
@@ -100,10 +101,21 @@ static void check_kernels(machine *m, int64_t valid) {
   rgc_verified *results = RGC_NEW_ARRAY(m->arena, rgc_verified, m->graph->op_count);
   rgc_device_verify(program, m->graph, m->data, &step, results);
   for (int i = 0; i < m->graph->op_count; i++)
-    cr_expect(results[i].error < tolerance, "op %d (%s %s) %%%s is off by %g (seed %llu)", i, m->graph->ops[i].layer,
-              m->graph->ops[i].word ? m->graph->ops[i].word : "", m->graph->values[results[i].value].name, results[i].error,
+    cr_expect(results[i].error < tolerance, "op %d (%s %s) %%%s is off by %g (copies %s, seed %llu)", i, m->graph->ops[i].layer,
+              m->graph->ops[i].word ? m->graph->ops[i].word : "", m->graph->values[results[i].value].name, results[i].error, async,
               (unsigned long long)m->seed);
+  double worst = 0;
+  for (int i = 0; i < m->graph->op_count; i++)
+    if (results[i].error > worst) worst = results[i].error;
+  printf("%s: %d kernels, copies %s, off by %.2g at most\n", m->graph->name ? m->graph->name : "", m->graph->op_count, async, worst);
   rgc_device_program_destroy(program);
+}
+
+/* With asynchronous copies as late as a wait allows, which finds missing waits, and at once, which finds buffers reused too early. */
+static void check_kernels(machine *m, int64_t valid) {
+  place(m);
+  check_once(m, valid, "late");
+  check_once(m, valid, "early");
 }
 
 static void check(const char *yaml, int64_t batch, int64_t valid, form how) {
@@ -136,6 +148,24 @@ Test(cuda, odd_shapes_inference, .timeout = 300) { check(odd, 3, 2, EVAL); }
 Test(cuda, tensor_cores, .timeout = 300) { check(wide, 5, 5, TRAIN); }
 Test(cuda, tensor_cores_with_fewer_valid_samples, .timeout = 300) { check(wide, 5, 2, TRAIN); }
 Test(cuda, tensor_cores_unfused, .timeout = 300) { check(wide, 3, 3, UNFUSED); }
+
+/* Every kind of layer of two networks, the stem, the pool and the strided blocks with them, scaled down: channels that fill no tile, odd sizes. */
+static void check_scaled(const char *name, int64_t valid, form how) {
+  const char *overrides[] = {"input.size=37", "classes=7", "stem.0.conv.out=18", "stages.0.width=18", "stages.1.width=20", "stages.2.width=24", "stages.3.width=40",
+                             "stages.0.repeat=2", "stages.1.repeat=2", "stages.2.repeat=1", "stages.3.repeat=1", "expect={}"};
+  machine *m = open_machine("sm_80");
+  m->network = rgc_network_load(m->arena, rgc_arena_printf(m->arena, RGC_SOURCE_DIR "/graphs/%s.yaml", name), overrides, sizeof overrides / sizeof *overrides, &m->diags);
+  build(m, 3, how);
+  check_kernels(m, valid);
+  close_machine(m);
+}
+
+Test(cuda, scaled_resnet18, .timeout = 600) { check_scaled("resnet18", 3, TRAIN); }
+Test(cuda, scaled_resnet18_unfused, .timeout = 600) { check_scaled("resnet18", 2, UNFUSED); }
+Test(cuda, scaled_resnet18_inference, .timeout = 600) { check_scaled("resnet18", 2, EVAL); }
+Test(cuda, scaled_resnet50, .timeout = 600) { check_scaled("resnet50", 2, TRAIN); }
+Test(cuda, scaled_resnet50_unfused, .timeout = 600) { check_scaled("resnet50", 3, UNFUSED); }
+Test(cuda, scaled_resnet50_inference, .timeout = 600) { check_scaled("resnet50", 3, EVAL); }
 
 /* The first contract with a prologue stores what that makes, too. */
 static void add_side_store(machine *m) {
