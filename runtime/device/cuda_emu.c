@@ -169,6 +169,7 @@ void rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *secon
 
 void rgc_cuda_emu_tell(const void *program, rgc_device_facts *facts) {
   const emu_program *p = program;
-  *facts = (rgc_device_facts){.threads = 1, .functions = p->code->function_count, .compiled = p->code->function_count,
+  int functions = p->code->function_count;
+  *facts = (rgc_device_facts){.threads = 1, .functions = functions, .compiled = rgc_emu_module_compiled(p->module) ? functions : 0, /* a text has several */
                               .compile_seconds = p->compile_seconds};
 }

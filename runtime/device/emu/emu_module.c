@@ -18,7 +18,7 @@ static const char watch_flags[] = "-DRGC_EMU -DRGC_EMU_WATCH -O1 -fstack-clash-p
 struct rgc_emu_module {
   rgc_arena *arena;
   void **libraries; /* one a text */
-  int count;
+  int count, compiled;
   bool watched;
 };
 
@@ -29,7 +29,7 @@ typedef struct workshop {
   const rgc_template *texts;
   char **libraries; /* the entries of the texts */
   const char *flags;
-  int count;
+  int count, compiled;
 } workshop;
 
 /* An entry is named after its text, and its key is of all that the text includes, of the flags and of the compiler. */
@@ -71,6 +71,7 @@ static bool compile_missing(workshop *shop, const rgc_template *headers, int hea
   int *missing = RGC_NEW_ARRAY(shop->arena, int, shop->count + 1), count = 0;
   for (int i = 0; i < shop->count; i++)
     if (!rgc_cache_use(shop->libraries[i])) missing[count++] = i;
+  shop->compiled = count;
   if (!count) return true;
   rgc_cache_bound(&shop->cache);
   char *dir = rgc_cache_make_work(&shop->cache);
@@ -95,6 +96,7 @@ rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, 
   rgc_emu_module *module = RGC_NEW(arena, rgc_emu_module);
   *module = (rgc_emu_module){.arena = arena, .count = text_count, .watched = watched, .libraries = RGC_NEW_ARRAY(arena, void *, text_count + 1)};
   bool good = open_workshop(&shop, headers, header_count) && compile_missing(&shop, headers, header_count) && open_libraries(&shop, module);
+  module->compiled = shop.compiled;
   rgc_arena_destroy(scratch);
   if (!good) rgc_emu_module_close(module);
   return good ? module : NULL;
@@ -106,6 +108,8 @@ void rgc_emu_module_close(rgc_emu_module *module) {
     if (module->libraries[i]) dlclose(module->libraries[i]);
   rgc_arena_destroy(module->arena);
 }
+
+int rgc_emu_module_compiled(const rgc_emu_module *module) { return module->compiled; }
 
 bool emu_module_find(const rgc_emu_module *module, const char *name, emu_kernel *kernel) {
   char limits[256];
