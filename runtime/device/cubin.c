@@ -45,6 +45,16 @@ static void read_ptxas(rgc_cubin *cubin, rgc_arena *arena) {
   }
 }
 
+/*   ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized due to ... in the function 'wg128' */
+static void read_losses(rgc_cubin *cubin, rgc_arena *arena) {
+  static const char loss[] = "Potential Performance Loss: ";
+  for (const char *at = cubin->log; (at = strstr(at, loss)); at += sizeof loss - 1) {
+    const char *line = rgc_arena_strndup(arena, at + sizeof loss - 1, strcspn(at + sizeof loss - 1, "\n"));
+    for (int i = 0; i < cubin->kernel_count; i++)
+      if (strstr(line, rgc_arena_printf(arena, "'%s'", cubin->kernels[i].name))) cubin->kernels[i].loss = line;
+  }
+}
+
 /* What the template declares: RGC_KERNEL leaves it in the cubin as the symbol NAME_limits, {threads of a block, blocks of an SM}. */
 
 /* Sections and symbols of a cubin, which is ELF64 of little end. */
@@ -102,6 +112,7 @@ static void find_limits(const elf *e, const Elf64_Shdr *table, rgc_cubin_kernel 
 void rgc_cubin_find_kernels(rgc_cubin *cubin, rgc_arena *arena) {
   elf e;
   read_ptxas(cubin, arena);
+  read_losses(cubin, arena);
   if (!open_elf(cubin, &e)) return;
   for (int s = 0; s < e.count; s++)
     for (int i = 0; e.sections[s].sh_type == SHT_SYMTAB && i < cubin->kernel_count; i++) find_limits(&e, &e.sections[s], &cubin->kernels[i]);

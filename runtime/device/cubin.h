@@ -18,6 +18,7 @@ typedef struct rgc_cubin_kernel {
   int spill_store_bytes, spill_load_bytes;     /* a thread */
   int barriers;
   int shared_bytes;                            /* static, a block */
+  const char *loss;                            /* what ptxas says makes it slow (wgmma that waits for each other); NULL: nothing */
 } rgc_cubin_kernel;
 
 typedef struct rgc_cubin {

@@ -154,15 +154,21 @@ rgc_cuda_build *rgc_cuda_build_open(const rgc_cuda_code *code, const rgc_cuda_ta
   return good ? build : NULL;
 }
 
+/* NULL: nothing is wrong with it. */
+static const char *what_is_wrong(const rgc_cubin_kernel *kernel, rgc_arena *arena) {
+  if (kernel->spill_store_bytes || (kernel->most_registers && kernel->registers > kernel->most_registers))
+    return rgc_arena_printf(arena, "takes %d registers of the %d that its template declares, and spills %d bytes a thread", kernel->registers,
+                            kernel->most_registers, kernel->spill_store_bytes);
+  return kernel->loss;
+}
+
 int rgc_cuda_build_warn(const rgc_cuda_build *build, const rgc_cuda_code *code, rgc_diagnostics *diags) {
   int count = 0;
   for (int i = 0; i < build->count; i++) {
-    const rgc_cubin_kernel *kernel = build->kernels[i];
-    bool wide = kernel->most_registers && kernel->registers > kernel->most_registers;
-    if (!wide && !kernel->spill_store_bytes) continue;
-    rgc_diagnostic *d = rgc_diag_add(diags, RGC_WARNING, RGC_CODE_KERNEL, (rgc_location){0},
-                                     "kernel %s (%s) of %s takes %d registers of the %d that its template declares, and spills %d bytes a thread", kernel->name,
-                                     code->functions[i].template_name, code->functions[i].comment, kernel->registers, kernel->most_registers, kernel->spill_store_bytes);
+    const char *wrong = what_is_wrong(build->kernels[i], diags->arena);
+    if (!wrong) continue;
+    rgc_diagnostic *d = rgc_diag_add(diags, RGC_WARNING, RGC_CODE_KERNEL, (rgc_location){0}, "kernel %s (%s) of %s: %s", build->kernels[i]->name,
+                                     code->functions[i].template_name, code->functions[i].comment, wrong);
     d->help = "it will run, and slowly; rgc compile --emit DIR writes its text";
     count++;
   }

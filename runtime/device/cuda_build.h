@@ -20,7 +20,7 @@ typedef struct rgc_cuda_build {
 
 /* Everything lives in `arena`. NULL with a diagnostic: no NVRTC, a kernel that it refuses, a cache that cannot be used. */
 rgc_cuda_build *rgc_cuda_build_open(const rgc_cuda_code *code, const rgc_cuda_target *target, rgc_arena *arena, rgc_diagnostics *diags);
-/* A warning (KERNEL) for each function that spills or takes more registers than its template declares, with the layers that it
- * serves. Returns how many. */
+/* A warning (KERNEL) for each function that spills, takes more registers than its template declares, or that ptxas calls slow, with the layers
+ * that it serves. Returns how many. */
 int rgc_cuda_build_warn(const rgc_cuda_build *build, const rgc_cuda_code *code, rgc_diagnostics *diags);
 #endif

@@ -86,7 +86,8 @@ Test(nvrtc, a_library_that_is_not_there) {
 
 /* A cubin as it comes back from a file; one that lost or changed a byte is none. */
 Test(cubin, files_are_whole_or_refused) {
-  static const char bytes[] = "\177ELF is not all of it", log[] = "ptxas info    : Compiling entry function 'k1' for 'sm_80'\nptxas info    : Used 40 registers, used 1 barriers\n";
+  static const char bytes[] = "\177ELF is not all of it", log[] = "ptxas info    : Compiling entry function 'k1' for 'sm_80'\nptxas info    : Used 40 registers, used 1 barriers\n"
+      "ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized due to a wait in the function 'k1'\n";
   fixture f = setup();
   const char *path = rgc_arena_printf(f.arena, "%s/one.cubin", f.dir);
   cr_assert(rgc_cubin_write(&(rgc_cubin){.bytes = bytes, .size_bytes = sizeof bytes, .log = log}, path, &f.diags));
@@ -95,6 +96,7 @@ Test(cubin, files_are_whole_or_refused) {
   cr_assert_str_eq(read->log, log);
   cr_assert_eq(read->kernel_count, 1);
   cr_assert_eq(rgc_cubin_kernel_named(read, "k1")->registers, 40);
+  cr_assert_str_eq(read->kernels[0].loss, "wgmma.mma_async instructions are serialized due to a wait in the function 'k1'");
   cr_assert_null(rgc_cubin_kernel_named(read, "k2"));
   FILE *file = fopen(path, "r+b");
   fseek(file, 0, SEEK_END);
