@@ -67,13 +67,18 @@ typedef struct elf {
 
 /* `size` bytes from `at` on; NULL where they are not all there. */
 static const void *piece(const elf *e, uint64_t at, uint64_t size) { return at <= e->size && size <= e->size - at ? e->bytes + at : NULL; }
+/* The same of a table, which lies at a multiple of 8. */
+static const void *table_at(const elf *e, uint64_t at, uint64_t size) {
+  const void *found = piece(e, at, size);
+  return (uintptr_t)found % 8 ? NULL : found;
+}
 
 static bool open_elf(const rgc_cubin *cubin, elf *e) {
   *e = (elf){.bytes = cubin->bytes, .size = cubin->size_bytes};
-  const Elf64_Ehdr *head = piece(e, 0, sizeof *head);
+  const Elf64_Ehdr *head = table_at(e, 0, sizeof *head);
   if (!head || memcmp(head->e_ident, ELFMAG, SELFMAG) || head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_shentsize != sizeof *e->sections) return false;
   e->count = head->e_shnum;
-  e->sections = piece(e, head->e_shoff, (uint64_t)e->count * sizeof *e->sections);
+  e->sections = table_at(e, head->e_shoff, (uint64_t)e->count * sizeof *e->sections);
   return e->sections != NULL;
 }
 
@@ -90,7 +95,7 @@ static const int *read_limits(const elf *e, const Elf64_Sym *symbol, const char 
 enum { SM_REGISTERS = 65536, THREAD_REGISTERS = 255, REGISTER_STEP = 8 }; /* of every architecture since sm_50 */
 
 static int registers_for(int threads, int blocks) {
-  int most = threads > 0 && blocks > 0 ? SM_REGISTERS / (threads * blocks) / REGISTER_STEP * REGISTER_STEP : 0;
+  int most = threads > 0 && blocks > 0 ? SM_REGISTERS / threads / blocks / REGISTER_STEP * REGISTER_STEP : 0;
   return most < THREAD_REGISTERS ? most : THREAD_REGISTERS;
 }
 
@@ -98,7 +103,7 @@ static void find_limits(const elf *e, const Elf64_Shdr *table, rgc_cubin_kernel 
   const Elf64_Shdr *names = table->sh_link < (unsigned)e->count ? &e->sections[table->sh_link] : NULL;
   const char *strings = names ? piece(e, names->sh_offset, names->sh_size) : NULL;
   size_t count = table->sh_size / sizeof(Elf64_Sym);
-  const Elf64_Sym *symbols = piece(e, table->sh_offset, count * sizeof *symbols);
+  const Elf64_Sym *symbols = table_at(e, table->sh_offset, count * sizeof *symbols);
   if (!strings || !names->sh_size || strings[names->sh_size - 1] || !symbols) return;
   for (size_t i = 0; i < count; i++) {
     const int *limits = read_limits(e, &symbols[i], strings, names->sh_size, kernel->name);

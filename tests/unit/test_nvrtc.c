@@ -31,6 +31,22 @@ static const char two_kernels[] =
     "  for (int k = 0; k < 8; k++) for (int i = 0; i < 96; i++) v[i] = fmaf(v[i], v[(i * 7 + 1) % 96], 1.0f);\n"
     "  for (int i = 0; i < 96; i++) args.x[i * 1024 + threadIdx.x] = v[i]; }\n";
 
+/* Bytes changed by chance, at the head above all, or cut: whatever is found, nothing outside is read (AddressSanitizer looks on). */
+static void damage(const rgc_cubin *cubin) {
+  for (int i = 0; i < 300; i++) {
+    rgc_arena *arena = rgc_arena_create();
+    size_t size = i % 3 ? cubin->size_bytes : (size_t)random() % cubin->size_bytes;
+    char *copy = malloc(size + 1);
+    memcpy(copy, cubin->bytes, size);
+    for (int k = 0; size && k <= i % 8; k++) copy[(size_t)random() % (i % 2 && size > 64 ? 64 : size)] = (char)random();
+    rgc_cubin damaged = {.bytes = copy, .size_bytes = size, .log = cubin->log};
+    rgc_cubin_find_kernels(&damaged, arena);
+    cr_assert_eq(damaged.kernel_count, cubin->kernel_count);
+    free(copy);
+    rgc_arena_destroy(arena);
+  }
+}
+
 Test(nvrtc, registers_and_spills) {
   rgc_arena *arena = rgc_arena_create();
   rgc_diagnostics diags;
@@ -51,6 +67,7 @@ Test(nvrtc, registers_and_spills) {
     cr_assert_eq(heavy->registers, 32, "two blocks of 1024 leave 32 registers, not %d", heavy->registers);
     cr_assert(heavy->spill_store_bytes > 0 && heavy->spill_load_bytes > 0 && heavy->stack_bytes > 0, "no spill in:\n%s", cubin->log);
     cr_assert_eq(heavy->barriers, 1);
+    damage(cubin);
   }
   rgc_nvrtc_close(nvrtc);
   rgc_arena_destroy(arena);
