@@ -230,13 +230,23 @@ typedef struct rgc_memory_share {
   int64_t bytes;
 } rgc_memory_share;
 
+/* What a GPU's function takes, as ptxas says. */
+typedef struct rgc_function_facts {
+  const char *name;          /* of its text and its symbol */
+  const char *template_name; /* "contract_mma": codegen/cuda/templates/contract_mma.cuh */
+  const char *layers;        /* whom it serves, with lines of the graph file */
+  int registers, most_registers; /* of a thread; what the template declares (0: nothing) */
+  int spill_bytes;           /* of a thread */
+  int64_t shared_bytes;      /* of a block */
+} rgc_function_facts;
+
 /* One program of a plan. */
 typedef struct rgc_program_facts {
   const char *kind;   /* "train": one step; "fold": what inference needs of the weights; "infer": logits */
   const char *target; /* "cpu-avx512", "cuda-sm_90a" */
   int64_t batch;
   int kernels, functions; /* kernels run; functions of machine code they share */
-  int compiled;           /* functions that the C compiler made now; 0: all were in the cache, or none was asked for */
+  int compiled;           /* functions that the C compiler or NVRTC made now; 0: all were in the cache, or none was asked for */
   double compile_seconds;
   bool with_code;         /* machine code was asked for and is there */
   int64_t total_bytes, param_bytes, state_bytes, folded_bytes, activation_bytes; /* total is the sum of the others */
@@ -244,7 +254,7 @@ typedef struct rgc_program_facts {
   const rgc_memory_share *shares; /* [share_count] of peak_bytes */
   int share_count;
   int64_t scratch_bytes;  /* more: of each thread on a CPU, of all on a GPU */
-  int registers, spilling; /* GPU: most registers of a thread, functions that spill some; else 0 */
+  const rgc_function_facts *function_facts; /* GPU, with code: [functions]; else NULL */
   int64_t unfrozen_bytes; /* what total_bytes of a training program would be without the file's freeze:; -1: it has none */
   int64_t parts;          /* micro-batches that a training step's batch is taken in, to keep the file's memory:; else 1 */
 } rgc_program_facts;
@@ -268,8 +278,10 @@ RGC_API bool rgc_plan_compile(rgc_plan *plan, const rgc_compile_settings *settin
 typedef struct rgc_explain_options {
   bool infer;         /* the inference program, not the training step */
   int64_t batch;      /* 0: the file's */
-  bool kernels;       /* every kernel, too: layers, lines, what it reads and writes, tiles */
-  const char *target; /* NULL: the best for this machine */
+  bool kernels;       /* every kernel, too: layers, lines, tiles, FLOPs, bytes, what it reads and writes */
+  const char *target; /* NULL: the best for this machine, or the machine's below */
+  const char *machine; /* "h100", "a100" or a file (docs/GRAPH_FORMAT.md): how long the program takes there at least, beside one that is not fused;
+                        * NULL: not */
 } rgc_explain_options;
 /* What fusion decided for each kernel and why, and where memory goes, as text. NULL after an error. */
 RGC_API char *rgc_plan_explain(rgc_plan *plan, const rgc_explain_options *options, rgc_diagnostics *diags);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "codegen/cuda/contract_maps.h"
 
@@ -184,8 +185,9 @@ void rgc_cuda_launch_template(rgc_cuda_text *k, const char *name, int64_t blocks
   rgc_text_printf(&k->text, "#include \"codegen/cuda/templates/%s.cuh\"\n", name);
   rgc_cuda_launch *launch = RGC_PUSH(k->arena, code->launches, code->launch_count, code->launch_capacity);
   *launch = (rgc_cuda_launch){.op = k->op->id, .blocks = blocks, .threads = threads, .shared_bytes = shared_bytes};
-  launch->function = rgc_function_intern(&code->functions, &code->function_count, &code->function_capacity, &k->text, k->op,
-                                         k->op->kernel->kind == RGC_CONTRACT, k->arena);
+  bool heavy = k->op->kernel->kind == RGC_CONTRACT && strcmp(name, "contract_merge") && strcmp(name, "map");
+  launch->function = rgc_function_intern(&code->functions, &code->function_count, &code->function_capacity, &k->text, k->op, heavy, k->arena);
+  code->functions[launch->function].template_name = name;
   rgc_text_free(&k->text);
   k->text = (rgc_text){0};
 }

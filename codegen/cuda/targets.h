@@ -16,6 +16,8 @@ typedef struct rgc_cuda_target {
 extern const rgc_cuda_target rgc_cuda_targets[]; /* ends with an arch of NULL */
 /* The one of that architecture ("sm_90a") or name ("cuda-sm_90a"); NULL for the first. NULL with a DEVICE error that lists them. */
 const rgc_cuda_target *rgc_cuda_target_choose(const char *name, rgc_diagnostics *diags);
+/* "rgc has targets for sm_80, ...", in `arena`. */
+const char *rgc_cuda_target_list(rgc_arena *arena);
 /* The target that a plan's program names; NULL if it is none of these. */
 const rgc_cuda_target *rgc_cuda_target_named(const char *name);
 #endif

@@ -59,24 +59,29 @@ static rgc_program_facts program_facts(const rgc_program *program, const rgc_cod
                          .param_bytes = m->region_bytes[RGC_REGION_PARAM], .state_bytes = m->region_bytes[RGC_REGION_STATE],
                          .folded_bytes = m->region_bytes[RGC_REGION_FOLDED], .activation_bytes = m->region_bytes[RGC_REGION_ACT],
                          .peak_bytes = m->peak.bytes, .shares = shares, .share_count = RGC_PART_COUNT, .scratch_bytes = code->scratch_bytes, .with_code = code->with_code,
-                         .compiled = code->compiled, .compile_seconds = code->compile_seconds, .registers = code->registers,
-                         .spilling = code->spilling};
+                         .compiled = code->compiled, .compile_seconds = code->compile_seconds,
+                         .function_facts = code->function_facts};
   for (int k = 0; k < RGC_PART_COUNT; k++) shares[k] = (rgc_memory_share){rgc_part_word((rgc_part)k), m->peak.part_bytes[k]};
   return f;
+}
+
+static void tell_program(rgc_plan *plan, const rgc_program *program, const rgc_compile_options *o, const rgc_compile_settings *s, const rgc_code_facts *code) {
+  rgc_memory_share shares[RGC_PART_COUNT];
+  rgc_program_facts facts = program_facts(program, code, shares);
+  facts.unfrozen_bytes = o->kind == RGC_PROGRAM_TRAIN ? rgc_unfrozen_bytes(plan->network, o) : -1;
+  s->compiled(s->context, &facts);
 }
 
 static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, const rgc_compile_settings *s, const rgc_target *target,
                         rgc_diagnostics *diags) {
   rgc_compile_options o = {.kind = kind, .batch = batch, .target = target};
   const rgc_program *program = rgc_plan_need_program(plan, plan->network, &o, diags);
-  rgc_memory_share shares[RGC_PART_COUNT];
+  rgc_arena *scratch = rgc_arena_create();
   rgc_code_facts code;
-  if (!program || !rgc_code_make(program->graph, target, !s->without_code, s->emit_dir, &code, diags)) return false;
-  if (!s->compiled) return true;
-  rgc_program_facts facts = program_facts(program, &code, shares);
-  facts.unfrozen_bytes = kind == RGC_PROGRAM_TRAIN ? rgc_unfrozen_bytes(plan->network, &o) : -1;
-  s->compiled(s->context, &facts);
-  return true;
+  bool good = program && rgc_code_make(program->graph, target, !s->without_code, s->emit_dir, &code, scratch, diags);
+  if (good && s->compiled) tell_program(plan, program, &o, s, &code);
+  rgc_arena_destroy(scratch);
+  return good;
 }
 
 /* What inference takes at once beside training steps of that batch, or, without them, as many of its samples as may be. */
@@ -115,13 +120,22 @@ bool rgc_plan_compile(rgc_plan *plan, const rgc_compile_settings *settings, rgc_
   return good;
 }
 
-char *rgc_plan_explain(rgc_plan *plan, const rgc_explain_options *o, rgc_diagnostics *diags) {
-  const rgc_target *target = rgc_target_choose(o->target, diags);
+static char *explain_program(rgc_plan *plan, const rgc_explain_options *o, const rgc_machine *machine, rgc_arena *scratch, rgc_diagnostics *diags) {
+  const rgc_target *target = rgc_target_choose(!o->target && machine ? machine->target : o->target, diags);
   if (!target) return NULL;
   rgc_compile_options c = {.kind = o->infer ? RGC_PROGRAM_INFER : RGC_PROGRAM_TRAIN, .target = target,
                            .batch = o->batch ? o->batch : plan->network->train.batch};
   const rgc_program *program = rgc_plan_need_program(plan, plan->network, &c, diags);
+  const rgc_roofline *roofline = program && machine ? rgc_roofline_find(program, plan->network, target, machine, scratch, diags) : NULL;
   rgc_text text = {0};
-  if (program) rgc_program_explain(program, o->kernels, &text);
+  if (program && (roofline || !machine)) rgc_program_explain(program, o->kernels, roofline, &text);
   return text.chars;
+}
+
+char *rgc_plan_explain(rgc_plan *plan, const rgc_explain_options *o, rgc_diagnostics *diags) {
+  rgc_arena *scratch = rgc_arena_create();
+  const rgc_machine *machine = o->machine ? rgc_machine_find(o->machine, scratch, diags) : NULL;
+  char *text = machine || !o->machine ? explain_program(plan, o, machine, scratch, diags) : NULL;
+  rgc_arena_destroy(scratch);
+  return text;
 }

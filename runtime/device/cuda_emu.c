@@ -23,6 +23,7 @@ typedef struct emu_program {
   kernel_args *args; /* [op_count] */
   void **launch_args; /* [launch_count]: cuda_args.h */
   kernel_step *step;
+  rgc_emu_options options;
   uint64_t launches; /* so far: the order of blocks and warps changes from one to the next */
   double compile_seconds;
 } emu_program;
@@ -87,6 +88,13 @@ static void register_values(emu_program *p, void *const *data) {
   }
 }
 
+/* $RGC_EMU_SEED and $RGC_EMU_ASYNC (late, early, mixed), for who looks for a mistake. */
+static rgc_emu_options choose_options(void) {
+  const char *seed = getenv("RGC_EMU_SEED"), *async = getenv("RGC_EMU_ASYNC");
+  bool late = async && !strcmp(async, "late"), early = async && !strcmp(async, "early");
+  return (rgc_emu_options){.seed = seed ? strtoull(seed, NULL, 10) : 0, .async = late ? RGC_EMU_LATE : early ? RGC_EMU_EARLY : RGC_EMU_MIXED};
+}
+
 void *rgc_cuda_emu_create(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, void *const *data, int threads,
                           rgc_diagnostics *diags) {
   (void)memory, (void)threads;
@@ -99,7 +107,7 @@ void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target,
   if (!cuda) return NULL;
   rgc_arena *arena = rgc_arena_create();
   emu_program *p = RGC_NEW(arena, emu_program);
-  *p = (emu_program){.arena = arena, .graph = graph};
+  *p = (emu_program){.arena = arena, .graph = graph, .options = choose_options()};
   double start = rgc_now_seconds();
   p->code = rgc_cuda_emit(graph, cuda, arena, diags);
   p->module = p->code ? build(p->code, templates, template_count, watched, arena, diags) : NULL;
@@ -149,7 +157,7 @@ bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, in
 }
 
 bool rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
-  return rgc_cuda_emu_try_ops(program, step, first, count, &(rgc_emu_options){.async = RGC_EMU_MIXED}, diags);
+  return rgc_cuda_emu_try_ops(program, step, first, count, &((emu_program *)program)->options, diags);
 }
 
 bool rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags) {
@@ -164,6 +172,7 @@ bool rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *secon
 
 void rgc_cuda_emu_tell(const void *program, rgc_device_facts *facts) {
   const emu_program *p = program;
-  *facts = (rgc_device_facts){.threads = 1, .functions = p->code->function_count, .compiled = p->code->function_count,
+  int functions = p->code->function_count;
+  *facts = (rgc_device_facts){.threads = 1, .functions = functions, .compiled = rgc_emu_module_compiled(p->module) ? functions : 0, /* a text has several */
                               .compile_seconds = p->compile_seconds};
 }

@@ -35,33 +35,42 @@ static bool is_of_another_card(unsigned int result) {
   return result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU || result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
 }
 
+/* What messages call a function. */
+static const char *name_function(const rgc_cuda_program *p, int function) {
+  return rgc_arena_printf(p->arena, "of kernel %s of %s", p->code->functions[function].name, p->code->functions[function].comment);
+}
+
 static bool load_module(rgc_cuda_program *p, int function, const rgc_cubin *cubin, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
-  const char *name = p->code->functions[function].name;
   char *log = rgc_arena_alloc(p->arena, LOG_BYTES);
   unsigned int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
   void *values[] = {log, (void *)(size_t)(LOG_BYTES - 1)};
-  const char *of = rgc_arena_printf(p->arena, "of kernel %s of %s", name, p->code->functions[function].comment);
   unsigned int result = cu->cuModuleLoadDataEx(&p->modules[function], cubin->bytes, 2, options, values);
-  if (!rgc_cuda_check(cu, result, "cuModuleLoadDataEx", of, diags)) {
-    rgc_diagnostic *d = &diags->items[diags->count - 1];
-    if (*log) d->message = rgc_arena_printf(diags->arena, "%s: %s", d->message, log);
-    if (is_of_another_card(result)) d->help = explain_load(p->card, diags->arena);
-    return false;
-  }
-  return RGC_CUDA(cu, cuModuleGetFunction, of, diags, &p->functions[function], p->modules[function], name);
+  if (rgc_cuda_check(cu, result, "cuModuleLoadDataEx", name_function(p, function), diags)) return true;
+  rgc_diagnostic *d = &diags->items[diags->count - 1];
+  if (*log) d->message = rgc_arena_printf(diags->arena, "%s: %s", d->message, log);
+  if (is_of_another_card(result)) d->help = explain_load(p->card, diags->arena);
+  return false;
+}
+
+/* Functions of one group share a cubin, which is loaded for the first of them. */
+static bool load_function(rgc_cuda_program *p, const rgc_cuda_build *build, int function, rgc_diagnostics *diags) {
+  int first = 0;
+  while (build->cubins[first] != build->cubins[function]) first++;
+  if (first == function && !load_module(p, function, build->cubins[function], diags)) return false;
+  return RGC_CUDA(&p->card->driver, cuModuleGetFunction, name_function(p, function), diags, &p->functions[function], p->modules[first],
+                  p->code->functions[function].name);
 }
 
 static bool load_kernels(rgc_cuda_program *p, const rgc_cuda_target *target, rgc_diagnostics *diags) {
   rgc_cuda_build *build = rgc_cuda_build_open(p->code, target, p->arena, diags);
   if (!build) return false;
-  p->compiled = build->count;
+  p->compiled = build->compiled;
   p->compile_seconds = build->seconds;
   p->modules = RGC_NEW_ARRAY(p->arena, CUmodule, build->count + 1);
   p->functions = RGC_NEW_ARRAY(p->arena, CUfunction, build->count + 1);
   bool good = true;
-  for (int i = 0; i < build->count && good; i++) good = load_module(p, i, build->cubins[i], diags);
-  rgc_cuda_build_close(build);
+  for (int i = 0; i < build->count && good; i++) good = load_function(p, build, i, diags);
   return good;
 }
 

@@ -36,7 +36,7 @@ typedef struct rgc_cuda_program {
   rgc_cuda_code *code;
   int compiled;
   double compile_seconds;
-  CUmodule *modules;     /* [function_count] */
+  CUmodule *modules;     /* [function_count]: of the first function of a cubin; else NULL */
   CUfunction *functions; /* [function_count] */
   CUdeviceptr *data;     /* [value_count] */
   kernel_args *args;     /* [op_count] */

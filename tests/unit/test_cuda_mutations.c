@@ -128,7 +128,7 @@ Test(cuda_mutations, results_in_bf16_do_not_depend_on_the_order, .timeout = 300)
 static const template_mutation forward_mutations[] = {
     /* a wait, a barrier */
     {"contract_mma.cuh", "    cp_wait(STAGES - 2);\n", ""},
-    {"contract_mma.cuh", "cp_wait(STAGES - 2);\n    __syncthreads();", "cp_wait(STAGES - 2);"},
+    {"contract_mma.cuh", "cp_wait(STAGES - 2);\n      __syncthreads();", "cp_wait(STAGES - 2);"},
     {"contract_mma.cuh", "  FN(place_pixels)(at, m0, pixels);\n  __syncthreads();", "  FN(place_pixels)(at, m0, pixels);"},
     {"contract_block.cuh", "  FN(put)(acc, shared);\n  __syncthreads();", "  FN(put)(acc, shared);"},
     {"reduce.cuh", "    __syncthreads();\n    if (row < half)", "    if (row < half)"},

@@ -128,15 +128,6 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
     for (int j = 0; j < THREAD_N; j++) acc[i][j] = 0.0f;
   FN(place_pixels)(at, m0, pixels);
   __syncthreads();
-#pragma unroll
-  for (int s = 0; s < STAGES - 1; s++) {
-    float *stage = stages + s * STAGE_FLOATS;
-    if (s < steps) FN(copy_weights)(args, at, s * BLOCK_K, k_end, stage + BLOCK_M * A_ROW);
-#if A_ASYNC
-    if (s < steps) FN(copy_a)(args, at, pixels, s * BLOCK_K, k_end, stage);
-#endif
-    cp_commit();
-  }
 #if !A_ASYNC
   float values[LOADS_A];
   FN(element) k = FN(find_k)(at, (int)threadIdx.x % BLOCK_K, k_end);
@@ -145,10 +136,13 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
     FN(store_a)(values, part, stages);
   }
 #endif
+  /* The first STAGES - 1 rounds only copy: one place in the text, for the compiler takes long over each. */
 #pragma unroll 1
-  for (int s = 0; s < steps; s++) {
-    cp_wait(STAGES - 2);
-    __syncthreads();
+  for (int s = 1 - STAGES; s < steps; s++) {
+    if (s >= 0) {
+      cp_wait(STAGES - 2);
+      __syncthreads();
+    }
     const int ahead = s + STAGES - 1;
     float *stage = stages + ahead % STAGES * STAGE_FLOATS;
     if (ahead < steps) FN(copy_weights)(args, at, ahead * BLOCK_K, k_end, stage + BLOCK_M * A_ROW);
@@ -156,6 +150,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
     if (ahead < steps) FN(copy_a)(args, at, pixels, ahead * BLOCK_K, k_end, stage);
 #endif
     cp_commit();
+    if (s < 0) continue;
 #if !A_ASYNC
     k = FN(find_k)(at, (s + 1) * BLOCK_K + (int)threadIdx.x % BLOCK_K, k_end);
 #endif

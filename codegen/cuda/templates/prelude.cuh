@@ -27,7 +27,9 @@ typedef long long s64;
 #else
 
 #define DEV static __device__ __forceinline__
+/* NAME_limits tells who reads the cubin what is declared (runtime/device/cubin.c). */
 #define RGC_KERNEL(name, threads, blocks, args_type) \
+  extern "C" __device__ const int name##_limits[2] = {threads, blocks}; \
   extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ args_type args)
 #define RGC_SHARED(name) extern __shared__ __align__(1024) unsigned char name[]
 

@@ -56,11 +56,13 @@ void rgc_emu_free(rgc_emu *emu, void *memory);
 /* Memory of someone else that kernels may use. Once there is any memory, primitives refuse addresses in none. */
 void rgc_emu_register(rgc_emu *emu, const char *name, void *memory, size_t size_bytes);
 
-/* Compiles the texts, one library each, several at once. NULL with a diagnostic. Lives until _close. Watched: ordinary accesses to shared memory
+/* Compiles the texts that the cache (cache.h) does not have, one library each, several at once. NULL with a diagnostic. Lives until _close. Watched: ordinary accesses to shared memory
  * are checked as those of primitives are, and races between warps are told; slower. */
 rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, const rgc_template *headers, int header_count,
                                      bool watched, rgc_diagnostics *diags);
 void rgc_emu_module_close(rgc_emu_module *module); /* NULL is allowed */
+/* How many texts were not in the cache. */
+int rgc_emu_module_compiled(const rgc_emu_module *module);
 
 /* Runs all blocks. False with a diagnostic that says which kernel, block and thread did what at which line; memory then holds
  * whatever was written until then. */
