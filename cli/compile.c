@@ -12,8 +12,9 @@ const command_option compile_options[] = {
     {"--infer-batch", OPTION_LIST, "N", "inference for this batch, too; may be given again"},
     {"--infer-only", OPTION_FLAG, NULL, "no training program"},
     {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine), or cuda"},
-    {"--arch", OPTION_TEXT, "NAME", "of --target cuda: sm_80, sm_90a or sm_100 (sm_80); needs NVRTC, and no GPU"},
-    {"--no-kernels", OPTION_FLAG, NULL, "do not run the C compiler now"},
+    {"--arch", OPTION_TEXT, "NAME", "of --target cuda: sm_80, sm_90a, sm_100 or sm_120 (sm_80); needs NVRTC, and no GPU"},
+    {"--functions", OPTION_FLAG, NULL, "of --target cuda: print what each function takes of the GPU, and which layers it serves"},
+    {"--no-kernels", OPTION_FLAG, NULL, "do not run the C compiler or NVRTC now"},
     {"--emit", OPTION_TEXT, "DIR", "write every kernel and the templates there, to read"},
     {"--dump-after", OPTION_LIST, "PASS", "print the training graph after a pass, or 'all'; nothing else is made"},
     {"--stop-after", OPTION_TEXT, "PASS", "end there"},
@@ -62,8 +63,35 @@ static double megabytes(int64_t bytes) { return (double)bytes * 1e-6; }
 
 static bool is_cuda(const char *target) { return !strncmp(target, "cuda", 4); }
 
+/* What the functions of each template take of a GPU, the most that any does. */
+static void print_templates(const rgc_program_facts *p) {
+  printf("  %-22s %9s %10s %9s %10s %9s\n", "template", "functions", "registers", "declared", "shared KB", "spilling");
+  for (int i = 0; i < p->functions; i++) {
+    const char *name = p->function_facts[i].template_name;
+    rgc_function_facts most = {0};
+    int count = 0, spilling = 0, first = i;
+    for (int k = 0; k < p->functions; k++) {
+      const rgc_function_facts *f = &p->function_facts[k];
+      if (strcmp(f->template_name, name)) continue;
+      if (k < first) first = k;
+      count++;
+      spilling += f->spill_bytes > 0;
+      if (f->registers > most.registers) most.registers = f->registers, most.most_registers = f->most_registers;
+      if (f->shared_bytes > most.shared_bytes) most.shared_bytes = f->shared_bytes;
+    }
+    if (first == i) printf("  %-22s %9d %10d %9d %10.1f %9d\n", name, count, most.registers, most.most_registers, (double)most.shared_bytes / 1024, spilling);
+  }
+}
+
+static void print_functions(const rgc_program_facts *p) {
+  for (int i = 0; i < p->functions; i++) {
+    const rgc_function_facts *f = &p->function_facts[i];
+    printf("  %s %s: %d registers of %d, %.1f KB shared, %d bytes spilled; %s\n", f->name, f->template_name, f->registers, f->most_registers,
+           (double)f->shared_bytes / 1024, f->spill_bytes, f->layers);
+  }
+}
+
 static void print_program(void *context, const rgc_program_facts *p) {
-  (void)context;
   printf("%s, batch %lld, %s: %d kernels of %d functions", p->kind, (long long)p->batch, p->target, p->kernels, p->functions);
   if (p->compiled) printf(", %d compiled in %.1f s", p->compiled, p->compile_seconds);
   else if (p->with_code) printf(", all in the cache");
@@ -73,7 +101,11 @@ static void print_program(void *context, const rgc_program_facts *p) {
   for (int k = 0; k < p->share_count; k++)
     if (p->shares[k].bytes) printf(" %s %.1f", p->shares[k].kind, megabytes(p->shares[k].bytes));
   printf("); and %.2f MB of scratch%s\n", megabytes(p->scratch_bytes), is_cuda(p->target) ? "" : " a thread");
-  if (p->registers) printf("  most registers of a kernel: %d; kernels that spill: %d\n", p->registers, p->spilling);
+  if (p->parts > 1)
+    printf("  memory: the batch is split in %lld micro-batches of %lld, gradients accumulated; batch normalisation takes its statistics of a micro-batch\n",
+           (long long)p->parts, (long long)((p->batch + p->parts - 1) / p->parts));
+  if (p->function_facts) print_templates(p);
+  if (p->function_facts && *(const bool *)context) print_functions(p);
   if (p->unfrozen_bytes >= 0)
     printf("  freeze: saves %.1f MB of %.1f MB\n", megabytes(p->unfrozen_bytes - p->total_bytes), megabytes(p->unfrozen_bytes));
 }
@@ -81,9 +113,10 @@ static void print_program(void *context, const rgc_program_facts *p) {
 static bool compile_all(const command_line *line, rgc_network *network) {
   int64_t batches[MAX_WORDS];
   const char *path = option_text(line, "-o", "plan.bin");
+  bool functions = option_flag(line, "--functions");
   rgc_compile_settings s = {.batch = option_int(line, "--batch", 0), .infer_batches = batches, .infer_only = option_flag(line, "--infer-only"),
                             .target = target_name(line), .without_code = option_flag(line, "--no-kernels"),
-                            .emit_dir = option_text(line, "--emit", NULL), .compiled = print_program};
+                            .emit_dir = option_text(line, "--emit", NULL), .compiled = print_program, .context = &functions};
   const char *const *more = option_list(line, "--infer-batch", &s.infer_batch_count);
   for (int i = 0; i < s.infer_batch_count; i++)
     if ((batches[i] = strtoll(more[i], NULL, 10)) < 1)

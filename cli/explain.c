@@ -7,8 +7,9 @@
 const command_option explain_options[] = {
     {"--batch", OPTION_INT, "N", "samples a step (the graph file's train: batch)"},
     {"--infer", OPTION_FLAG, NULL, "the inference program, not the training step"},
-    {"--kernels", OPTION_FLAG, NULL, "every kernel: layers, lines, what it reads and writes, tiles"},
-    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    {"--kernels", OPTION_FLAG, NULL, "every kernel: layers, lines, tiles, FLOPs, bytes, what it reads and writes"},
+    {"--machine", OPTION_TEXT, "NAME", "h100, a100 or a file of rates: the least time there, beside the eager program's"},
+    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2, cpu-plain, cuda or sm_90a... (the machine's, or the best for this machine)"},
     NETWORK_OPTION_SET,
     {0}};
 const command_option verify_options[] = {
@@ -25,7 +26,8 @@ const command_option verify_options[] = {
 int run_explain(const command_line *line) {
   rgc_plan *plan = command_plan(line);
   rgc_explain_options o = {.infer = option_flag(line, "--infer"), .batch = option_int(line, "--batch", 0),
-                           .kernels = option_flag(line, "--kernels"), .target = option_text(line, "--target", NULL)};
+                           .kernels = option_flag(line, "--kernels"), .target = option_text(line, "--target", NULL),
+                           .machine = option_text(line, "--machine", NULL)};
   int code = command_print(plan ? rgc_plan_explain(plan, &o, line->diags) : NULL);
   rgc_plan_close(plan);
   return code;

@@ -15,7 +15,7 @@ const command_option run_options[] = {
     {"--dump", OPTION_TEXT, "LAYER", "write a layer's output (LAYER.grad: its gradient) for the first batch of --data as .npy"},
     {"--data", OPTION_TEXT, "SPEC", "the data set, e.g. folder:DIR, cifar10:FILE, idx:DIR, synthetic:classes=10,size=28 (the graph file's data:)"},
     {"--out", OPTION_TEXT, "DIR", "where log.csv, best.bin and last.bin go (run); of --dump: the file (LAYER.npy)"},
-    {"--weights", OPTION_TEXT, "FILE", "weights to start from: a plan, safetensors, or a PyTorch file (.pth, .pt, .th)"},
+    {"--weights", OPTION_TEXT, "FILE", "weights to start from: a plan, safetensors, an ONNX model, or a PyTorch file (.pth, .pt, .th)"},
     {"--state", OPTION_TEXT, "FILE", "optimizer state to go on from: last.state beside last.bin"},
     {"--resume", OPTION_FLAG, NULL, "go on from last.bin and last.state of --out, as if the run had not ended"},
     {"--batch", OPTION_INT, "N", "samples a step; a batch that the plan does not have is compiled (the graph file's train: batch)"},
@@ -68,6 +68,9 @@ static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool
   rgc_model_facts facts;
   rgc_model_tell(r->model, &facts);
   if (tell && facts.compiled) printf("compiled %d kernels in %.1f s\n", facts.compiled, facts.compile_seconds);
+  if (tell && facts.step_batch > facts.batch)
+    printf("memory: the batch of %lld is split in micro-batches of %lld%s\n", (long long)facts.step_batch, (long long)facts.batch,
+           train ? ", gradients accumulated; batch normalisation takes its statistics of a micro-batch" : "");
   return !weights || rgc_model_load(r->model, weights, line->diags);
 }
 
@@ -151,32 +154,39 @@ static int run_eval(run *r) {
 
 enum { PREDICTIONS_TOLD = 3 };
 
-/* The likeliest classes, the first one's name first. */
-static void tell(const run *r, const char *path, double *probabilities, int64_t classes) {
-  printf("%s:", path);
-  for (int k = 0; k < PREDICTIONS_TOLD && k < classes; k++) {
+/* An output's likeliest classes, the likeliest first. */
+static void tell_output(const rgc_output_facts *output, double *probabilities) {
+  for (int k = 0; k < PREDICTIONS_TOLD && k < output->classes; k++) {
     int64_t best = 0;
-    for (int64_t c = 1; c < classes; c++)
+    for (int64_t c = 1; c < output->classes; c++)
       if (probabilities[c] > probabilities[best]) best = c;
-    const char *name = rgc_network_class_name(r->network, best);
-    if (name) printf("%s %s %.1f %%", k ? "," : "", name, 100 * probabilities[best]);
+    if (output->class_names) printf("%s %s %.1f %%", k ? "," : "", output->class_names[best], 100 * probabilities[best]);
     else printf("%s class %lld %.1f %%", k ? "," : "", (long long)best, 100 * probabilities[best]);
     probabilities[best] = -1;
   }
   printf("\n");
 }
 
+/* A line for each output, with its name where there are several. */
+static void tell(const run *r, const char *path, double *probabilities) {
+  rgc_output_facts output;
+  for (int k = 0; rgc_network_output(r->network, k, &output); k++) {
+    printf("%s:%s%s%s", path, *output.name ? " " : "", output.name, *output.name ? ":" : "");
+    tell_output(&output, probabilities + output.first);
+  }
+}
+
 static int run_predict(run *r) {
   const command_line *line = r->line;
-  rgc_network_facts n;
-  rgc_network_tell(r->network, &n);
+  rgc_model_facts m = {0};
   bool good = open_model(r, 1, false, NULL, false);
   if (good && !rgc_plan_has_weights(r->plan) && !weights_file(r))
     good = rgc_diagnostics_fail(line->diags, "weights", line->words[0], "train it, or give --weights", "has no weights yet");
-  double *probabilities = calloc((size_t)n.classes, sizeof *probabilities);
+  if (good) rgc_model_tell(r->model, &m);
+  double *probabilities = calloc((size_t)m.classes + 1, sizeof *probabilities);
   for (int i = 1; good && i < line->word_count; i++) {
     good = probabilities && rgc_model_predict_file(r->model, line->words[i], probabilities, line->diags);
-    if (good) tell(r, line->words[i], probabilities, n.classes);
+    if (good) tell(r, line->words[i], probabilities);
   }
   free(probabilities);
   return good ? RGC_EXIT_OK : RGC_EXIT_INPUT;

@@ -17,6 +17,8 @@ typedef struct dialect {
 
 static const dialect vector_dialect, scalar_dialect;
 
+static bool has_rows(const rgc_body_text *t) { return t->space.row > 1; }
+
 static const dialect *words_of(const rgc_body_text *t) { return t->space.lane_axis == RGC_NO_LANES ? &scalar_dialect : &vector_dialect; }
 
 /* One operand's address in parts. */
@@ -126,6 +128,12 @@ int rgc_input_number(const rgc_op *op, int value) {
   rgc_internal_error("codegen", "value %d is no input of op %d", value, op->id);
 }
 
+int rgc_output_number(const rgc_op *op, int value) {
+  for (int i = 0; i < op->output_count; i++)
+    if (op->outputs[i] == value) return i;
+  rgc_internal_error("codegen", "value %d is no output of op %d", value, op->id);
+}
+
 static void print_number(const rgc_body_text *t, double number, rgc_text *out) {
   const dialect *words = words_of(t);
   if (isnan(number)) rgc_text_add(out, words->nan);
@@ -134,7 +142,7 @@ static void print_number(const rgc_body_text *t, double number, rgc_text *out) {
   else rgc_text_printf(out, words == &scalar_dialect ? "%.8ef" : "%af", (double)(float)number);
 }
 
-static const char *const data_cast[RGC_DTYPE_COUNT] = {[RGC_F32] = "", [RGC_I32] = "(const_i32)", [RGC_U8] = "(const_u8)"};
+static const char *const data_cast[RGC_DTYPE_COUNT] = {[RGC_F32] = "", [RGC_I32] = "(const_i32)", [RGC_U8] = "(const_u8)", [RGC_BF16] = "(const_u16)"};
 
 /* Lane by lane, each with its own guard. */
 static void print_lane_loop(const rgc_body_text *t, int node, int operand, const char *data, rgc_text *out) {
@@ -155,7 +163,7 @@ static void print_lane_loop(const rgc_body_text *t, int node, int operand, const
 static void print_row_load(const rgc_body_text *t, const load_text *load, rgc_dtype dtype, const char *data, double fill, rgc_text *out) {
   static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "vec_load_part", [RGC_I32] = "vec_load_i32", [RGC_U8] = "vec_load_u8"};
   if (t->space.lane_axis == RGC_NO_LANES) {
-    rgc_text_printf(out, dtype == RGC_F32 ? "%s[%s]" : "(float)(%s)[%s]", data, load->element.chars);
+    rgc_text_printf(out, dtype == RGC_F32 ? "%s[%s]" : dtype == RGC_BF16 ? "bf_float((%s)[%s])" : "(float)(%s)[%s]", data, load->element.chars);
   } else if (!load->lane_axes) {
     rgc_text_printf(out, "vec_set((float)(%s)[%s])", data, load->element.chars);
   } else if (load->ranged) {
@@ -168,35 +176,79 @@ static void print_row_load(const rgc_body_text *t, const load_text *load, rgc_dt
   }
 }
 
+/* The beginning of a node's definition, up to what it is; its end is ";\n". */
+static void begin_node(const rgc_body_text *t, int node, rgc_text *out) {
+  if (has_rows(t)) rgc_text_printf(out, "  float x%d[%d];\n  EACH(%d) x%d[i] = ", node, t->space.row, t->space.row, node);
+  else rgc_text_printf(out, "  %s x%d = ", words_of(t)->type, node);
+}
+
+static void print_row(const rgc_body_text *t, int node, rgc_dtype dtype, const char *data, const char *element, rgc_text *out) {
+  static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "f32", [RGC_BF16] = "bf16"};
+  rgc_text_printf(out, "  float x%d[%d];\n  row_load_%s(x%d, %s + %s, %d);\n", node, t->space.row, words[dtype], node, data, element, t->space.row);
+}
+
 /* A whole tensor of the space: always by the names of all extents, so that the space may be renumbered. */
 static bool print_whole(const rgc_body_text *t, int node, const rgc_operand *from, rgc_text *out) {
-  bool f32 = t->graph->values[from->value].dtype == RGC_F32;
+  const rgc_value *value = &t->graph->values[from->value];
   bool lanes = t->space.lane_axis != RGC_NO_LANES;
-  if (t->space.tap[0] || (lanes && t->space.lane_axis != RGC_C) || !f32 || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
-  rgc_text_printf(out, lanes ? "  vec x%d = vec_load_part(args->operands[%d] + " : "  float x%d = args->operands[%d][", node,
-                  rgc_input_number(t->op, from->value));
-  rgc_print_point(&t->space, out);
-  rgc_text_add(out, lanes ? ", count);\n" : "];\n");
+  if (t->space.tap[0] || (lanes && t->space.lane_axis != RGC_C) || !rgc_is_real(value) || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
+  rgc_text data = {0}, point = {0};
+  rgc_text_printf(&data, "%sargs->operands[%d]", data_cast[value->dtype], rgc_input_number(t->op, from->value));
+  rgc_print_point(&t->space, &point);
+  if (lanes) rgc_text_printf(out, "  vec x%d = vec_load_part(%s + %s, count);\n", node, data.chars, point.chars);
+  else if (has_rows(t)) print_row(t, node, value->dtype, data.chars, point.chars, out);
+  else rgc_text_printf(out, value->dtype == RGC_BF16 ? "  float x%d = bf_float((%s)[%s]);\n" : "  float x%d = %s[%s];\n", node, data.chars, point.chars);
+  rgc_text_free(&data), rgc_text_free(&point);
   return true;
+}
+
+/* Whether the row of an operand's elements begins at a multiple of its length, and lies in order. */
+static bool lies_in_rows(const rgc_body_text *t, const rgc_operand *from) {
+  const rgc_value *value = &t->graph->values[from->value];
+  const rgc_axis_view *c = &from->view.axis[RGC_C];
+  int64_t last = c->add + t->space.extent[RGC_C] - 1;
+  for (int j = 0; j < RGC_C; j++)
+    if (from->view.axis[j].from == RGC_C && from->view.axis[j].mul) return false;
+  return rgc_is_real(value) && c->from == RGC_C && c->mul == 1 && c->div == 1 && c->add >= 0 && last < value->shape[RGC_C] &&
+         c->add % t->space.row == 0 && value->shape[RGC_C] % t->space.row == 0;
+}
+
+/* A row that lies in order, where it is inside of the value for sure. */
+static bool print_aligned(const rgc_body_text *t, int node, int operand, const char *data, rgc_text *out) {
+  const rgc_operand *from = &t->body->operands[operand];
+  rgc_body_text first = *t;
+  if (!has_rows(t) || t->space.tap[0] || !lies_in_rows(t, from)) return false;
+  first.space.coord[RGC_C] = "c";
+  load_text load = read_operand(&first, operand, NULL);
+  bool inside = !load.guard.length && !load.nowhere;
+  if (inside) print_row(t, node, t->graph->values[from->value].dtype, data, load.element.chars, out);
+  free_load(&load);
+  return inside;
 }
 
 static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   int operand = t->body->nodes[node].index;
   const rgc_operand *from = &t->body->operands[operand];
   rgc_dtype dtype = t->graph->values[from->value].dtype;
+  if (t->streams && t->streams[operand] >= 0) {
+    begin_node(t, node, out);
+    rgc_text_printf(out, "raw[%d + i];\n", t->streams[operand] * t->space.row);
+    return;
+  }
   if (print_whole(t, node, from, out)) return;
   load_text load = read_operand(t, operand, words_of(t) == &scalar_dialect ? NULL : t->space.coord[t->space.lane_axis]);
   rgc_text data = {0};
   rgc_text_printf(&data, "%sargs->operands[%d]", data_cast[dtype], rgc_input_number(t->op, from->value));
   bool by_row = load.lane_axes == 0 || (load.lane_axes == 1 && (load.lane_last || (load.ranged && dtype == RGC_F32)));
   if (load.nowhere) {
-    rgc_text_printf(out, "  %s x%d = %s", words_of(t)->type, node, words_of(t)->set);
+    begin_node(t, node, out);
+    rgc_text_add(out, words_of(t)->set);
     print_number(t, from->view.fill, out);
     rgc_text_printf(out, "%s;\n", words_of(t)->set_end);
   } else if (!by_row) {
     print_lane_loop(t, node, operand, rgc_text_chars(&data), out);
-  } else {
-    rgc_text_printf(out, "  %s x%d = ", words_of(t)->type, node);
+  } else if (!print_aligned(t, node, operand, rgc_text_chars(&data), out)) {
+    begin_node(t, node, out);
     if (load.guard.length) {
       rgc_text_printf(out, "!(%s) ? %s", load.guard.chars, words_of(t)->set);
       print_number(t, from->view.fill, out);
@@ -238,8 +290,8 @@ static void print_leaf(const rgc_body_text *t, const rgc_node *node, rgc_text *o
       print_number(t, node->number, out);
       rgc_text_add(out, words_of(t)->set_end);
       break;
-    case RGC_EXPR_ACC: rgc_text_printf(out, "%s[%d]", t->acc, node->index); break;
-    case RGC_EXPR_GATHER: rgc_text_printf(out, "gather[%d]", node->index); break;
+    case RGC_EXPR_ACC: rgc_text_printf(out, has_rows(t) ? "%s[%d + i]" : "%s[%d]", t->acc, node->index * (has_rows(t) ? t->space.row : 1)); break;
+    case RGC_EXPR_GATHER: rgc_text_printf(out, has_rows(t) ? "gather[%d + i]" : "gather[%d]", node->index * (has_rows(t) ? t->space.row : 1)); break;
     case RGC_EXPR_TAP:
       rgc_text_printf(out, "%s(float)(%s * %" PRId64 " + %s)%s", words_of(t)->set, t->space.tap[0], t->space.tap_columns, t->space.tap[1],
                       words_of(t)->set_end);
@@ -261,6 +313,7 @@ static const char *const vector_forms[RGC_EXPR_KIND_COUNT] = {
     [RGC_EXPR_SQRT] = "vec_sqrt($0)",    [RGC_EXPR_RECIP] = "1 / $0",
     [RGC_EXPR_EXP] = "vec_exp($0)",      [RGC_EXPR_LOG] = "vec_log($0)",
     [RGC_EXPR_TANH] = "vec_tanh($0)",    [RGC_EXPR_ERF] = "vec_erf($0)",
+    [RGC_EXPR_BF16] = "vec_bf16($0)",
     [RGC_EXPR_SIGMOID] = "vec_sigmoid($0)", [RGC_EXPR_FLOOR] = "vec_floor($0)",
     [RGC_EXPR_LT] = "vec_keep(vec_set(1), #)", [RGC_EXPR_LE] = "vec_keep(vec_set(1), #)",
     [RGC_EXPR_EQ] = "vec_keep(vec_set(1), #)", [RGC_EXPR_SELECT] = "vec_choose(#, $1, $2)",
@@ -276,7 +329,7 @@ static const char *const scalar_forms[RGC_EXPR_KIND_COUNT] = {
     [RGC_EXPR_SQRT] = "sqrtf($0)",       [RGC_EXPR_RECIP] = "1.0f / $0",
     [RGC_EXPR_EXP] = "number_exp($0)",   [RGC_EXPR_LOG] = "logf($0)",
     [RGC_EXPR_TANH] = "tanhf($0)",       [RGC_EXPR_ERF] = "erff($0)",
-    [RGC_EXPR_SIGMOID] = "number_sigmoid($0)", [RGC_EXPR_FLOOR] = "floorf($0)",
+    [RGC_EXPR_SIGMOID] = "number_sigmoid($0)", [RGC_EXPR_BF16] = "bf_nearest($0)", [RGC_EXPR_FLOOR] = "floorf($0)",
     [RGC_EXPR_LT] = "# ? 1.0f : 0.0f",   [RGC_EXPR_LE] = "# ? 1.0f : 0.0f",
     [RGC_EXPR_EQ] = "# ? 1.0f : 0.0f",   [RGC_EXPR_SELECT] = "# ? $1 : $2",
     [RGC_EXPR_MAX] = "$0 != $0 ? $0 : number_max($0, $1)", [RGC_EXPR_MIN] = "$0 != $0 ? $0 : number_min($0, $1)",
@@ -287,18 +340,20 @@ static const dialect vector_dialect = {.type = "vec", .set = "vec_set(", .set_en
 static const dialect scalar_dialect = {.type = "float", .set = "", .set_end = "", .infinity = "number_infinity()", .nan = "number_nan()",
                                        .scalars = "args->step->scalars", .max = "number_max", .min = "number_min", .forms = scalar_forms};
 
-static void print_mask(const rgc_body *body, int node, rgc_text *out) {
-  const rgc_node *n = &body->nodes[node];
+static const char *at_point(const rgc_body_text *t) { return has_rows(t) ? "[i]" : ""; }
+
+static void print_mask(const rgc_body_text *t, int node, rgc_text *out) {
+  const rgc_node *n = &t->body->nodes[node];
   const char *sign = n->kind == RGC_EXPR_LT ? "<" : n->kind == RGC_EXPR_LE ? "<=" : n->kind == RGC_EXPR_EQ ? "==" : NULL;
-  if (sign) rgc_text_printf(out, "(x%d %s x%d)", n->arg[0], sign, n->arg[1]);
-  else rgc_text_printf(out, "(x%d != 0)", node);
+  if (sign) rgc_text_printf(out, "(x%d%s %s x%d%s)", n->arg[0], at_point(t), sign, n->arg[1], at_point(t));
+  else rgc_text_printf(out, "(x%d%s != 0)", node, at_point(t));
 }
 
-static void print_form(const rgc_body *body, int node, const char *form, rgc_text *out) {
-  const rgc_node *n = &body->nodes[node];
+static void print_form(const rgc_body_text *t, int node, const char *form, rgc_text *out) {
+  const rgc_node *n = &t->body->nodes[node];
   for (const char *c = form; *c; c++) {
-    if (*c == '$') rgc_text_printf(out, "x%d", n->arg[*++c - '0']);
-    else if (*c == '#') print_mask(body, n->kind == RGC_EXPR_SELECT ? n->arg[0] : node, out);
+    if (*c == '$') rgc_text_printf(out, "x%d%s", n->arg[*++c - '0'], at_point(t));
+    else if (*c == '#') print_mask(t, n->kind == RGC_EXPR_SELECT ? n->arg[0] : node, out);
     else rgc_text_add_bytes(out, c, 1);
   }
 }
@@ -312,9 +367,9 @@ static void print_arithmetic(const rgc_body_text *t, int node, rgc_text *out) {
   bool extreme = n->kind == RGC_EXPR_MAX || n->kind == RGC_EXPR_MIN;
   const char *word = n->kind == RGC_EXPR_MAX ? words->max : words->min;
   /* a > b ? a : b gives b if either is no number: the constant goes first */
-  if (extreme && is_const(body, n->arg[0])) rgc_text_printf(out, "%s(x%d, x%d)", word, n->arg[0], n->arg[1]);
-  else if (extreme && is_const(body, n->arg[1])) rgc_text_printf(out, "%s(x%d, x%d)", word, n->arg[1], n->arg[0]);
-  else if (words->forms[n->kind]) print_form(body, node, words->forms[n->kind], out);
+  if (extreme && is_const(body, n->arg[0])) rgc_text_printf(out, "%s(x%d%s, x%d%s)", word, n->arg[0], at_point(t), n->arg[1], at_point(t));
+  else if (extreme && is_const(body, n->arg[1])) rgc_text_printf(out, "%s(x%d%s, x%d%s)", word, n->arg[1], at_point(t), n->arg[0], at_point(t));
+  else if (words->forms[n->kind]) print_form(t, node, words->forms[n->kind], out);
   else rgc_internal_error("codegen", "no form for %s", rgc_expr_word(n->kind));
 }
 
@@ -335,7 +390,7 @@ void rgc_print_nodes(const rgc_body_text *t, const int *roots, int root_count, r
       print_load(t, i, out);
       continue;
     }
-    rgc_text_printf(out, "  %s x%d = ", words_of(t)->type, i);
+    begin_node(t, i, out);
     if (rgc_expr_arity(node->kind)) print_arithmetic(t, i, out);
     else print_leaf(t, node, out);
     rgc_text_add(out, ";\n");
@@ -345,7 +400,7 @@ void rgc_print_nodes(const rgc_body_text *t, const int *roots, int root_count, r
 
 void rgc_print_point(const rgc_print_space *space, rgc_text *out) {
   rgc_text_printf(out, "((%s * %s + %s) * %s + %s) * %s + %s", space->coord[0], space->extent_name[1], space->coord[1],
-                  space->extent_name[2], space->coord[2], space->extent_name[3], space->coord[3]);
+                  space->extent_name[2], space->coord[2], space->extent_name[3], space->row > 1 ? "c" : space->coord[3]);
 }
 
 bool rgc_operand_is_whole(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]) {

@@ -26,7 +26,7 @@ static int find_function(const rgc_function *functions, int count, const char *n
 
 static void note_layer(rgc_function *function, const rgc_op *op) {
   if (++function->serve_count > MOST_SERVED) return;
-  rgc_text_printf(&function->serves, "%s%s %s%s", function->serve_count > 1 ? ",\n *   " : "", op->layer && *op->layer ? op->layer : "-",
+  rgc_text_printf(&function->serves, "%s%s %s%s", function->serve_count > 1 ? ", " : "", op->layer && *op->layer ? op->layer : "-",
                   op->word ? op->word : "", op->backward ? " backward" : "");
   if (op->line) rgc_text_printf(&function->serves, " (line %d)", op->line);
 }
@@ -47,11 +47,18 @@ int rgc_function_intern(rgc_function **functions, int *count, int *capacity, con
 void rgc_functions_finish(rgc_function *functions, int count, rgc_arena *arena) {
   for (int i = 0; i < count; i++) {
     rgc_function *f = &functions[i];
-    if (f->serve_count > MOST_SERVED) rgc_text_printf(&f->serves, ",\n *   and %d more", f->serve_count - MOST_SERVED);
+    if (f->serve_count > MOST_SERVED) rgc_text_printf(&f->serves, ", and %d more", f->serve_count - MOST_SERVED);
     f->comment = rgc_text_take(&f->serves, arena);
   }
 }
 
+/* A layer a line. */
 void rgc_function_print(const rgc_function *function, rgc_text *out) {
-  rgc_text_printf(out, "/* Serves: %s */\n%s\n", function->comment, function->text);
+  rgc_text_add(out, "/* Serves: ");
+  for (const char *at = function->comment, *end; *at; at = end) {
+    end = strstr(at, ", ");
+    end = end ? end + 2 : at + strlen(at);
+    rgc_text_printf(out, "%.*s%s", (int)(end - at) - (*end ? 1 : 0), at, *end ? "\n *   " : "");
+  }
+  rgc_text_printf(out, " */\n%s\n", function->text);
 }

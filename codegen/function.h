@@ -9,7 +9,8 @@
 typedef struct rgc_function {
   const char *name; /* "k" and 16 hexadecimal digits of the text's hash */
   const char *text; /* without the comment; needs the templates on the include path */
-  const char *comment; /* which layers and lines it serves */
+  const char *comment; /* which layers and lines it serves: "layer1.0.conv1 conv (line 5), ..." */
+  const char *template_name; /* CUDA: of the file that has the kernel, "contract_mma" */
   bool heavy;       /* a contract: costs the compiler several times as much as others */
   rgc_text serves;  /* internal: the comment as it grows */
   int serve_count;

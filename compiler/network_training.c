@@ -20,14 +20,14 @@ static void choose(const void *context, const rgc_value *value, double *lr_facto
   }
 }
 
-void rgc_append_network_updates(rgc_graph *graph, rgc_network *network) {
+void rgc_append_network_updates(rgc_graph *graph, rgc_network *network, bool split) {
   static const rgc_update_rule rules[] = {[RGC_OPTIMIZER_ADAM] = RGC_UPDATE_ADAM, [RGC_OPTIMIZER_SGD] = RGC_UPDATE_SGD,
                                           [RGC_OPTIMIZER_ADAMW] = RGC_UPDATE_ADAMW};
   const rgc_train_settings *t = &network->train;
   rgc_update_settings settings = {.rule = rules[t->optimizer], .momentum = t->momentum, .weight_decay = t->weight_decay,
                                   .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .nesterov = t->nesterov,
                                   .clip_norm = t->clip_norm, .clip_value = t->clip_value, .ema = t->ema,
-                                  .accumulate = t->accumulate > 1, .choose = choose};
+                                  .accumulate = split || t->accumulate > 1, .choose = choose};
   rgc_append_updates(graph, &settings, is_frozen, network);
 }
 

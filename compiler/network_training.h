@@ -5,6 +5,6 @@
 
 /* Gradients of the parameters that the network trains. */
 bool rgc_differentiate_network(rgc_graph *graph, rgc_network *network, rgc_diagnostics *diags);
-/* Their updates as train: and freeze: say. */
-void rgc_append_network_updates(rgc_graph *graph, rgc_network *network);
+/* Their updates as train: and freeze: say. `split`: the step is one of several micro-batches, whatever accumulate: says. */
+void rgc_append_network_updates(rgc_graph *graph, rgc_network *network, bool split);
 #endif

@@ -12,11 +12,13 @@
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/layout.h"
 #include "compiler/passes/optimizer.h"
+#include "compiler/passes/precision.h"
 #include "compiler/passes/schedule.h"
 #include "compiler/passes/tile.h"
 
 static bool expand(rgc_compilation *c, rgc_diagnostics *diags) {
-  c->graph = rgc_network_build(c->network, c->batch, c->kind == RGC_PROGRAM_TRAIN, diags);
+  c->graph = rgc_network_build(c->network, rgc_micro_batch(c->batch, c->parts), c->kind == RGC_PROGRAM_TRAIN, diags);
+  if (c->graph && c->parts > 1) rgc_note_split(c);
   return c->graph != NULL;
 }
 
@@ -27,7 +29,7 @@ static bool differentiate(rgc_compilation *c, rgc_diagnostics *diags) {
 
 static bool update(rgc_compilation *c, rgc_diagnostics *diags) {
   (void)diags;
-  rgc_append_network_updates(c->graph, c->network);
+  rgc_append_network_updates(c->graph, c->network, c->parts > 1);
   return true;
 }
 
@@ -67,6 +69,12 @@ static bool decompose(rgc_compilation *c, rgc_diagnostics *diags) {
   if (!keep_value(c, diags)) return false;
   c->graph = rgc_decompose(c->graph, c->arena, diags);
   return c->graph != NULL;
+}
+
+static bool precision(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_apply_precision(c->graph, c->precision);
+  return true;
 }
 
 static bool fuse(rgc_compilation *c, rgc_diagnostics *diags) {
@@ -124,6 +132,22 @@ int64_t rgc_memory_bytes(const rgc_memory_plan *plan) {
   return bytes;
 }
 
+/* Kept where the program keeps its limit with them: no operand of a side store lends it its place, as that of a map may. */
+static bool side(rgc_compilation *c, rgc_diagnostics *diags) {
+  (void)diags;
+  rgc_text lines = {0};
+  rgc_graph *without = c->memory_bytes ? rgc_graph_clone(c->graph, c->arena) : NULL;
+  rgc_fuse_side_stores(c->graph, c->target, &lines);
+  if (without && !rgc_keeps_memory_limit(c)) {
+    c->graph = without;
+    rgc_text_free(&lines);
+    lines = (rgc_text){0};
+    rgc_text_add(&lines, "side stores: none, as with them the program would take more memory than it may\n");
+  }
+  rgc_compilation_note(c, &lines);
+  return true;
+}
+
 static bool memory(rgc_compilation *c, rgc_diagnostics *diags) {
   c->memory = rgc_plan_memory(c->graph, c->arena);
   if (c->memory) return rgc_check_memory_limit(c, diags);
@@ -139,12 +163,14 @@ const rgc_pass rgc_passes[] = {
     {"update", "the optimizer's maps over parameters and states", TRAIN, update},
     {"decompose", "every composite op becomes kernels", ALL, decompose},
     {"scale", "BN's factors go into the weights", FOLDED, scale},
+    {"precision", "what is stored and multiplied in bf16 is rounded to it", ALL, precision},
     {"fuse", "maps go into the kernels before and behind them", ALL, fuse},
     {"schedule", "updates move up to the gradients they consume", TRAIN, schedule},
     {"tile", "kernels are cut into tiles; partial sums get their shapes", ALL, tile},
     {"layout", "weights of contracts are packed into panels", ALL, layout},
     {"recompute", "forward kernels run again where keeping their results takes too much memory", TRAIN, recompute},
     {"split", "what follows from the weights alone is one program, the rest another", FOLDED, split},
+    {"side", "what a contract reads first is stored by its loader", ALL, side},
     {"memory", "every value gets its place", ALL, memory},
     {0},
 };
@@ -159,12 +185,19 @@ static bool run_pass(const rgc_pass *pass, rgc_compilation *c, rgc_diagnostics *
   return false;
 }
 
+rgc_precision rgc_effective_precision(const rgc_network *network, const rgc_target *target) {
+  rgc_precision wanted = network ? network->precision : RGC_PRECISION_FP32;
+  return target->precisions >> wanted & 1 ? wanted : RGC_PRECISION_FP32;
+}
+
 rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
-  *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .target = o->target, .keep = o->keep,
+  *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .parts = 1, .target = o->target, .keep = o->keep,
+                          .precision = rgc_effective_precision(network, o->target),
                           .memory_bytes = o->memory_bytes, .promised = !o->memory_bytes, .ledger = ""};
   if (c->promised && network) c->memory_bytes = network->memory_bytes;
   if (c->memory_bytes < 0) c->memory_bytes = 0;
+  if (o->kind == RGC_PROGRAM_TRAIN) c->parts = o->parts ? o->parts : rgc_count_parts(network, o);
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
     if (!(pass->kinds >> o->kind & 1)) continue;
     double start = rgc_now_seconds();

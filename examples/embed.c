@@ -33,17 +33,20 @@ static bool train(rgc_plan *plan, const rgc_dataset *data, int64_t steps, const 
   return good;
 }
 
-/* The first validation samples: pixels, to float images [ASKED][height][width][channels], to logits [ASKED][classes]. */
+/* The first validation samples: pixels, to float images [ASKED][height][width][channels], to logits [ASKED][classes], of which those of the
+ * first output are told. */
 static bool ask(rgc_model *model, const rgc_network *network, const rgc_dataset *data, rgc_diagnostics *errors) {
   rgc_network_facts n;
+  rgc_model_facts m;
   rgc_network_tell(network, &n);
+  rgc_model_tell(model, &m);
   rgc_image_shape shape = rgc_dataset_shape(data);
   int64_t image = n.height * n.width * n.channels;
   int count = rgc_dataset_count(data, RGC_SPLIT_VALIDATION), labels[ASKED];
   if (count > ASKED) count = ASKED;
   uint8_t *pixels = (uint8_t *)malloc(rgc_dataset_sample_bytes(data));
   float *images = (float *)malloc(sizeof(float) * (size_t)(image * ASKED));
-  float *logits = (float *)malloc(sizeof(float) * (size_t)(n.classes * ASKED));
+  float *logits = (float *)malloc(sizeof(float) * (size_t)(m.classes * ASKED));
   double *probabilities = (double *)malloc(sizeof(double) * (size_t)n.classes);
   bool good = pixels && images && logits && probabilities;
   for (int i = 0; good && i < count; i++) {
@@ -53,7 +56,7 @@ static bool ask(rgc_model *model, const rgc_network *network, const rgc_dataset 
   good = good && rgc_model_run(model, images, count, logits, errors);
   for (int i = 0; good && i < count; i++) {
     int64_t best = 0;
-    rgc_softmax(logits + i * n.classes, n.classes, probabilities);
+    rgc_softmax(logits + i * m.classes, n.classes, probabilities);
     for (int64_t c = 1; c < n.classes; c++)
       if (probabilities[c] > probabilities[best]) best = c;
     printf("sample %d: %s %.1f %%, it is %s\n", i, rgc_dataset_class_name(data, (int)best), 100 * probabilities[best],

@@ -114,6 +114,14 @@ RGC_API bool rgc_network_check(rgc_network *network, rgc_diagnostics *diags);
 RGC_API void rgc_network_tell(const rgc_network *network, rgc_network_facts *facts);
 /* Name of a class of the first output; NULL: the file gives none, or there is no such class. */
 RGC_API const char *rgc_network_class_name(const rgc_network *network, int64_t index);
+
+typedef struct rgc_output_facts {
+  const char *name;             /* "" where the network has one output */
+  int64_t first, classes;       /* of the numbers that rgc_model_run gives for an image, [first, first + classes) are this output's */
+  const char *const *class_names; /* [classes]; NULL: the file gives none */
+} rgc_output_facts;
+/* Output `index`, in the order of the file's classes:. False: there is no such output. */
+RGC_API bool rgc_network_output(const rgc_network *network, int index, rgc_output_facts *facts);
 /* "FORMAT:PATH" of the file's data:, or PATH where it gives no format; NULL: it names no data. For rgc_free. */
 RGC_API char *rgc_network_data(const rgc_network *network);
 /* A table of layers: kind, output shape, parameters, MACs; then totals. NULL after an error. */
@@ -188,12 +196,33 @@ RGC_API bool rgc_plan_has_weights(const rgc_plan *plan);
 /* The file that the graph file's weights: names, looked for as it is written and then beside the graph file; for rgc_model_load. NULL: it
  * names none, or the plan has weights. Lives as long as the plan's network. */
 RGC_API const char *rgc_plan_weights_file(const rgc_plan *plan);
-/* Weights from another program's file (PyTorch's .pth, .pt and .th, safetensors, a plan) into the plan, by the rules of the graph file's
+/* Weights from another program's file (PyTorch's .pth, .pt and .th, ONNX, safetensors, a plan) into the plan, by the rules of the graph file's
  * weights:. What the file need not have is drawn by `seed`. `report` gets lines on what became of each tensor (with `quiet`, of those alone
  * that were not taken as they are), for rgc_free, also after an error; it may be NULL. Errors: weights, file-read. */
 RGC_API bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bool quiet, char **report, rgc_diagnostics *diags);
-/* The plan's weights as safetensors under torchvision's names, as load_state_dict takes them. `tensors` gets how many; may be NULL. */
-RGC_API bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, int *tensors, rgc_diagnostics *diags);
+/* The plan's weights as safetensors, as load_state_dict takes them. names NULL: torchvision's; else one of the graph file's names: ("timm"), or "weights":
+ * those of its rename: rules. `tensors` gets how many; may be NULL. Errors: weights, usage (no such names), file-write. */
+RGC_API bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, const char *names, int *tensors, rgc_diagnostics *diags);
+
+typedef struct rgc_c_options {
+  int64_t batch;      /* images a call; 0: 1 */
+  const char *target; /* "cpu-avx512", "cpu-avx2", "cpu-plain"; NULL: the best for this machine */
+} rgc_c_options;
+
+typedef struct rgc_c_facts {
+  int64_t batch;
+  const char *target;
+  int kernels; /* functions */
+  int64_t weight_bytes, workspace_bytes;
+} rgc_c_facts;
+/* Inference as a C program that needs nothing of rgc: `dir`, which must not be there, appears, whole, with its kernels, the folded weights, a
+ * header, a main and a Makefile. Its logits have the bits of rgc_model_run at the same batch and target. `options` and `facts` may be NULL. Errors:
+ * weights (the plan has none), memory, device, file-write. */
+RGC_API bool rgc_plan_export_c(rgc_plan *plan, const char *dir, const rgc_c_options *options, rgc_c_facts *facts, rgc_diagnostics *diags);
+/* The plan's inference as an ONNX model (operator set 17): input "input" float32 [N,channels,height,width] after the transforms, outputs
+ * [N,classes] ("logits", or the names given with output:), any N; weights under torchvision's names. With `fold`, batch norms go into the
+ * weights of the layers before them. `nodes` gets how many; may be NULL. Errors: weights (the plan has none), file-write (over 2 GB, too). */
+RGC_API bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags);
 
 /* Bytes alive at a program's peak, by kind. */
 typedef struct rgc_memory_share {
@@ -201,13 +230,23 @@ typedef struct rgc_memory_share {
   int64_t bytes;
 } rgc_memory_share;
 
+/* What a GPU's function takes, as ptxas says. */
+typedef struct rgc_function_facts {
+  const char *name;          /* of its text and its symbol */
+  const char *template_name; /* "contract_mma": codegen/cuda/templates/contract_mma.cuh */
+  const char *layers;        /* whom it serves, with lines of the graph file */
+  int registers, most_registers; /* of a thread; what the template declares (0: nothing) */
+  int spill_bytes;           /* of a thread */
+  int64_t shared_bytes;      /* of a block */
+} rgc_function_facts;
+
 /* One program of a plan. */
 typedef struct rgc_program_facts {
   const char *kind;   /* "train": one step; "fold": what inference needs of the weights; "infer": logits */
   const char *target; /* "cpu-avx512", "cuda-sm_90a" */
   int64_t batch;
   int kernels, functions; /* kernels run; functions of machine code they share */
-  int compiled;           /* functions that the C compiler made now; 0: all were in the cache, or none was asked for */
+  int compiled;           /* functions that the C compiler or NVRTC made now; 0: all were in the cache, or none was asked for */
   double compile_seconds;
   bool with_code;         /* machine code was asked for and is there */
   int64_t total_bytes, param_bytes, state_bytes, folded_bytes, activation_bytes; /* total is the sum of the others */
@@ -215,8 +254,9 @@ typedef struct rgc_program_facts {
   const rgc_memory_share *shares; /* [share_count] of peak_bytes */
   int share_count;
   int64_t scratch_bytes;  /* more: of each thread on a CPU, of all on a GPU */
-  int registers, spilling; /* GPU: most registers of a thread, functions that spill some; else 0 */
+  const rgc_function_facts *function_facts; /* GPU, with code: [functions]; else NULL */
   int64_t unfrozen_bytes; /* what total_bytes of a training program would be without the file's freeze:; -1: it has none */
+  int64_t parts;          /* micro-batches that a training step's batch is taken in, to keep the file's memory:; else 1 */
 } rgc_program_facts;
 
 typedef struct rgc_compile_settings {
@@ -238,8 +278,10 @@ RGC_API bool rgc_plan_compile(rgc_plan *plan, const rgc_compile_settings *settin
 typedef struct rgc_explain_options {
   bool infer;         /* the inference program, not the training step */
   int64_t batch;      /* 0: the file's */
-  bool kernels;       /* every kernel, too: layers, lines, what it reads and writes, tiles */
-  const char *target; /* NULL: the best for this machine */
+  bool kernels;       /* every kernel, too: layers, lines, tiles, FLOPs, bytes, what it reads and writes */
+  const char *target; /* NULL: the best for this machine, or the machine's below */
+  const char *machine; /* "h100", "a100" or a file (docs/GRAPH_FORMAT.md): how long the program takes there at least, beside one that is not fused;
+                        * NULL: not */
 } rgc_explain_options;
 /* What fusion decided for each kernel and why, and where memory goes, as text. NULL after an error. */
 RGC_API char *rgc_plan_explain(rgc_plan *plan, const rgc_explain_options *options, rgc_diagnostics *diags);
@@ -313,7 +355,7 @@ RGC_API int rgc_dataset_export(const rgc_dataset *dataset, const char *dir, int 
 typedef struct rgc_model rgc_model;
 
 typedef struct rgc_model_options {
-  int64_t batch;      /* samples a step, and the most that inference takes at once; 0: the file's */
+  int64_t batch;      /* samples a step, and the most that inference takes at once; 0: the file's. memory: {allow: [split]} may make less do */
   uint64_t seed;      /* of initial values, where the plan has no weights */
   int threads;        /* 0: all processors, or OMP_NUM_THREADS */
   bool train;         /* it will be trained; else it can only infer */
@@ -324,11 +366,12 @@ typedef struct rgc_model_options {
 } rgc_model_options;
 
 typedef struct rgc_model_facts {
-  int64_t batch;
+  int64_t batch;          /* samples that a program takes at once */
   int threads;
-  int64_t classes;        /* numbers that rgc_model_run gives for an image */
+  int64_t classes;        /* numbers that rgc_model_run gives for an image: the classes of all outputs together */
   int compiled;           /* functions that had to be compiled when it was opened */
   double compile_seconds; /* that took */
+  int64_t step_batch;     /* samples of a training step's batch: more than `batch` where memory: {allow: [split]} had it split */
   const char *device, *target; /* "cpu", "cpu-avx512" */
   bool timed;             /* the time that it takes is a machine's, not an emulator's */
 } rgc_model_facts;
@@ -344,13 +387,14 @@ RGC_API bool rgc_model_load(rgc_model *model, const char *path, rgc_diagnostics 
 /* The plan with the weights as they are now, as a file that runs; atomically. */
 RGC_API bool rgc_model_save(rgc_model *model, const char *path, rgc_diagnostics *diags);
 
-/* Inference. images: [count][height][width][channels]; logits: [count][classes]. Any count >= 0; in batches of the model's. For networks
- * of one output. */
+/* Inference. images: [count][height][width][channels]; logits: [count][classes], for each image those of all outputs, one output
+ * behind the other (rgc_network_output). Any count >= 0; in batches of the model's. */
 RGC_API bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *logits, rgc_diagnostics *diags);
 /* exp(logits[c]) / sum, without overflow; probabilities [count] or NULL. Returns log(sum of exp(logits)), so that the cross entropy of
  * class k is that less logits[k]. */
 RGC_API double rgc_softmax(const float *logits, int64_t count, double *probabilities);
-/* The probability of each class for a JPEG, PNG or WebP file, made the network's input as data: evaluate: says; probabilities [classes]. */
+/* The probability of each class for a JPEG, PNG or WebP file, made the network's input as data: evaluate: says; probabilities [classes], as
+ * rgc_model_run's logits, with a softmax of each output. */
 RGC_API bool rgc_model_predict_file(rgc_model *model, const char *path, double *probabilities, rgc_diagnostics *diags);
 
 /* One validation sample's result. */

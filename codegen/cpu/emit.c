@@ -2,22 +2,24 @@
 #include "codegen/cpu/emit.h"
 
 #include "codegen/cpu/emit_kernel.h"
+#include "codegen/cpu/templates/contract_args.h"
 #include "compiler/passes/decompose_samples.h"
 
 static bool packs(const rgc_kernel_text *k) {
   return k->op->output_count == 1 && k->graph->values[k->op->outputs[0]].layout.kind != RGC_LAYOUT_NHWC;
 }
 
-/* No template writes what a prologue made. */
-static bool has_side_stores(const rgc_kernel *kernel) {
-  for (int i = 0; i < kernel->store_count; i++)
-    if (kernel->stores[i].kind == RGC_SIDE_STORE) return true;
-  return false;
+/* Plans of others may hold it. */
+static bool has_bf16(const rgc_kernel_text *k) {
+  bool found = false;
+  for (int i = 0; i < k->op->input_count; i++) found |= k->graph->values[k->op->inputs[i]].dtype == RGC_BF16;
+  for (int i = 0; i < k->op->output_count; i++) found |= k->graph->values[k->op->outputs[i]].dtype == RGC_BF16;
+  return found;
 }
 
 static bool print_kernel(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  if (has_side_stores(kernel)) return false;
+  if ((rgc_kernel_has_side_stores(kernel) && !rgc_kernel_may_side_store(kernel)) || has_bf16(k)) return false;
   switch (kernel->kind) {
     case RGC_MAP: return packs(k) ? rgc_cpu_emit_pack(k) : rgc_cpu_emit_map(k);
     case RGC_REDUCE: return rgc_cpu_emit_reduce(k);
@@ -44,4 +46,14 @@ rgc_cpu_code *rgc_cpu_emit(const rgc_graph *graph, const rgc_cpu_target *target,
   }
   rgc_functions_finish(code->functions, code->function_count, arena);
   return good ? code : NULL;
+}
+
+void rgc_cpu_launch_bind(rgc_cpu_launch *launch, const rgc_op *op, void *const *data) {
+  common_args *args = launch->args;
+  int partial = 0;
+  for (int k = 0; k < op->input_count; k++) args->operands[k] = data[op->inputs[k]];
+  for (int k = 0; k < op->output_count; k++) args->outputs[k] = data[op->outputs[k]];
+  for (int k = 0; k < op->kernel->store_count; k++)
+    if (rgc_store_is_partial(op->kernel->stores[k].kind)) args->partials[partial++] = data[op->kernel->stores[k].value];
+  if (launch->contract && op->kernel->weight >= 0) ((contract_args *)launch->args)->weight = data[op->kernel->weight];
 }

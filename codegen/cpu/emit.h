@@ -27,6 +27,8 @@ typedef struct rgc_cpu_code {
   int64_t slab_bytes;       /* the most any launch needs */
 } rgc_cpu_code;
 
+/* Points the launch's arguments at the data of `op`'s values: data[v] is that of value v. */
+void rgc_cpu_launch_bind(rgc_cpu_launch *launch, const rgc_op *op, void *const *data);
 /* NULL with a diagnostic when a kernel is beyond what the templates can do. Everything lives in `arena`. */
 rgc_cpu_code *rgc_cpu_emit(const rgc_graph *graph, const rgc_cpu_target *target, rgc_arena *arena, rgc_diagnostics *diags);
 #endif

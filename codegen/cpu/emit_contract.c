@@ -11,7 +11,7 @@
 #include "compiler/passes/layout.h"
 #include "compiler/passes/tile.h"
 
-enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, LEAST_PANEL_TAPS = 2, LEAST_WINOGRAD_PANELS = 2, PANELS_FLOATS = 1 << 16 };
+enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, PANELS_FLOATS = 1 << 16 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -101,6 +101,7 @@ static bool takes_rows(const rgc_kernel_text *k) {
   const rgc_node *root = &kernel->a->nodes[kernel->a_roots[0]];
   int64_t channels = kernel->a_extent[RGC_C];
   if (g->transposed || g->groups != 1 || g->dilation != 1 || g->kernel_w == 1 || channels > 4 || g->kernel_w * channels > 64) return false;
+  if (rgc_kernel_has_side_stores(kernel)) return false;
   if (root->kind != RGC_EXPR_LOAD) return false;
   const rgc_operand *from = &kernel->a->operands[root->index];
   return k->graph->values[from->value].dtype == RGC_F32 && rgc_operand_is_whole(k->graph, from, kernel->a_extent);
@@ -133,14 +134,24 @@ static void print_prologue(rgc_kernel_text *k, const char *name, const rgc_body 
   rgc_text_printf(&k->text, "  return x%d;\n}\n", root);
 }
 
+/* A's prologue once more, for the points that a tile owns: it also stores. */
+static void print_side_prologue(rgc_kernel_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_print_space space = rgc_cpu_emit_space(kernel->a_extent, false);
+  rgc_text_add(&k->text, "INLINE vec @_side(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count) {\n");
+  rgc_cpu_emit_side_nodes(k, &space);
+  rgc_cpu_emit_side_stores(k, &space);
+  rgc_text_printf(&k->text, "  return x%d;\n}\n#define CONTRACT_SIDE_PROLOGUE @_side\n", kernel->a_roots[0]);
+}
+
 static void print_prefetch(rgc_kernel_text *k, const rgc_print_space *space) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_text_add(&k->text, "INLINE void @_prefetch(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c) {\n  int64_t at = ");
   rgc_print_point(space, &k->text);
   rgc_text_add(&k->text, ";\n");
-  for (int i = 0; i < k->op->output_count; i++)
-    if (!memcmp(k->graph->values[k->op->outputs[i]].shape, kernel->extent, sizeof kernel->extent))
-      rgc_text_printf(&k->text, "  __builtin_prefetch(args->outputs[%d] + at, 1, 3);\n", i);
+  for (int i = 0; i < kernel->store_count; i++)
+    if (kernel->stores[i].kind == RGC_STORE)
+      rgc_text_printf(&k->text, "  __builtin_prefetch(args->outputs[%d] + at, 1, 3);\n", rgc_output_number(k->op, kernel->stores[i].value));
   for (int i = 0; i < kernel->epi->operand_count; i++)
     if (rgc_operand_is_whole(k->graph, &kernel->epi->operands[i], kernel->extent))
       rgc_text_printf(&k->text, "  __builtin_prefetch(args->operands[%d] + at, 0, 2);\n", rgc_input_number(k->op, kernel->epi->operands[i].value));
@@ -154,6 +165,7 @@ static void print_begin(rgc_kernel_text *k, const special *s, const contract_arg
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
   if (args->row_taps) print_row_prologue(k);
   else print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
+  if (rgc_kernel_has_side_stores(kernel)) print_side_prologue(k);
 }
 
 /* The epilogue, and what asks for its data ahead. more: parameters behind the sum. */
@@ -174,14 +186,6 @@ static void print_pixels(rgc_kernel_text *k, const special *s, const contract_ar
   print_constants(k, s, args);
   rgc_text_printf(&k->text, "#define CONTRACT_WIDTH %d\n#define CONTRACT_ROWS %d\n", s->width, s->rows);
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_EPILOGUE @_epi\n#define CONTRACT_PREFETCH @_prefetch\n");
-}
-
-/* Where tiles of pixels are fewer than threads want, tiles take some panels each; never so few that copying A costs more than them. */
-static void cut_panels(contract_args *args, int64_t images, int64_t panels, bool winograd, int64_t wanted) {
-  int64_t tiles = int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
-  int64_t most = winograd ? panels / LEAST_WINOGRAD_PANELS : panels * args->kernel_h * args->kernel_w / LEAST_PANEL_TAPS;
-  int64_t cuts = int_min(int_ceil_div(wanted, tiles), int_max(1, most));
-  args->tile_panels = args->groups == 1 && cuts > 1 ? int_ceil_div(panels, cuts) : 0;
 }
 
 bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
@@ -205,7 +209,8 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   int64_t panel_floats = int_ceil_div(args->group_a, s.block) * s.block * panel * args->kernel_h * args->kernel_w;
   args->panels_together = int_max(1, PANELS_FLOATS / panel_floats);
   bool winograd = s.block % s.lanes == 0 && rgc_takes_winograd(kernel, &k->target->facts);
-  cut_panels(args, images, int_ceil_div(args->group_out, panel), winograd, k->target->facts.min_tiles);
+  int64_t panels = int_ceil_div(args->group_out, panel), cuts = rgc_panel_cuts(kernel, &k->target->facts, panels, args->kernel_h * args->kernel_w);
+  args->tile_panels = cuts > 1 ? int_ceil_div(panels, cuts) : 0;
   int64_t columns = int_ceil_div(args->out_w, args->out_step), rows = int_ceil_div(args->tile_rows, args->out_step) * args->tile_images;
   if (winograd) choose_patches(args->tile_images * winograd_patch_rows(args) * winograd_patch_columns(args), k->target->group_pixels, &s);
   else choose_group(columns, rows, k->target->group_pixels, &s);

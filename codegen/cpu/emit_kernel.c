@@ -18,10 +18,13 @@ void rgc_cpu_emit_head(rgc_kernel_text *k, int lanes) {
                          "#include \"codegen/cpu/templates/loop.h\"\n\n");
 }
 
-static int output_number(const rgc_op *op, int value) {
-  for (int i = 0; i < op->output_count; i++)
-    if (op->outputs[i] == value) return i;
-  rgc_internal_error("codegen", "value %d is no output of op %d", value, op->id);
+static void print_store(rgc_kernel_text *k, const rgc_print_space *space, const rgc_store *store) {
+  static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "vec_store_part(", [RGC_I32] = "vec_store_i32((__INT32_TYPE__ *)",
+                                                     [RGC_U8] = "vec_store_u8((__UINT8_TYPE__ *)"};
+  int number = rgc_output_number(k->op, store->value);
+  rgc_text_printf(&k->text, "  %sargs->outputs[%d] + ", words[k->graph->values[store->value].dtype], number);
+  rgc_print_point(space, &k->text);
+  rgc_text_printf(&k->text, ", x%d, count);\n", store->node);
 }
 
 void rgc_cpu_emit_stores(rgc_kernel_text *k, const rgc_print_space *space) {
@@ -29,24 +32,37 @@ void rgc_cpu_emit_stores(rgc_kernel_text *k, const rgc_print_space *space) {
   int partial = 0;
   for (int i = 0; i < kernel->store_count; i++) {
     const rgc_store *store = &kernel->stores[i];
-    static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "vec_store_part(", [RGC_I32] = "vec_store_i32((__INT32_TYPE__ *)",
-                                                       [RGC_U8] = "vec_store_u8((__UINT8_TYPE__ *)"};
-    if (store->kind != RGC_STORE) {
-      rgc_text_printf(&k->text, "  partial[%d] = x%d;\n", partial++, store->node);
-      continue;
-    }
-    int number = output_number(k->op, store->value);
-    rgc_text_printf(&k->text, "  %sargs->outputs[%d] + ", words[k->graph->values[store->value].dtype], number);
-    rgc_print_point(space, &k->text);
-    rgc_text_printf(&k->text, ", x%d, count);\n", store->node);
+    if (rgc_store_is_partial(store->kind)) rgc_text_printf(&k->text, "  partial[%d] = x%d;\n", partial++, store->node);
+    else if (store->kind == RGC_STORE) print_store(k, space, store);
   }
+}
+
+void rgc_cpu_emit_side_stores(rgc_kernel_text *k, const rgc_print_space *space) {
+  const rgc_kernel *kernel = k->op->kernel;
+  for (int i = 0; i < kernel->store_count; i++)
+    if (kernel->stores[i].kind == RGC_SIDE_STORE) print_store(k, space, &kernel->stores[i]);
+}
+
+/* Nodes of the stores that are side stores, or of those that are not. */
+static int collect_nodes(const rgc_kernel *kernel, bool side, int *nodes) {
+  int count = 0;
+  for (int i = 0; i < kernel->store_count; i++)
+    if ((kernel->stores[i].kind == RGC_SIDE_STORE) == side) nodes[count++] = kernel->stores[i].node;
+  return count;
 }
 
 void rgc_cpu_emit_epilogue_nodes(rgc_kernel_text *k, const rgc_print_space *space, const char *acc) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->epi, .space = *space, .acc = acc};
-  int *roots = RGC_NEW_ARRAY(k->arena, int, kernel->store_count + 1), count = 0;
-  for (int i = 0; i < kernel->store_count; i++) roots[count++] = kernel->stores[i].node;
+  int *roots = RGC_NEW_ARRAY(k->arena, int, kernel->store_count + 1);
+  rgc_print_nodes(&body, roots, collect_nodes(kernel, false, roots), &k->text);
+}
+
+void rgc_cpu_emit_side_nodes(rgc_kernel_text *k, const rgc_print_space *space) {
+  const rgc_kernel *kernel = k->op->kernel;
+  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->a, .space = *space};
+  int *roots = RGC_NEW_ARRAY(k->arena, int, kernel->store_count + 1), count = collect_nodes(kernel, true, roots);
+  roots[count++] = kernel->a_roots[0];
   rgc_print_nodes(&body, roots, count, &k->text);
 }
 

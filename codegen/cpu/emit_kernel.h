@@ -30,6 +30,10 @@ rgc_print_space rgc_cpu_emit_space(const int64_t extent[RGC_AXES], bool out);
 void rgc_cpu_emit_head(rgc_kernel_text *k, int lanes);
 /* The stores of the epilogue: `vec_store_part(...)` for each STORE and `partial[i] = ...` for each partial. */
 void rgc_cpu_emit_stores(rgc_kernel_text *k, const rgc_print_space *space);
+/* The side stores: `vec_store_part(...)` for each. */
+void rgc_cpu_emit_side_stores(rgc_kernel_text *k, const rgc_print_space *space);
+/* Definitions of the nodes of stage a that the root and the side stores of a contract need. */
+void rgc_cpu_emit_side_nodes(rgc_kernel_text *k, const rgc_print_space *space);
 /* Definitions of the nodes of the epilogue that its stores need. */
 void rgc_cpu_emit_epilogue_nodes(rgc_kernel_text *k, const rgc_print_space *space, const char *acc);
 /* `#define PREFIX_PARTIALS n` and `PREFIX_PARTIAL_KINDS`. Returns n. */

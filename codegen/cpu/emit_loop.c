@@ -139,8 +139,8 @@ bool rgc_cpu_emit_window(rgc_kernel_text *k) {
   print_tap(k);
   print_body_function(k, ", const vec *acc", "acc");
   print_names(k);
-  rgc_text_printf(&k->text, "#define WINDOW_GEOMETRY {%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %d}\n", g->kernel_h,
-                  g->kernel_w, g->stride, g->pad, g->dilation, g->transposed);
+  rgc_text_printf(&k->text, "#define WINDOW_GEOMETRY {{%" PRId64 ", %" PRId64 "}, {%" PRId64 ", %" PRId64 "}, {%" PRId64 ", %" PRId64 "}, %" PRId64 ", %d}\n",
+                  g->kernel_h, g->kernel_w, g->stride, g->stride_w, g->pad, g->pad_w, g->dilation, g->transposed);
   rgc_text_add(&k->text, "#define WINDOW_GATHER @_gather\n#define WINDOW_TAP @_tap\n");
   print_fills(k);
   print_combines(k, "WINDOW");

@@ -4,12 +4,16 @@
 #include "compiler/base/diag.h"
 #include "compiler/passes/target.h"
 
+/* How kernels are compiled, whatever the target: what their bits depend on, too. */
+#define RGC_CPU_KERNEL_FLAGS "-std=gnu17 -O3 -ffp-contract=off -fno-math-errno"
+
 typedef struct rgc_cpu_target {
   rgc_target facts;      /* what the compiler's passes are told */
   int lanes;             /* floats of a vector */
   int group_pixels;      /* accumulators of a contract's group, in pixels: as many as registers hold, two vectors each */
   int weight_block;      /* output channels that share the registers in a weight gradient */
   const char *flags;     /* for the compiler, separated by blanks */
+  const char *macro;     /* that the compiler defines where it was given them; NULL: none are needed */
 } rgc_cpu_target;
 
 extern const rgc_cpu_target rgc_cpu_targets[]; /* from the widest to the plainest; ends with 0 lanes */

@@ -4,12 +4,6 @@
 #include "codegen/cuda/emit_kernel.h"
 #include "compiler/passes/decompose_samples.h"
 
-static bool has_side_stores(const rgc_kernel *kernel) {
-  for (int i = 0; i < kernel->store_count; i++)
-    if (kernel->stores[i].kind == RGC_SIDE_STORE) return true;
-  return false;
-}
-
 /* Kernels count elements in 32 bits. */
 static bool value_fits(const rgc_value *value) {
   return value->layout.kind == RGC_LAYOUT_NHWC && rgc_shape_elems(value->shape) <= INT32_MAX;
@@ -27,7 +21,7 @@ static bool fits(const rgc_cuda_text *k) {
 
 static bool print_kernel(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  if (!fits(k) || (has_side_stores(kernel) && !rgc_cuda_emit_side(k))) return false;
+  if (!fits(k) || (rgc_kernel_has_side_stores(kernel) && !rgc_cuda_emit_side(k))) return false;
   switch (kernel->kind) {
     case RGC_MAP: return rgc_cuda_emit_map(k);
     case RGC_REDUCE: return rgc_cuda_emit_reduce(k);

@@ -7,6 +7,7 @@
 #ifndef RGC_CODEGEN_CUDA_EMIT_H
 #define RGC_CODEGEN_CUDA_EMIT_H
 #include "codegen/cuda/targets.h"
+#include "codegen/cuda/tensor_map.h"
 #include "codegen/function.h"
 #include "compiler/graph/kernel.h"
 
@@ -16,10 +17,12 @@ typedef struct rgc_cuda_launch {
   int64_t blocks;    /* of the grid, which is one-dimensional; below 2^31 */
   int threads;       /* of a block */
   int64_t shared_bytes; /* dynamic shared memory of a block */
+  const rgc_tensor_map *maps; /* [map_count]; NULL where there are none */
+  int map_count;
 } rgc_cuda_launch;
 
 /* A launch's one parameter is a kernel_args (templates/kernel_args.cuh): operands[i] and outputs[i] are the data of inputs and outputs i of
- * the launch's op. */
+ * the launch's op. Where the launch has tensor maps, they stand behind it, from rgc_tensor_maps_offset on. */
 typedef struct rgc_cuda_code {
   rgc_function *functions;
   int function_count, function_capacity;

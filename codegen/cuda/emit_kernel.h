@@ -33,6 +33,8 @@ rgc_cuda_launch rgc_cuda_emit_step_pixels(rgc_cuda_code *code, const rgc_value *
 
 /* The space with points n, h, w, c and extents PREFIX_N .. PREFIX_C. prefix: "OUT", "A" or "B". */
 rgc_print_space rgc_cuda_space(const int64_t extent[RGC_AXES], const char *prefix, rgc_arena *arena);
+/* The same for rows of `row` channels from c on (codegen/expr.h). */
+rgc_print_space rgc_cuda_rows(rgc_print_space space, int row);
 /* The include every kernel begins with. */
 void rgc_cuda_emit_head(rgc_cuda_text *k);
 /* `#define NAME number`. */
@@ -51,10 +53,16 @@ void rgc_cuda_emit_side_body(rgc_cuda_text *k, const rgc_print_space *space);
 int rgc_cuda_emit_partials(rgc_cuda_text *k);
 /* {COMBINE_SUM, ..} of all accumulators. */
 void rgc_cuda_emit_combines(rgc_cuda_text *k);
-/* A's roots as a function @_NAME of a point that fills an array. */
-void rgc_cuda_emit_roots(rgc_cuda_text *k, const char *name);
+/* A's roots as a function @_NAME of `row` channels that fills an array, `row` numbers a root. */
+void rgc_cuda_emit_roots(rgc_cuda_text *k, const char *name, int row);
+/* Numbers [number * row, ..) of `array` are the node's. */
+void rgc_cuda_give(rgc_cuda_text *k, const char *array, int number, int node, int row);
 /* One root of a body as a function @_NAME of a point that returns it. */
 void rgc_cuda_emit_root(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
+/* The same of a row of space->row channels, which it fills; without the last rounding to bf16. */
+void rgc_cuda_emit_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
+/* The same of rows of which some are given: stream s of the operands (rgc_body_text) from raw[s * space->row] on. */
+void rgc_cuda_emit_root_streams(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const int *streams, const rgc_print_space *space);
 /* Includes the template, and makes the text a launch. */
 void rgc_cuda_launch_template(rgc_cuda_text *k, const char *name, int64_t blocks, int threads, int64_t shared_bytes);
 /* The smallest power of two that is at least `number`, at most `most`. */

@@ -5,7 +5,7 @@
 #include "codegen/cuda/emit_kernel.h"
 #include "compiler/passes/decompose_samples.h"
 
-enum { TILE_POINTS = 2048, WARP = 32 };
+enum { TILE_POINTS = 2048, WARP = 32, MAP_ROW = 8, WINDOW_ROW = 2 };
 
 static int64_t lowest(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t highest(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -15,19 +15,30 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 typedef struct loop_cut {
   int64_t rows, images, channels; /* of a block */
   int columns, column_rows;       /* threads along channels and along pixels */
+  int row;                        /* channels of a thread at once */
   int64_t blocks;
 } loop_cut;
 
+/* Rows are for bf16, of which one number a thread would be half a line a warp: the most channels up to `most` that divide all. */
+static int choose_row(const rgc_cuda_text *k, int64_t channels, int most) {
+  bool found = false;
+  for (int i = 0; i < k->op->input_count; i++) found |= k->graph->values[k->op->inputs[i]].dtype == RGC_BF16;
+  for (int i = 0; i < k->op->output_count; i++) found |= k->graph->values[k->op->outputs[i]].dtype == RGC_BF16;
+  while (most > 1 && channels % most) most /= 2;
+  return found ? most : 1;
+}
+
 /* Threads along as many channels as there are, up to a warp where channels are summed apart, and 256 where they are not. */
-static loop_cut choose_cut(const rgc_kernel *kernel, const int64_t out[RGC_AXES], bool partials) {
-  loop_cut cut = {.rows = kernel->tile_rows, .images = kernel->tile_images};
-  cut.columns = rgc_cuda_power_of_two(out[RGC_C], partials ? WARP : CUDA_BLOCK_THREADS);
+static loop_cut choose_cut(const rgc_kernel *kernel, const int64_t out[RGC_AXES], bool partials, int row) {
+  loop_cut cut = {.rows = kernel->tile_rows, .images = kernel->tile_images, .row = row};
+  cut.columns = rgc_cuda_power_of_two(out[RGC_C] / row, partials ? WARP : CUDA_BLOCK_THREADS);
   cut.column_rows = CUDA_BLOCK_THREADS / cut.columns;
-  cut.channels = partials ? cut.columns : lowest(out[RGC_C], ceil_div(TILE_POINTS, cut.columns) * cut.columns);
+  int64_t step = (int64_t)cut.columns * row;
+  cut.channels = partials ? step : lowest(out[RGC_C], ceil_div(TILE_POINTS, step) * step);
   if (partials && !cut.rows && !cut.images) cut.images = out[RGC_N]; /* one tile, which is what its partials have room for */
   if (!partials) {
-    int64_t row = out[RGC_W] * cut.channels, image = row * out[RGC_H];
-    cut.rows = image > TILE_POINTS ? highest(1, lowest(out[RGC_H], TILE_POINTS / row)) : 0;
+    int64_t line = out[RGC_W] * cut.channels, image = line * out[RGC_H];
+    cut.rows = image > TILE_POINTS ? highest(1, lowest(out[RGC_H], TILE_POINTS / line)) : 0;
     cut.images = image > TILE_POINTS ? 0 : highest(1, lowest(out[RGC_N], TILE_POINTS / highest(1, image)));
   }
   int64_t tiles = cut.rows ? out[RGC_N] * ceil_div(out[RGC_H], cut.rows) : ceil_div(out[RGC_N], cut.images);
@@ -39,17 +50,18 @@ static loop_cut choose_cut(const rgc_kernel *kernel, const int64_t out[RGC_AXES]
 static void define_cut(rgc_cuda_text *k, const int64_t out[RGC_AXES], bool samples, const loop_cut *cut) {
   rgc_cuda_define_space(k, "OUT", out, samples);
   rgc_cuda_define_tiles(k, cut->rows, cut->images);
+  rgc_cuda_define(k, "ROW", cut->row);
   rgc_cuda_define(k, "TILE_C", cut->channels);
   rgc_cuda_define(k, "BLOCK_COLUMNS", cut->columns);
   rgc_cuda_define(k, "BLOCK_ROWS", cut->column_rows);
 }
 
 /* False: too many partials. */
-static bool define_loop(rgc_cuda_text *k, const int64_t out[RGC_AXES], loop_cut *cut) {
+static bool define_loop(rgc_cuda_text *k, const int64_t out[RGC_AXES], int row, loop_cut *cut) {
   const rgc_kernel *kernel = k->op->kernel;
   int partials = rgc_cuda_emit_partials(k);
   if (partials < 0) return false;
-  *cut = choose_cut(kernel, out, partials > 0);
+  *cut = choose_cut(kernel, out, partials > 0, row);
   define_cut(k, out, rgc_kernel_samples_out(kernel, k->samples), cut);
   return true;
 }
@@ -76,8 +88,10 @@ bool rgc_cuda_emit_map(rgc_cuda_text *k) {
   if (!rgc_kernel_has_partials(kernel) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent))
     flatten(out, rgc_kernel_samples_out(kernel, k->samples));
   loop_cut cut;
+  int row = choose_row(k, out[RGC_C], rgc_kernel_has_partials(kernel) ? WINDOW_ROW : MAP_ROW);
+  space = rgc_cuda_rows(space, row);
   rgc_cuda_emit_head(k);
-  if (!define_loop(k, out, &cut)) return false;
+  if (!define_loop(k, out, row, &cut)) return false;
   rgc_cuda_emit_body(k, &space, false);
   return launch_loop(k, &cut, "map");
 }
@@ -85,8 +99,9 @@ bool rgc_cuda_emit_map(rgc_cuda_text *k) {
 /* A map of its own, before the kernel: a point of A is read by many of the kernel's blocks, and must be stored once. */
 bool rgc_cuda_emit_side(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_print_space space = rgc_cuda_space(kernel->a_extent, "OUT", k->arena);
-  loop_cut cut = choose_cut(kernel, kernel->a_extent, false);
+  int row = choose_row(k, kernel->a_extent[RGC_C], MAP_ROW);
+  rgc_print_space space = rgc_cuda_rows(rgc_cuda_space(kernel->a_extent, "OUT", k->arena), row);
+  loop_cut cut = choose_cut(kernel, kernel->a_extent, false, row);
   rgc_cuda_emit_head(k);
   rgc_cuda_define(k, "KERNEL_PARTIALS", 0);
   define_cut(k, kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples), &cut);
@@ -115,15 +130,15 @@ bool rgc_cuda_emit_reduce(rgc_cuda_text *k) {
   rgc_cuda_define(k, "BLOCK_ROWS", rows);
   rgc_cuda_define(k, "KERNEL_PARTIALS", 0);
   rgc_text_add(&k->text, "#define REDUCE_TERMS @_terms\n");
-  rgc_cuda_emit_roots(k, "terms");
+  rgc_cuda_emit_roots(k, "terms", 1);
   rgc_cuda_emit_body(k, &space, true);
   rgc_cuda_launch_template(k, "reduce", ceil_div(points, columns), rows * columns, 12 * (int64_t)rows * columns * kernel->acc_count);
   return true;
 }
 
-static void print_tap(rgc_cuda_text *k) {
+static void print_tap(rgc_cuda_text *k, int row) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->tap, .space = rgc_cuda_space(kernel->extent, "OUT", k->arena)};
+  rgc_body_text body = {.graph = k->graph, .op = k->op, .body = kernel->tap, .space = rgc_cuda_rows(rgc_cuda_space(kernel->extent, "OUT", k->arena), row)};
   body.space.tap[0] = "r", body.space.tap[1] = "s";
   body.space.met[0] = "ih", body.space.met[1] = "iw";
   body.space.tap_columns = kernel->geometry.kernel_w;
@@ -131,7 +146,7 @@ static void print_tap(rgc_cuda_text *k) {
   rgc_text_add(&k->text, "#define WINDOW_TAP @_tap\n"
                          "DEV void @_tap(const kernel_args *args, int n, int h, int w, int c, int r, int s, int ih, int iw, const float *gather, float *term) {\n");
   rgc_print_nodes(&body, kernel->tap_roots, kernel->acc_count, &k->text);
-  for (int i = 0; i < kernel->acc_count; i++) rgc_text_printf(&k->text, "  term[%d] = x%d;\n", i, kernel->tap_roots[i]);
+  for (int i = 0; i < kernel->acc_count; i++) rgc_cuda_give(k, "term", i, kernel->tap_roots[i], row);
   rgc_text_add(&k->text, "}\n");
 }
 
@@ -149,17 +164,18 @@ static void print_fills(rgc_cuda_text *k) {
 
 bool rgc_cuda_emit_window(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_print_space space = rgc_cuda_space(kernel->extent, "OUT", k->arena);
+  int row = choose_row(k, kernel->extent[RGC_C], WINDOW_ROW);
+  rgc_print_space space = rgc_cuda_rows(rgc_cuda_space(kernel->extent, "OUT", k->arena), row);
   loop_cut cut;
   rgc_cuda_emit_head(k);
-  if (!define_loop(k, kernel->extent, &cut)) return false;
+  if (!define_loop(k, kernel->extent, row, &cut)) return false;
   rgc_cuda_define_space(k, "A", kernel->a_extent, false);
   rgc_cuda_define_geometry(k);
   print_fills(k);
   rgc_cuda_emit_combines(k);
   rgc_text_add(&k->text, "#define WINDOW_GATHER @_gather\n");
-  rgc_cuda_emit_roots(k, "gather");
-  print_tap(k);
+  rgc_cuda_emit_roots(k, "gather", row);
+  print_tap(k, row);
   rgc_cuda_emit_body(k, &space, true);
   return launch_loop(k, &cut, "window");
 }

@@ -9,12 +9,15 @@ typedef struct rgc_cuda_target {
   const char *arch;      /* for NVRTC: "sm_90a" */
   int blocks_wanted;     /* a weight gradient is cut into parts until it has as many blocks */
   int mma_products;      /* tensor cores: products of tf32 parts for one of float32 (contract_mma.cuh); 0: none are used */
+  int wgmma_channels;    /* a contract of bf16 with at least so many channels in a group of A has TMA and wgmma (contract_wgmma.cuh); 0: there are none */
   int part_pixels;       /* most pixels that one float32 sum of a weight gradient runs over */
 } rgc_cuda_target;
 
 extern const rgc_cuda_target rgc_cuda_targets[]; /* ends with an arch of NULL */
 /* The one of that architecture ("sm_90a") or name ("cuda-sm_90a"); NULL for the first. NULL with a DEVICE error that lists them. */
 const rgc_cuda_target *rgc_cuda_target_choose(const char *name, rgc_diagnostics *diags);
+/* "rgc has targets for sm_80, ...", in `arena`. */
+const char *rgc_cuda_target_list(rgc_arena *arena);
 /* The target that a plan's program names; NULL if it is none of these. */
 const rgc_cuda_target *rgc_cuda_target_named(const char *name);
 #endif

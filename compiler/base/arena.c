@@ -1,4 +1,5 @@
-/* arena.c: see arena.h. Blocks form a list, newest first; a request larger than a block gets a block of its own. */
+/* arena.c: see arena.h. Blocks form a list, newest first, each twice as large as the one before up to MAX_BLOCK_BYTES: most arenas are
+ * scratch for one op or one name and touch a page, those of a compile hold tens of megabytes. A larger request gets a block of its own. */
 #include "compiler/base/arena.h"
 
 #include <stdint.h>
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 1 << 16, ALIGN_BYTES = 16 };
+enum { MIN_BLOCK_BYTES = 1 << 10, MAX_BLOCK_BYTES = 1 << 20, ALIGN_BYTES = 16, LARGE_ITEM_BYTES = 64 };
 
 typedef struct block {
   struct block *next;
@@ -16,7 +17,7 @@ typedef struct block {
 
 struct rgc_arena {
   block *newest;
-  size_t used_bytes;
+  size_t used_bytes, block_bytes; /* block_bytes: of the next block */
 };
 
 static void *checked(void *memory) {
@@ -25,7 +26,11 @@ static void *checked(void *memory) {
   abort();
 }
 
-rgc_arena *rgc_arena_create(void) { return checked(calloc(1, sizeof(rgc_arena))); }
+rgc_arena *rgc_arena_create(void) {
+  rgc_arena *arena = checked(calloc(1, sizeof(rgc_arena)));
+  arena->block_bytes = MIN_BLOCK_BYTES;
+  return arena;
+}
 
 void rgc_arena_destroy(rgc_arena *arena) {
   if (!arena) return;
@@ -48,7 +53,8 @@ void *rgc_arena_alloc(rgc_arena *arena, size_t size_bytes) {
   size_t need = (size_bytes + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
   block *b = arena->newest;
   if (!b || b->capacity - b->used < need) {
-    b = block_create(need > BLOCK_BYTES ? need : BLOCK_BYTES);
+    b = block_create(need > arena->block_bytes ? need : arena->block_bytes);
+    if (arena->block_bytes < MAX_BLOCK_BYTES) arena->block_bytes *= 2;
     b->next = arena->newest;
     arena->newest = b;
   }
@@ -88,7 +94,7 @@ char *rgc_arena_printf(rgc_arena *arena, const char *format, ...) {
 
 void *rgc_arena_grow(rgc_arena *arena, void *items, int count, int *capacity, size_t item_bytes) {
   if (count < *capacity) return items;
-  int wanted = *capacity ? *capacity * 2 : 8;
+  int wanted = *capacity ? *capacity * 2 : item_bytes < LARGE_ITEM_BYTES ? 8 : 2;
   void *bigger = rgc_arena_alloc(arena, (size_t)wanted * item_bytes);
   if (count) memcpy(bigger, items, (size_t)count * item_bytes);
   *capacity = wanted;

@@ -28,16 +28,32 @@ void rgc_text_add_bytes(rgc_text *text, const char *bytes, size_t length) {
 
 void rgc_text_add(rgc_text *text, const char *chars) { rgc_text_add_bytes(text, chars, strlen(chars)); }
 
+void rgc_text_add_int(rgc_text *text, int64_t number) {
+  enum { MAX_DIGITS = 20 };
+  char digits[MAX_DIGITS];
+  int first = MAX_DIGITS;
+  uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+  do digits[--first] = (char)('0' + left % 10);
+  while (left /= 10);
+  if (number < 0) rgc_text_add_bytes(text, "-", 1);
+  rgc_text_add_bytes(text, digits + first, (size_t)(MAX_DIGITS - first));
+}
+
+/* Printed where it will stand; again only if there was not room enough. */
 void rgc_text_printf(rgc_text *text, const char *format, ...) {
+  enum { USUAL = 64 };
   va_list args, again;
+  reserve(text, USUAL);
   va_start(args, format);
   va_copy(again, args);
-  int length = vsnprintf(NULL, 0, format, args);
-  va_end(args);
-  reserve(text, (size_t)length);
-  vsnprintf(text->chars + text->length, (size_t)length + 1, format, again);
+  size_t room = text->capacity - text->length, length = (size_t)vsnprintf(text->chars + text->length, room, format, args);
+  if (length >= room) {
+    reserve(text, length);
+    vsnprintf(text->chars + text->length, length + 1, format, again);
+  }
   va_end(again);
-  text->length += (size_t)length;
+  va_end(args);
+  text->length += length;
 }
 
 void rgc_text_free(rgc_text *text) {

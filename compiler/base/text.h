@@ -2,6 +2,7 @@
 #ifndef RGC_BASE_TEXT_H
 #define RGC_BASE_TEXT_H
 #include <stddef.h>
+#include <stdint.h>
 
 #include "compiler/base/arena.h"
 
@@ -12,6 +13,7 @@ typedef struct rgc_text {
 
 void rgc_text_add(rgc_text *text, const char *chars);
 void rgc_text_add_bytes(rgc_text *text, const char *bytes, size_t length);
+void rgc_text_add_int(rgc_text *text, int64_t number); /* in decimal */
 void rgc_text_printf(rgc_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void rgc_text_free(rgc_text *text);
 /* What was written, "" if nothing. */

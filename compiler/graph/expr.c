@@ -184,6 +184,14 @@ int rgc_body_random(rgc_body *body, int stream, unsigned axes) {
   return share_node(body, node);
 }
 
+double rgc_round_bf16(double number) {
+  enum { LEAST_EXPONENT = -126, BITS = 7 };
+  if (number == 0 || !isfinite(number)) return number;
+  int exponent = ilogb(number);
+  double unit = ldexp(1, (exponent < LEAST_EXPONENT ? LEAST_EXPONENT : exponent) - BITS), rounded = nearbyint(number / unit) * unit;
+  return fabs(rounded) < 0x1p128 ? rounded : copysign(INFINITY, number);
+}
+
 double rgc_expr_compute(rgc_expr_kind kind, double a, double b, double c) {
   switch (kind) {
     case RGC_EXPR_ADD: return a + b;
@@ -204,6 +212,7 @@ double rgc_expr_compute(rgc_expr_kind kind, double a, double b, double c) {
     case RGC_EXPR_ERF: return erf(a);
     case RGC_EXPR_SIGMOID: return 1 / (1 + exp(-a));
     case RGC_EXPR_FLOOR: return floor(a);
+    case RGC_EXPR_BF16: return rgc_round_bf16(a);
     case RGC_EXPR_LT: return a < b;
     case RGC_EXPR_LE: return a <= b;
     case RGC_EXPR_EQ: return a == b;
@@ -229,22 +238,59 @@ static int fold(rgc_body *body, rgc_expr_kind kind, const int arg[3]) {
   return isnan(result) ? -1 : rgc_body_const(body, result);
 }
 
+/* Whether the node is a number of bf16 whatever its loads are. */
+static bool is_rounded(const rgc_body *body, int node) {
+  const rgc_node *n = &body->nodes[node];
+  switch (n->kind) {
+    case RGC_EXPR_BF16: return true;
+    case RGC_EXPR_CONST: return same_bits(rgc_round_bf16(n->number), n->number);
+    case RGC_EXPR_NEG:
+    case RGC_EXPR_ABS: return is_rounded(body, n->arg[0]);
+    case RGC_EXPR_MIN:
+    case RGC_EXPR_MAX: return is_rounded(body, n->arg[0]) && is_rounded(body, n->arg[1]);
+    case RGC_EXPR_SELECT: return is_rounded(body, n->arg[1]) && is_rounded(body, n->arg[2]);
+    default: return false;
+  }
+}
+
 /* The argument that the node equals in every bit; -1 if there is none. */
 static int same_as_argument(const rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
   if (kind == RGC_EXPR_MUL && is_number(body, a, 1)) return b;
   if ((kind == RGC_EXPR_MUL || kind == RGC_EXPR_DIV) && is_number(body, b, 1)) return a;
   if (kind == RGC_EXPR_SUB && is_number(body, b, 0)) return a;
   if (kind == RGC_EXPR_NEG && body->nodes[a].kind == RGC_EXPR_NEG) return body->nodes[a].arg[0];
+  if (kind == RGC_EXPR_BF16 && is_rounded(body, a)) return a;
   if (kind == RGC_EXPR_SELECT && b == c) return b;
   if (kind == RGC_EXPR_SELECT && is_const(body, a)) return body->nodes[a].number != 0 ? b : c;
   return -1;
 }
 
-/* c < max(x, c) exactly where c < x. */
-static int without_max(const rgc_body *body, rgc_expr_kind kind, int a, int b) {
-  if (kind != RGC_EXPR_LT || body->nodes[b].kind != RGC_EXPR_MAX) return b;
-  const rgc_node *most = &body->nodes[b];
-  return most->arg[1] == a ? most->arg[0] : most->arg[0] == a ? most->arg[1] : b;
+static bool is_bf16_const(const rgc_body *body, int node) { return is_const(body, node) && is_rounded(body, node); }
+
+/* c < max(x, c) exactly where c < x; likewise of the rounded maximum, where c is a number of bf16. */
+static int without_max(rgc_body *body, rgc_expr_kind kind, int a, int b) {
+  bool rounded = kind == RGC_EXPR_LT && body->nodes[b].kind == RGC_EXPR_BF16 && is_bf16_const(body, a);
+  const rgc_node *most = &body->nodes[rounded ? body->nodes[b].arg[0] : b];
+  if (kind != RGC_EXPR_LT || most->kind != RGC_EXPR_MAX) return b;
+  int other = most->arg[1] == a ? most->arg[0] : most->arg[0] == a ? most->arg[1] : -1;
+  if (other < 0) return b;
+  return rounded ? rgc_body_node(body, RGC_EXPR_BF16, other, -1, -1) : other;
+}
+
+/* The node without its rounding, if it has one. */
+static int unrounded(const rgc_body *body, int node) { return body->nodes[node].kind == RGC_EXPR_BF16 ? body->nodes[node].arg[0] : node; }
+
+/* What is chosen among rounded numbers is rounded once it is chosen, since rounding keeps the order: one rounding, and where that is the last
+ * node, none but the store's own. -1: this is no such choice. */
+static int round_behind(rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
+  bool extreme = kind == RGC_EXPR_MAX || kind == RGC_EXPR_MIN, select = kind == RGC_EXPR_SELECT;
+  int x = select ? b : a, y = select ? c : b;
+  if (!extreme && !select) return -1;
+  bool rounded_x = body->nodes[x].kind == RGC_EXPR_BF16, rounded_y = body->nodes[y].kind == RGC_EXPR_BF16;
+  if (!(rounded_x && rounded_y) && !(rounded_x && is_bf16_const(body, y)) && !(rounded_y && is_bf16_const(body, x))) return -1;
+  x = unrounded(body, x), y = unrounded(body, y);
+  int chosen = select ? rgc_body_node(body, kind, a, x, y) : rgc_body_node(body, kind, x, y, -1);
+  return rgc_body_node(body, RGC_EXPR_BF16, chosen, -1, -1);
 }
 
 int rgc_body_node(rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
@@ -252,6 +298,7 @@ int rgc_body_node(rgc_body *body, rgc_expr_kind kind, int a, int b, int c) {
   int arg[3] = {a, b, c};
   int found = arities[kind] ? fold(body, kind, arg) : -1;
   if (found < 0) found = same_as_argument(body, kind, a, b, c);
+  if (found < 0) found = round_behind(body, kind, a, b, c);
   if (found >= 0) return found;
   rgc_node node = leaf(kind);
   for (int i = 0; i < arities[kind]; i++) node.arg[i] = arg[i];

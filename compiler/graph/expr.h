@@ -46,6 +46,7 @@ typedef struct rgc_view {
   X(POW, "pow", 2) X(FMA, "fma", 3) /* a*b+c, rounded once */                                                          \
   X(NEG, "neg", 1) X(ABS, "abs", 1) X(SQRT, "sqrt", 1) X(RECIP, "recip", 1) X(EXP, "exp", 1) X(LOG, "log", 1)          \
   X(TANH, "tanh", 1) X(ERF, "erf", 1) X(SIGMOID, "sigmoid", 1) X(FLOOR, "floor", 1)                                    \
+  X(BF16, "bf16", 1) /* rounded to bf16, to nearest even; its derivative is 1 */                                        \
   X(LT, "lt", 2) X(LE, "le", 2) X(EQ, "eq", 2) /* 1 or 0 */                                                            \
   X(SELECT, "select", 3)                       /* a != 0 ? b : c */
 
@@ -125,5 +126,7 @@ rgc_expr_kind rgc_expr_kind_of(const char *word);
 int rgc_expr_arity(rgc_expr_kind kind);
 /* The number that a kind with arguments gives for numbers, in double; arguments past its arity are ignored. NaN for a leaf. */
 double rgc_expr_compute(rgc_expr_kind kind, double a, double b, double c);
+/* The nearest number of bf16 (8 bits of mantissa, the exponents of float32), ties to even; too large ones become infinite. */
+double rgc_round_bf16(double number);
 const char *rgc_scalar_word(rgc_scalar scalar);
 #endif

@@ -83,6 +83,7 @@ static int slope_recip(rule *r) {
 /* Functions of one argument, whose slope is known not to be zero. */
 static int slope_of_function(rule *r, rgc_expr_kind kind) {
   switch (kind) {
+    case RGC_EXPR_BF16: return r->da; /* of what is rounded: the rounding's own is 0 almost everywhere, which says nothing */
     case RGC_EXPR_NEG: return minus(r, r->da);
     case RGC_EXPR_ABS: return slope_abs(r);
     case RGC_EXPR_SQRT: return times(r, r->da, node2(r, RGC_EXPR_DIV, number(r, 0.5), r->self));

@@ -155,6 +155,11 @@ rgc_body *rgc_body_create(rgc_arena *arena) {
   return body;
 }
 
+int64_t rgc_dtype_bytes(rgc_dtype dtype) {
+  static const int64_t bytes[RGC_DTYPE_COUNT] = {[RGC_F32] = 4, [RGC_I32] = 4, [RGC_U8] = 1, [RGC_BF16] = 2};
+  return bytes[dtype];
+}
+
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]) { return shape[0] * shape[1] * shape[2] * shape[3]; }
 
 bool rgc_shape_fits(const int64_t shape[RGC_AXES]) {
@@ -164,6 +169,14 @@ bool rgc_shape_fits(const int64_t shape[RGC_AXES]) {
     left /= shape[j];
   }
   return true;
+}
+
+rgc_window rgc_op_window(const rgc_op *op) {
+  const double *a = op->attr;
+  bool oblong = a[RGC_ATTR_KERNEL_W] != 0;
+  return (rgc_window){.kernel = {(int64_t)a[RGC_ATTR_KERNEL], (int64_t)a[oblong ? RGC_ATTR_KERNEL_W : RGC_ATTR_KERNEL]},
+                      .stride = {(int64_t)a[RGC_ATTR_STRIDE], (int64_t)a[oblong ? RGC_ATTR_STRIDE_W : RGC_ATTR_STRIDE]},
+                      .pad = {(int64_t)a[RGC_ATTR_PAD], (int64_t)a[oblong ? RGC_ATTR_PAD_W : RGC_ATTR_PAD]}};
 }
 
 int64_t rgc_window_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode) {
@@ -209,6 +222,7 @@ static rgc_op clone_op(const rgc_op *src, rgc_arena *arena) {
 
 rgc_graph *rgc_graph_clone(const rgc_graph *graph, rgc_arena *arena) {
   rgc_graph *copy = rgc_graph_create(arena, graph->name, graph->batch);
+  copy->precision = graph->precision;
   copy->value_count = copy->value_capacity = graph->value_count;
   copy->values = copy_bytes(arena, graph->values, sizeof *graph->values * (size_t)graph->value_count);
   for (int i = 0; i < copy->value_count; i++) copy->values[i].name = rgc_arena_strdup(arena, graph->values[i].name);

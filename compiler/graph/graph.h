@@ -19,7 +19,19 @@
 #include "compiler/base/text.h"
 #include "compiler/graph/expr.h"
 
-typedef enum rgc_dtype { RGC_F32, RGC_I32, RGC_U8, RGC_DTYPE_COUNT } rgc_dtype; /* words: f32 i32 u8 */
+typedef enum rgc_dtype { RGC_F32, RGC_I32, RGC_U8, RGC_BF16, RGC_DTYPE_COUNT } rgc_dtype; /* words: f32 i32 u8 bf16 */
+
+/* What a contract's products are made of. X(identifier, word); sums are float32 always. */
+#define RGC_PRECISIONS(X)                                                                                              \
+  X(FP32, "fp32") /* float32, or what comes to the same */                                                             \
+  X(TF32, "tf32") /* float32 in memory, 10 bits of mantissa in a product */                                            \
+  X(BF16, "bf16") /* bf16 in memory and in a product (pass `precision`) */
+typedef enum rgc_precision {
+#define X(id, word) RGC_PRECISION_##id,
+  RGC_PRECISIONS(X)
+#undef X
+      RGC_PRECISION_COUNT
+} rgc_precision;
 
 /* Words: input label param buffer state temp output folded. */
 typedef enum rgc_role {
@@ -77,6 +89,7 @@ typedef enum rgc_op_kind {
   X(STRIDE, "stride") X(PAD, "pad") X(DILATION, "dilation") X(GROUPS, "groups") X(KERNEL, "kernel") X(EPS, "eps")      \
   X(MOMENTUM, "momentum") X(RUNNING, "running") X(CEIL, "ceil") X(COUNT_PAD, "count_pad") X(AXES, "axes")              \
   X(BY, "by") X(SMOOTHING, "smoothing") X(REFLECT, "reflect")                                                          \
+  X(KERNEL_W, "kernel_w") X(STRIDE_W, "stride_w") X(PAD_W, "pad_w")                                                    \
   X(TAP0, "tap0") X(TAP1, "tap1") X(TAP2, "tap2") X(TAP3, "tap3") X(TAP4, "tap4") X(TAP5, "tap5") X(TAP6, "tap6")
 typedef enum rgc_attribute {
 #define X(id, word) RGC_ATTR_##id,
@@ -88,6 +101,11 @@ typedef enum rgc_attribute {
 /* The largest stride, pad, dilation, groups and kernel; the graph language holds all its integers to it. */
 enum { RGC_MAX_ATTRIBUTE = 1000000 };
 enum { RGC_MAX_TAPS = 7 }; /* of a filter: attributes TAP0.. */
+/* A window of a pool or filter: rows, columns. */
+typedef struct rgc_window {
+  int64_t kernel[2], stride[2], pad[2];
+} rgc_window;
+
 enum { RGC_BY_SUM, RGC_BY_MEAN, RGC_BY_MAX }; /* attribute BY of reduce */
 
 typedef struct rgc_kernel rgc_kernel; /* kernel.h */
@@ -112,6 +130,7 @@ typedef struct rgc_graph {
   rgc_arena *arena;
   const char *name;
   int64_t batch; /* N */
+  rgc_precision precision; /* of its contracts */
   rgc_value *values;
   int value_count, value_capacity;
   rgc_op *ops;
@@ -136,8 +155,13 @@ rgc_op *rgc_graph_map(rgc_graph *graph, rgc_body *body, int root, int output);
 /* A REDUCE op by RGC_BY_* over the axes of the mask, into a new TEMP that is returned; with `place` (RGC_BY_MAX only) also where the maximum
  * is, an i32 TEMP "NAME.index". */
 int rgc_graph_reduce(rgc_graph *graph, int value, unsigned axes, int by, const char *name, int *place);
+rgc_window rgc_op_window(const rgc_op *op);
 rgc_body *rgc_body_create(rgc_arena *arena);
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]);
+int64_t rgc_dtype_bytes(rgc_dtype dtype); /* of an element */
+const char *rgc_precision_word(rgc_precision precision);
+/* Whether the elements are numbers of a computation: f32 or bf16. */
+static inline bool rgc_is_real(const rgc_value *value) { return value->dtype == RGC_F32 || value->dtype == RGC_BF16; }
 /* Elements a value may have (4 TiB of f32), so that no product of extents overflows. */
 #define RGC_MAX_ELEMS (INT64_C(1) << 40)
 /* Whether every extent is at least 1, and their product at most RGC_MAX_ELEMS. */

@@ -361,6 +361,8 @@ static bool kernel_geometry(parser *p, rgc_geometry *g) {
   int64_t *const slots[] = {&g->kernel_h, &g->kernel_w, &g->stride, &g->pad, &g->dilation, &g->groups, &transposed};
   bool ok = numbers(p, slots, 7);
   g->transposed = transposed != 0;
+  g->stride_w = g->stride;
+  g->pad_w = g->pad;
   return ok;
 }
 
@@ -426,11 +428,12 @@ static bool kernel_mask(parser *p, unsigned *mask) {
 
 static bool kernel_line(parser *p, kernel_parse *k) {
   rgc_kernel *kernel = k->kernel;
-  int64_t *const tiles[] = {&kernel->tile_rows, &kernel->tile_images};
+  int64_t *const tiles[] = {&kernel->tile_rows, &kernel->tile_images}, *const columns[] = {&kernel->geometry.stride_w, &kernel->geometry.pad_w};
   if (accept(p, "extent")) return shape(p, kernel->extent);
   if (accept(p, "a_extent")) return shape(p, kernel->a_extent);
   if (accept(p, "b_extent")) return shape(p, kernel->b_extent);
   if (accept(p, "geometry")) return kernel_geometry(p, &kernel->geometry);
+  if (accept(p, "columns")) return numbers(p, columns, 2);
   if (accept(p, "reduce_axes")) return kernel_mask(p, &kernel->reduce_axes);
   if (accept(p, "tap_operand")) return kernel_mask(p, &kernel->tap_operand);
   if (accept(p, "tiles")) return numbers(p, tiles, 2);
@@ -543,8 +546,12 @@ static bool parse_header(parser *p) {
     if (!next_line(p)) return fail(p, "the text is empty: 'graph \"name\" batch N' is missing");
   const char *name = expect(p, "graph") ? string(p) : NULL;
   int64_t batch = 0;
-  bool ok = name && expect(p, "batch") && integer(p, 0, INT64_MAX, &batch) && end_line(p);
+  int precision = RGC_PRECISION_FP32;
+  bool ok = name && expect(p, "batch") && integer(p, 0, INT64_MAX, &batch);
+  if (ok && accept(p, "precision")) ok = table_word(p, "precision", rgc_precision_words, RGC_PRECISION_COUNT, &precision);
+  ok = ok && end_line(p);
   p->graph = rgc_graph_create(p->arena, name ? name : "", batch);
+  p->graph->precision = (rgc_precision)precision;
   return ok;
 }
 

@@ -22,13 +22,14 @@
  *   %y = kernel(%x, %w) {
  *     contract pixels
  *     extent [2,8,8,6]
- *     ...
+ *     ...                                       geometry, and `columns` stride,pad where those of columns are others
  *     stage a
  *     operand %x
  *     n0 = load 0
  *     root a n0 fill=0
  *     store point %y n0
  *   } */
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,13 +37,25 @@
 #include "compiler/graph/graph.h"
 #include "compiler/graph/graph_text.h"
 
+enum { NUMBER_CHARS = 40 };
+
+/* Whether the number in so many digits reads back to the same bits (of a NaN, as nearly as it can be written). */
+static bool reads_back(double number, int digits, char chars[NUMBER_CHARS]) {
+  snprintf(chars, NUMBER_CHARS, "%.*g", digits, number);
+  double back = strtod(chars, NULL);
+  return !memcmp(&back, &number, sizeof back) || digits == DBL_DECIMAL_DIG;
+}
+
+/* What DBL_DIG digits do not say, fewer do not. */
 static void print_number(rgc_text *out, double number) {
-  char chars[40];
-  for (int digits = 1; digits <= 17; digits++) {
-    snprintf(chars, sizeof chars, "%.*g", digits, number);
-    double back = strtod(chars, NULL);
-    if (!memcmp(&back, &number, sizeof back)) break;
+  char chars[NUMBER_CHARS];
+  int digits = number > -10 && number < 10 ? (int)number : 0;
+  if (digits && digits == number) {
+    rgc_text_add_int(out, digits);
+    return;
   }
+  digits = reads_back(number, DBL_DIG, chars) ? 1 : DBL_DIG + 1;
+  while (!reads_back(number, digits, chars)) digits++;
   rgc_text_add(out, chars);
 }
 
@@ -60,10 +73,19 @@ static void print_string(rgc_text *out, const char *chars) {
 
 /* A graph that is being debugged may hold ids that name nothing. */
 static void print_name(const rgc_graph *graph, int value, rgc_text *out) {
-  if (value >= 0 && value < graph->value_count)
-    rgc_text_printf(out, "%%%s", graph->values[value].name);
-  else
-    rgc_text_printf(out, "%%?%d", value);
+  bool there = value >= 0 && value < graph->value_count;
+  rgc_text_add(out, there ? "%" : "%?");
+  if (there) rgc_text_add(out, graph->values[value].name);
+  else rgc_text_add_int(out, value);
+}
+
+/* "[32,8,8,16]" */
+static void print_shape(const int64_t shape[RGC_AXES], rgc_text *out) {
+  for (int j = 0; j < RGC_AXES; j++) {
+    rgc_text_add(out, j ? "," : "[");
+    rgc_text_add_int(out, shape[j]);
+  }
+  rgc_text_add(out, "]");
 }
 
 static void print_init(const rgc_value *value, rgc_text *out) {
@@ -76,11 +98,9 @@ static void print_init(const rgc_value *value, rgc_text *out) {
 }
 
 static void print_value(const rgc_graph *graph, const rgc_value *value, rgc_text *out) {
-  const int64_t *shape = value->shape;
   const rgc_layout *layout = &value->layout;
-  rgc_text_printf(out, "value %%%s %s %s [%lld,%lld,%lld,%lld]", value->name, rgc_dtype_words[value->dtype],
-                  rgc_role_words[value->role], (long long)shape[0], (long long)shape[1], (long long)shape[2],
-                  (long long)shape[3]);
+  rgc_text_printf(out, "value %%%s %s %s ", value->name, rgc_dtype_words[value->dtype], rgc_role_words[value->role]);
+  print_shape(value->shape, out);
   if (layout->kind != RGC_LAYOUT_NHWC)
     rgc_text_printf(out, " layout=%s(%d,%d,%d)", layout->kind == RGC_LAYOUT_PANEL ? "panel" : "panel_t", layout->groups, layout->lanes, layout->block);
   if (value->torch_rank) rgc_text_printf(out, " torch_rank=%d", value->torch_rank);
@@ -118,15 +138,22 @@ static void print_operand(const rgc_graph *graph, const rgc_operand *operand, rg
 }
 
 static void print_node(const rgc_node *node, int number, rgc_text *out) {
-  rgc_text_printf(out, "  n%d = %s", number, rgc_expr_word(node->kind));
-  for (int i = 0; i < rgc_expr_arity(node->kind); i++) rgc_text_printf(out, " n%d", node->arg[i]);
+  rgc_text_add(out, "  n");
+  rgc_text_add_int(out, number);
+  rgc_text_add(out, " = ");
+  rgc_text_add(out, rgc_expr_word(node->kind));
+  for (int i = 0; i < rgc_expr_arity(node->kind); i++) {
+    rgc_text_add(out, " n");
+    rgc_text_add_int(out, node->arg[i]);
+  }
   if (node->kind == RGC_EXPR_CONST) {
     rgc_text_add(out, " ");
     print_number(out, node->number);
   } else if (node->kind == RGC_EXPR_SCALAR) {
     rgc_text_printf(out, " %s", rgc_scalar_word((rgc_scalar)node->index));
   } else if (rgc_expr_has_index(node->kind)) {
-    rgc_text_printf(out, " %d", node->index);
+    rgc_text_add(out, " ");
+    rgc_text_add_int(out, node->index);
   }
   if (node->kind == RGC_EXPR_RANDOM) rgc_text_printf(out, " axes=%u", node->axes);
   rgc_text_add(out, "\n");
@@ -152,18 +179,20 @@ static void print_stage(const rgc_graph *graph, const char *name, const rgc_body
 }
 
 static void print_extent(const char *name, const int64_t extent[RGC_AXES], rgc_text *out) {
-  rgc_text_printf(out, "  %s [%lld,%lld,%lld,%lld]\n", name, (long long)extent[0], (long long)extent[1],
-                  (long long)extent[2], (long long)extent[3]);
+  rgc_text_add(out, name);
+  print_shape(extent, out);
+  rgc_text_add(out, "\n");
 }
 
 static void print_core(const rgc_graph *graph, const rgc_kernel *kernel, rgc_text *out) {
   const rgc_geometry *g = &kernel->geometry;
   rgc_text_printf(out, "  %s %s\n", rgc_kernel_words[kernel->kind], rgc_form_words[kernel->form]);
-  print_extent("extent", kernel->extent, out);
-  print_extent("a_extent", kernel->a_extent, out);
-  print_extent("b_extent", kernel->b_extent, out);
+  print_extent("  extent ", kernel->extent, out);
+  print_extent("  a_extent ", kernel->a_extent, out);
+  print_extent("  b_extent ", kernel->b_extent, out);
   rgc_text_printf(out, "  geometry %lld,%lld,%lld,%lld,%lld,%lld,%d\n", (long long)g->kernel_h, (long long)g->kernel_w,
                   (long long)g->stride, (long long)g->pad, (long long)g->dilation, (long long)g->groups, g->transposed);
+  if (g->stride_w != g->stride || g->pad_w != g->pad) rgc_text_printf(out, "  columns %lld,%lld\n", (long long)g->stride_w, (long long)g->pad_w);
   rgc_text_printf(out, "  reduce_axes %u\n  tap_operand %u\n", kernel->reduce_axes, kernel->tap_operand);
   rgc_text_printf(out, "  tiles %lld,%lld\n", (long long)kernel->tile_rows, (long long)kernel->tile_images);
   if (kernel->weight < 0) return;
@@ -250,7 +279,9 @@ void rgc_op_print(const rgc_graph *graph, const rgc_op *op, rgc_text *out) {
 void rgc_graph_print(const rgc_graph *graph, rgc_text *out) {
   rgc_text_add(out, "graph ");
   print_string(out, graph->name);
-  rgc_text_printf(out, " batch %lld\n", (long long)graph->batch);
+  rgc_text_printf(out, " batch %lld", (long long)graph->batch);
+  if (graph->precision != RGC_PRECISION_FP32) rgc_text_printf(out, " precision %s", rgc_precision_word(graph->precision));
+  rgc_text_add(out, "\n");
   for (int i = 0; i < graph->value_count; i++) print_value(graph, &graph->values[i], out);
   for (int i = 0; i < graph->op_count; i++) rgc_op_print(graph, &graph->ops[i], out);
 }

@@ -7,6 +7,7 @@
 #include "compiler/graph/kernel.h"
 
 extern const char *const rgc_dtype_words[RGC_DTYPE_COUNT];
+extern const char *const rgc_precision_words[RGC_PRECISION_COUNT];
 extern const char *const rgc_role_words[RGC_ROLE_COUNT];
 enum { RGC_INIT_KINDS = RGC_INIT_UNIFORM + 1 };
 extern const char *const rgc_init_words[RGC_INIT_KINDS];
@@ -20,6 +21,11 @@ extern const char *const rgc_combine_words[RGC_COMBINES];
 extern const char *const rgc_store_words[RGC_STORE_KINDS];
 
 /* Whether .index of such a node means something (SCALAR too, which is written as a word). */
+/* What names of values, targets and functions are made of, in texts and in printed code: [A-Za-z0-9._-]. */
+static inline bool rgc_is_name_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+bool rgc_is_name(const char *text); /* at least one of them, and nothing else; NULL is none */
 bool rgc_expr_has_index(rgc_expr_kind kind);
 /* The lines of one op, as rgc_graph_print has them. */
 void rgc_op_print(const rgc_graph *graph, const rgc_op *op, rgc_text *out);

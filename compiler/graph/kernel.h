@@ -14,13 +14,14 @@
  *                          a LOAD here reads at the output point (h,w replaced by the tap r,s where `tap_operand` is set)
  *   epi  (output space)   reads ACC k; what is stored; the EPILOGUE
  * Geometry: output (oh,ow) and tap (r,s) meet A at  ih = oh*stride + r*dilation - pad; transposed (gradients):
- *   ih = (oh + pad - r*dilation) / stride where that divides, else the tap does not reach. Outside of A space: a_fill
+ *   ih = (oh + pad - r*dilation) / stride where that divides, else the tap does not reach; iw by stride_w and pad_w. Outside of A space: a_fill
  *   (0 for a contract: padding comes after the prologue).
  * CONTRACT PIXELS: acc[n,oh,ow,o] = sum over r,s,k of A[n,ih,iw,g*K+k] * W[o,r,s,k], g the group of o. Transposed: the data
  *   gradient, W is then the forward weight read as W[k,r,s,o] (the value `weight` is packed for it).
  * CONTRACT WEIGHTS: acc[o,r,s,i] = sum over n,oh,ow of B[n,oh,ow,o] * A[n,ih,iw,g*I+i].
  *
- * Outputs: STORE writes a node of `epi` at every output point; SIDE_STORE a node of `a` at every A point (once); SUM, MAX and
+ * Outputs: STORE writes a node of `epi` at every output point; SIDE_STORE a node of `a` at every A point (once, by the tile that owns it:
+ * rgc_kernel_may_side_store); SUM, MAX and
  * MOMENTS reduce a node of `epi` over N,H,W of each tile and write one partial [tiles, planes, 1, C]: planes is 1, and 3 for
  * moments (count, mean, M2 = sum of squared distances from the mean). A later REDUCE kernel over axis N merges the partials in
  * tile order, in double: combine SUM, MAX or MERGE (accumulators 3k.. are count, mean, M2).
@@ -47,6 +48,7 @@ enum { RGC_MAX_ROOTS = 4 };
 typedef struct rgc_geometry {
   int64_t kernel_h, kernel_w, stride, pad, dilation, groups;
   bool transposed;
+  int64_t stride_w, pad_w; /* of columns; those of a contract are those of rows */
 } rgc_geometry;
 
 typedef struct rgc_store {
@@ -83,6 +85,40 @@ static inline bool rgc_store_is_partial(rgc_store_kind kind) { return kind != RG
 static inline bool rgc_kernel_has_partials(const rgc_kernel *kernel) {
   for (int i = 0; i < kernel->store_count; i++)
     if (rgc_store_is_partial(kernel->stores[i].kind)) return true;
+  return false;
+}
+
+/* Along an axis, output points [i, i + 1) * out_step read A from i * a_step + low to i * a_step + high, padding included. kernel: its taps. */
+typedef struct rgc_reach {
+  int64_t out_step, a_step, low, high;
+} rgc_reach;
+
+static inline rgc_reach rgc_reach_of(const rgc_geometry *g, int64_t kernel) {
+  int64_t last = (kernel - 1) * g->dilation, s = g->stride, before = last - g->pad;
+  if (!g->transposed) return (rgc_reach){1, s, -g->pad, before};
+  /* tap r reads at (residue + pad - r * dilation) / s for the one residue that divides: the quotient rounded up */
+  return (rgc_reach){s, 1, before >= 0 ? -(before / s) : (-before + s - 1) / s, (g->pad + s - 1) / s};
+}
+
+/* Whether blocks of output points load every point of their own part of A, [i, j) * a_step, and the last of them all up to the end. */
+static inline bool rgc_reaches_own(const rgc_geometry *g, int64_t in, int64_t kernel, int64_t out) {
+  rgc_reach reach = rgc_reach_of(g, kernel);
+  int64_t last = (out + reach.out_step - 1) / reach.out_step - 1;
+  return reach.low <= 0 && reach.high >= reach.a_step - 1 && last * reach.a_step + reach.high >= in - 1;
+}
+
+/* Whether a kernel may have side stores: a contract whose tiles load every point of A. A row that several tiles load has one owner: a tile of
+ * output rows [h0, h1) owns rows [h0, h1) / out_step * a_step of A, and the last one of an image all from h0 / out_step * a_step on. */
+static inline bool rgc_kernel_may_side_store(const rgc_kernel *kernel) {
+  const rgc_geometry *g = &kernel->geometry;
+  return kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS &&
+         rgc_reaches_own(g, kernel->a_extent[RGC_H], g->kernel_h, kernel->extent[RGC_H]) &&
+         rgc_reaches_own(g, kernel->a_extent[RGC_W], g->kernel_w, kernel->extent[RGC_W]);
+}
+
+static inline bool rgc_kernel_has_side_stores(const rgc_kernel *kernel) {
+  for (int i = 0; i < kernel->store_count; i++)
+    if (kernel->stores[i].kind == RGC_SIDE_STORE) return true;
   return false;
 }
 

@@ -8,8 +8,7 @@
 #include "compiler/graph/graph_text.h"
 #include "compiler/graph/verify_rules.h"
 
-bool rgc_verify_rule(rgc_verifier *v, bool holds, const char *format, ...) {
-  if (holds) return true;
+bool rgc_verify_report(rgc_verifier *v, const char *format, ...) {
   va_list args;
   va_start(args, format);
   char *message = rgc_arena_vprintf(v->diags->arena, format, args);
@@ -33,11 +32,6 @@ static bool is_stored(rgc_role role) {
 }
 
 /* Values. */
-
-static bool is_name(const char *name) {
-  static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  return name && *name && !name[strspn(name, chars)];
-}
 
 static void verify_fields(rgc_verifier *v, const rgc_value *value) {
   const char *name = value->name;
@@ -68,8 +62,8 @@ static bool defines(const rgc_op *op, int value) {
 
 /* Kernels are printed with the names of what they serve. */
 static bool is_printable(const char *text) {
-  static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+, ";
-  return !text || !text[strspn(text, chars)];
+  while (text && (rgc_is_name_char(*text) || *text == '+' || *text == ',' || *text == ' ')) text++;
+  return !text || !*text;
 }
 
 static void verify_definition(rgc_verifier *v, const rgc_value *value) {
@@ -117,7 +111,7 @@ static void verify_names(rgc_verifier *v, rgc_arena *scratch) {
   const rgc_value **sorted = RGC_NEW_ARRAY(scratch, const rgc_value *, count + 1);
   for (int i = 0; i < count; i++) {
     sorted[i] = &v->graph->values[i];
-    if (!rgc_verify_rule(v, is_name(sorted[i]->name), "value %d has no usable name", i)) return;
+    if (!rgc_verify_rule(v, rgc_is_name(sorted[i]->name), "value %d has no usable name", i)) return;
   }
   qsort(sorted, (size_t)count, sizeof *sorted, compare_names);
   for (int i = 1; i < count; i++)

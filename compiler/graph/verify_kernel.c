@@ -76,21 +76,22 @@ static void verify_reduce(rgc_verifier *v, const rgc_kernel *k) {
 }
 
 static bool verify_geometry(rgc_verifier *v, const rgc_geometry *g) {
-  const int64_t least_1[] = {g->kernel_h, g->kernel_w, g->stride, g->dilation, g->groups}, limit = RGC_MAX_FACTOR;
-  bool ok = g->pad >= 0 && g->pad <= limit;
-  for (int i = 0; i < 5; i++) ok = ok && least_1[i] >= 1 && least_1[i] <= limit;
+  const int64_t least_1[] = {g->kernel_h, g->kernel_w, g->stride, g->stride_w, g->dilation, g->groups}, limit = RGC_MAX_FACTOR;
+  bool ok = g->pad >= 0 && g->pad <= limit && g->pad_w >= 0 && g->pad_w <= limit;
+  for (int i = 0; i < 6; i++) ok = ok && least_1[i] >= 1 && least_1[i] <= limit;
   return rgc_verify_rule(v, ok, "the geometry has a number out of range");
 }
 
 /* Whether a window over `in` has `out` places, whichever way the last one is rounded. */
-static bool is_window(const rgc_geometry *g, int64_t in, int64_t kernel, int64_t out, bool may_ceil) {
-  return out == rgc_window_extent(in, kernel, g->stride, g->pad, g->dilation, false) ||
-         (may_ceil && out == rgc_window_extent(in, kernel, g->stride, g->pad, g->dilation, true));
+static bool is_window(const rgc_geometry *g, bool columns, int64_t in, int64_t out, bool may_ceil) {
+  int64_t kernel = columns ? g->kernel_w : g->kernel_h, stride = columns ? g->stride_w : g->stride, pad = columns ? g->pad_w : g->pad;
+  return out == rgc_window_extent(in, kernel, stride, pad, g->dilation, false) ||
+         (may_ceil && out == rgc_window_extent(in, kernel, stride, pad, g->dilation, true));
 }
 
 /* H and W of what is walked over, and of what is walked: x and y of a forward pass. */
 static void verify_walk(rgc_verifier *v, const rgc_geometry *g, const int64_t x[RGC_AXES], const int64_t y[RGC_AXES], bool may_ceil) {
-  rgc_verify_rule(v, is_window(g, x[RGC_H], g->kernel_h, y[RGC_H], may_ceil) && is_window(g, x[RGC_W], g->kernel_w, y[RGC_W], may_ceil),
+  rgc_verify_rule(v, is_window(g, false, x[RGC_H], y[RGC_H], may_ceil) && is_window(g, true, x[RGC_W], y[RGC_W], may_ceil),
                   "windows over %lld x %lld do not give %lld x %lld", (long long)x[RGC_H], (long long)x[RGC_W], (long long)y[RGC_H],
                   (long long)y[RGC_W]);
   rgc_verify_rule(v, x[RGC_N] == y[RGC_N], "%lld samples and %lld", (long long)x[RGC_N], (long long)y[RGC_N]);
@@ -115,7 +116,7 @@ static void verify_weight(rgc_verifier *v, const rgc_kernel *k) {
   else if (panel) ok = equal(w->shape, out / g->groups, g->kernel_h, g->kernel_w, in);
   else ok = equal(w->shape, in, g->kernel_h, g->kernel_w, out / g->groups);
   rgc_verify_rule(v, ok, "the weight %%%s does not have the shape of this contract", w->name);
-  rgc_verify_rule(v, w->dtype == RGC_F32, "the weight %%%s is of the wrong type", w->name);
+  rgc_verify_rule(v, w->dtype == (v->graph->precision == RGC_PRECISION_BF16 ? RGC_BF16 : RGC_F32), "the weight %%%s is of the wrong type", w->name);
   if (!panel) return;
   rgc_verify_rule(v, (w->layout.kind == RGC_LAYOUT_PANEL_T) == g->transposed, "the weight %%%s is packed for the other direction", w->name);
   rgc_verify_rule(v, w->layout.groups == g->groups, "the weight %%%s is packed for %d groups", w->name, w->layout.groups);
@@ -125,6 +126,7 @@ static void verify_contract(rgc_verifier *v, const rgc_kernel *k) {
   const rgc_geometry *g = &k->geometry;
   bool weights = k->form == RGC_WEIGHTS;
   if (!verify_geometry(v, g)) return;
+  rgc_verify_rule(v, g->stride_w == g->stride && g->pad_w == g->pad, "a contract steps alike along rows and columns");
   int64_t out = weights ? k->b_extent[RGC_C] : k->extent[RGC_C], in = k->a_extent[RGC_C];
   if (!rgc_verify_rule(v, out % g->groups == 0 && in % g->groups == 0, "%lld and %lld channels do not divide into %lld groups", (long long)in,
                        (long long)out, (long long)g->groups))
@@ -145,6 +147,8 @@ static void verify_store(rgc_verifier *v, const rgc_kernel *k, const rgc_store *
   const rgc_value *value = value_of(v, store->value);
   const int64_t *e = store->kind == RGC_SIDE_STORE ? k->a_extent : k->extent;
   bool weights = k->kind == RGC_CONTRACT && k->form == RGC_WEIGHTS, ok;
+  rgc_verify_rule(v, store->kind != RGC_SIDE_STORE || rgc_kernel_may_side_store(k), "%%%s is a side store of a kernel whose tiles do not load all of A",
+                  value->name);
   if (rgc_store_is_partial(store->kind)) {
     ok = equal(value->shape, rgc_kernel_tile_count(k), store->kind == RGC_PARTIAL_MOMENTS ? 3 : 1, 1, e[RGC_C]) && value->dtype == RGC_F32;
     rgc_verify_rule(v, !weights, "a weight gradient has no partials");

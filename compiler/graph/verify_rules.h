@@ -13,8 +13,11 @@ typedef struct rgc_verifier {
 /* Factors of views, and all numbers of a geometry: with extents up to 2^40, indices stay below 2^62. */
 enum { RGC_MAX_FACTOR = 1 << 20 };
 
-/* Reports if `holds` is false; returns `holds`. */
-bool rgc_verify_rule(rgc_verifier *v, bool holds, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Reports a broken rule; returns false. */
+bool rgc_verify_report(rgc_verifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline bool rgc_verify_result(bool holds) { return holds; } /* which need not be used */
+/* Reports if `holds` is false; is `holds`. A macro, so that nothing is put together for the many rules that hold. */
+#define rgc_verify_rule(v, holds, ...) rgc_verify_result((holds) || rgc_verify_report((v), __VA_ARGS__))
 /* Shapes, types and attributes' ranges of a composite op; its ids and counts are right already. */
 void rgc_verify_shapes(rgc_verifier *v);
 /* The body of a MAP, or the stages, roots and stores of a KERNEL. */

@@ -51,7 +51,9 @@ static bool verify_ranges(rgc_verifier *v) {
     double min, max;
   } whole[] = {{RGC_ATTR_STRIDE, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_DILATION, 1, RGC_MAX_ATTRIBUTE},
                {RGC_ATTR_GROUPS, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_PAD, 0, RGC_MAX_ATTRIBUTE},
-               {RGC_ATTR_KERNEL, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_CEIL, 0, 1},
+               {RGC_ATTR_KERNEL, 1, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_KERNEL_W, 0, RGC_MAX_ATTRIBUTE},
+               {RGC_ATTR_STRIDE_W, 0, RGC_MAX_ATTRIBUTE}, {RGC_ATTR_PAD_W, 0, RGC_MAX_ATTRIBUTE},
+               {RGC_ATTR_CEIL, 0, 1},
                {RGC_ATTR_COUNT_PAD, 0, 1},              {RGC_ATTR_RUNNING, 0, 1},
                {RGC_ATTR_REFLECT, 0, 1},                {RGC_ATTR_AXES, 1, 15},
                {RGC_ATTR_BY, RGC_BY_SUM, RGC_BY_MAX}};
@@ -80,10 +82,11 @@ static void verify_conv(rgc_verifier *v, const rgc_value *x, const rgc_value *w,
 }
 
 static void verify_pool(rgc_verifier *v, const rgc_value *x, const rgc_value *y) {
-  int64_t kernel = attr(v, RGC_ATTR_KERNEL), stride = attr(v, RGC_ATTR_STRIDE), pad = attr(v, RGC_ATTR_PAD);
-  bool ceil_mode = attr(v, RGC_ATTR_CEIL) != 0;
-  expect_shape(v, y, x->shape[RGC_N], rgc_window_extent(x->shape[RGC_H], kernel, stride, pad, 1, ceil_mode),
-               rgc_window_extent(x->shape[RGC_W], kernel, stride, pad, 1, ceil_mode), x->shape[RGC_C]);
+  bool ceil_mode = attr(v, RGC_ATTR_CEIL) != 0, oblong = attr(v, RGC_ATTR_KERNEL_W) != 0;
+  rgc_window w = rgc_op_window(v->op);
+  if (!rgc_verify_rule(v, oblong ? w.stride[1] >= 1 : !attr(v, RGC_ATTR_STRIDE_W) && !attr(v, RGC_ATTR_PAD_W), "stride_w and pad_w go with kernel_w")) return;
+  expect_shape(v, y, x->shape[RGC_N], rgc_window_extent(x->shape[RGC_H], w.kernel[0], w.stride[0], w.pad[0], 1, ceil_mode),
+               rgc_window_extent(x->shape[RGC_W], w.kernel[1], w.stride[1], w.pad[1], 1, ceil_mode), x->shape[RGC_C]);
 }
 
 /* A mirrored pixel must itself stand in the window that asks for it: padding of at most half the window. */

@@ -4,9 +4,10 @@
 
 #include "compiler/lang/expand.h"
 
-/* Geometry of a window; kernel_w: columns, 0: as many as rows. */
+/* Geometry of a window: that of rows and, where kernel_w is 0, of columns; else columns have kernel_w, stride_w, pad_w. */
 typedef struct window {
-  int64_t kernel, kernel_w, stride, pad, dilation;
+  int64_t kernel, stride, pad, dilation;
+  int64_t kernel_w, stride_w, pad_w;
   bool ceil_mode;
 } window;
 
@@ -26,7 +27,9 @@ static void window_shape(const rgc_cell *cell, const window *w, int64_t channels
   const int64_t *in = rgc_cell_shape(cell);
   shape[RGC_N] = in[RGC_N];
   shape[RGC_H] = rgc_window_extent(in[RGC_H], w->kernel, w->stride, w->pad, w->dilation, w->ceil_mode);
-  shape[RGC_W] = rgc_window_extent(in[RGC_W], w->kernel_w ? w->kernel_w : w->kernel, w->stride, w->pad, w->dilation, w->ceil_mode);
+  bool oblong = w->kernel_w != 0;
+  shape[RGC_W] = rgc_window_extent(in[RGC_W], oblong ? w->kernel_w : w->kernel, oblong ? w->stride_w : w->stride, oblong ? w->pad_w : w->pad,
+                                   w->dilation, w->ceil_mode);
   shape[RGC_C] = channels;
 }
 
@@ -84,11 +87,12 @@ static bool read_window(rgc_cell *cell, window *w) {
     return false;
   w->kernel = kernel[0];
   w->kernel_w = kernel[1];
+  w->stride_w = w->stride;
   int64_t same[2] = {w->dilation * (kernel[0] - 1) / 2, w->dilation * (kernel[1] - 1) / 2};
   if (!check_span(cell, w) || !rgc_cell_pair(cell, "pad", same, 0, pad)) return false;
-  w->pad = pad[0];
+  w->pad = w->pad_w = pad[0];
   if (pad[0] == pad[1]) return true;
-  w->pad = 0;
+  w->pad = w->pad_w = 0;
   int64_t shape[RGC_AXES];
   memcpy(shape, rgc_cell_shape(cell), sizeof shape);
   rgc_view view = rgc_view_identity();
@@ -132,7 +136,7 @@ int rgc_emit_linear(rgc_cell *cell) {
   int weight = rgc_cell_param(cell, "weight", RGC_ROLE_PARAM, shape, 2, init), bias = -1;
   if (has_bias && weight >= 0) bias = rgc_cell_param(cell, "bias", RGC_ROLE_PARAM, (int64_t[]){1, 1, 1, out}, 1, init);
   if (weight < 0 || (has_bias && bias < 0)) return -1;
-  window w = {.kernel = shape[1], .kernel_w = shape[2], .stride = 1, .dilation = 1};
+  window w = {.kernel = shape[1], .kernel_w = shape[2], .stride = 1, .stride_w = 1, .dilation = 1};
   return add_conv(cell, &w, 1, weight, bias);
 }
 
@@ -209,13 +213,18 @@ int rgc_emit_bn(rgc_cell *cell) {
   return outputs[0];
 }
 
+/* Kernel, stride and padding, each a number or [rows, columns]. */
 static bool read_pool(rgc_cell *cell, bool same_pad, window *w) {
+  int64_t kernel[2], stride[2], pad[2];
+  if (!rgc_cell_pair(cell, "kernel", (int64_t[]){0, 0}, 1, kernel)) return false;
+  int64_t same[2] = {same_pad ? (kernel[0] - 1) / 2 : 0, same_pad ? (kernel[1] - 1) / 2 : 0};
   *w = (window){.dilation = 1};
-  if (!rgc_cell_int(cell, "kernel", 0, 1, &w->kernel) || !rgc_cell_int(cell, "stride", w->kernel, 1, &w->stride) ||
-      !rgc_cell_int(cell, "pad", same_pad ? (w->kernel - 1) / 2 : 0, 0, &w->pad) ||
+  if (!rgc_cell_pair(cell, "stride", kernel, 1, stride) || !rgc_cell_pair(cell, "pad", same, 0, pad) ||
       !rgc_cell_flag(cell, "ceil", false, &w->ceil_mode))
     return false;
-  if (w->pad * 2 <= w->kernel) return true;
+  w->kernel = kernel[0], w->stride = stride[0], w->pad = pad[0];
+  if (kernel[0] != kernel[1] || stride[0] != stride[1] || pad[0] != pad[1]) w->kernel_w = kernel[1], w->stride_w = stride[1], w->pad_w = pad[1];
+  if (pad[0] * 2 <= kernel[0] && pad[1] * 2 <= kernel[1]) return true;
   rgc_cell_error(cell, rgc_cell_attr(cell, "pad"), RGC_CODE_BAD_VALUE, "the padding of a pool is at most half of its window");
   return false;
 }
@@ -223,6 +232,9 @@ static bool read_pool(rgc_cell *cell, bool same_pad, window *w) {
 static void set_pool(rgc_op *op, const window *w) {
   set_window(op, w);
   op->attr[RGC_ATTR_KERNEL] = (double)w->kernel;
+  op->attr[RGC_ATTR_KERNEL_W] = (double)w->kernel_w;
+  op->attr[RGC_ATTR_STRIDE_W] = (double)w->stride_w;
+  op->attr[RGC_ATTR_PAD_W] = (double)w->pad_w;
   op->attr[RGC_ATTR_CEIL] = w->ceil_mode;
 }
 
@@ -232,9 +244,9 @@ int rgc_emit_maxpool(rgc_cell *cell) {
   if (!read_pool(cell, true, &w)) return -1;
   window_shape(cell, &w, rgc_cell_shape(cell)[RGC_C], shape);
   if (!check_extent(cell, shape)) return -1;
-  enum { LARGEST_U8_KERNEL = 16 }; /* 256 taps */
+  enum { MOST_U8_TAPS = 256 };
   const char *tap = rgc_arena_printf(cell->x->arena, "%s.tap", cell->name);
-  rgc_dtype dtype = w.kernel <= LARGEST_U8_KERNEL ? RGC_U8 : RGC_I32;
+  rgc_dtype dtype = w.kernel * (w.kernel_w ? w.kernel_w : w.kernel) <= MOST_U8_TAPS ? RGC_U8 : RGC_I32;
   int outputs[] = {rgc_cell_temp(cell, shape), rgc_graph_value(cell->x->graph, tap, dtype, RGC_ROLE_TEMP, shape)};
   set_pool(rgc_cell_finish(cell, rgc_graph_op(cell->x->graph, RGC_OP_MAXPOOL, &cell->in, 1, outputs, 2)), &w);
   return outputs[0];

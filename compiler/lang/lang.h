@@ -76,6 +76,19 @@ typedef struct rgc_class_set {
   const char **names; /* [count], in order; NULL when only the count is known */
 } rgc_class_set;
 
+/* A tensor, or by patterns several, under another program's name. Each * of one name stands for the same run in the other. */
+typedef struct rgc_name_rule {
+  const char *theirs, *ours;
+  int rank; /* of theirs, which has ones behind our shape; 0: as ours */
+} rgc_name_rule;
+
+/* The names of one program's files. Rules apply in turn; from ours to theirs they are turned round, the last one first. */
+typedef struct rgc_naming {
+  const char *name; /* "timm"; "weights": the rename: rules of weights: */
+  rgc_name_rule *rules;
+  int count, capacity;
+} rgc_naming;
+
 typedef struct rgc_network {
   rgc_arena *arena;
   const char *file, *name;
@@ -89,12 +102,15 @@ typedef struct rgc_network {
   rgc_names fresh;          /* layers that do not take their weights from it */
   bool weights_head_fresh;  /* head: fresh: nor does the last layer with weights */
   bool weights_sum_channels; /* channels: sum: a convolution's input channels are summed where the image has one */
-  const rgc_yaml *weights_rename; /* rename: the file's names (patterns) and the network's; NULL: none */
+  rgc_naming rename;         /* of weights: what always applies to the file's names */
+  rgc_naming *namings;       /* names: one of them applies where more of the file's names fit with it than without */
+  int naming_count, naming_capacity;
   bool freeze_all_but;
   rgc_names freeze; /* layers frozen, or with freeze_all_but the only ones not */
   bool freeze_bn;   /* bn of frozen layers uses the running statistics */
   bool init_torch;  /* init: torch; else torchvision */
-  bool may_recompute;   /* to keep memory: */
+  rgc_precision precision; /* of contracts, where the target has it; fp32 */
+  bool may_recompute, may_split; /* to keep memory:; split: take the batch of a training step in parts */
   int64_t memory_bytes; /* memory: what a program may take (memory.h, all regions); 0: as much as it wants */
   rgc_data_settings data;
   const rgc_yaml *root; /* the whole merged file */

@@ -62,6 +62,9 @@ static json_t *key_schema(const rgc_key *key) {
   if (!schema) schema = holds_map && rgc_key_owner_exists(key->word) ? owner_schema(key) : type_schema(key->type);
   if (strcmp(key->word, "stages") == 0) json_object_set_new(schema, "items", reference("stage"));
   if (strcmp(key->word, "groups") == 0 && strcmp(key->owner, "train") == 0) json_object_set_new(schema, "items", reference("group"));
+  if (strcmp(key->word, "names") == 0)
+    json_object_set_new(schema, "additionalProperties", json_pack("{s:s, s:{s:[{s:s}, o]}}", "type", "object", "additionalProperties", "anyOf",
+                                                                   "type", "string", reference("their_tensor")));
   if (strcmp(key->word, "blocks") == 0) json_object_set_new(schema, "additionalProperties", reference("block"));
   if (strcmp(key->owner, "data") == 0 && key->type == RGC_KEY_LIST) json_object_set_new(schema, "items", reference("data_step"));
   json_object_set_new(schema, "description", json_string(key->about));

@@ -160,14 +160,6 @@ static bool read_only_word(const rgc_yaml *node, const char *word, rgc_diagnosti
   return true;
 }
 
-/* A map of words to words. */
-static const rgc_yaml *read_rename(const rgc_yaml *map, rgc_diagnostics *diags) {
-  for (int i = 0; map && map->kind == RGC_YAML_MAP && i < map->count; i++)
-    if (map->items[i]->kind != RGC_YAML_SCALAR)
-      rgc_yaml_error(diags, map->items[i], RGC_CODE_WRONG_TYPE, "a tensor's name is a word");
-  return map && map->kind == RGC_YAML_MAP ? map : NULL;
-}
-
 static void read_weights(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
   if (!node) return;
   if (node->kind == RGC_YAML_SCALAR) {
@@ -177,7 +169,7 @@ static void read_weights(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *
     rgc_read_names(n, rgc_yaml_get(node, "fresh"), &n->fresh, diags);
     n->weights_head_fresh = read_only_word(rgc_yaml_get(node, "head"), "fresh", diags);
     n->weights_sum_channels = read_only_word(rgc_yaml_get(node, "channels"), "sum", diags);
-    n->weights_rename = read_rename(rgc_yaml_get(node, "rename"), diags);
+    rgc_settings_read_rename(n, rgc_yaml_get(node, "rename"), diags);
   }
 }
 
@@ -217,6 +209,18 @@ static void read_init(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *dia
     rgc_report_word(diags, node, RGC_CODE_BAD_VALUE, "an unknown init", node->text, words, 2);
 }
 
+/* "f32" is what files said when there was no other. */
+static void read_precision(rgc_network *n, const rgc_yaml *node, rgc_diagnostics *diags) {
+  const char *words[RGC_PRECISION_COUNT];
+  if (!node || !node->text || !strcmp(node->text, "f32")) return;
+  for (int i = 0; i < RGC_PRECISION_COUNT; i++) {
+    words[i] = rgc_precision_word((rgc_precision)i);
+    if (!strcmp(node->text, words[i])) n->precision = (rgc_precision)i;
+  }
+  if (strcmp(node->text, rgc_precision_word(n->precision)))
+    rgc_report_word(diags, node, RGC_CODE_BAD_VALUE, "an unknown precision", node->text, words, RGC_PRECISION_COUNT);
+}
+
 static void check_fixed(const rgc_yaml *node, const char *word, rgc_diagnostics *diags) {
   if (!node || !node->text || strcmp(node->text, word) == 0) return;
   rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "'%s' is not supported", node->text)->expected =
@@ -247,7 +251,8 @@ static void read_allowed(rgc_network *n, const rgc_yaml *list, rgc_diagnostics *
   for (int i = 0; list && i < list->count; i++) {
     const rgc_yaml *word = list->items[i];
     if (word->text && !strcmp(word->text, "recompute")) n->may_recompute = true;
-    else rgc_yaml_error(diags, word, RGC_CODE_BAD_VALUE, "memory cannot be kept by %s", word->text ? word->text : "this")->expected = "recompute";
+    else if (word->text && !strcmp(word->text, "split")) n->may_split = true;
+    else rgc_yaml_error(diags, word, RGC_CODE_BAD_VALUE, "memory cannot be kept by %s", word->text ? word->text : "this")->expected = "recompute, split";
   }
 }
 
@@ -265,11 +270,12 @@ void rgc_settings_read_file(rgc_network *n, rgc_diagnostics *diags) {
   read_memory(n, rgc_yaml_get(root, "memory"), diags);
   rgc_settings_read_data(n, rgc_yaml_get(root, "data"), diags);
   check_fixed(rgc_yaml_get(root, "rgc"), "1", diags);
-  check_fixed(rgc_yaml_get(root, "precision"), "f32", diags);
+  read_precision(n, rgc_yaml_get(root, "precision"), diags);
   read_input(n, rgc_yaml_get(root, "input"), diags);
   read_classes(n, rgc_yaml_get(root, "classes"), diags);
   rgc_settings_check_mix(n, rgc_yaml_get(root, "data"), diags);
   read_weights(n, rgc_yaml_get(root, "weights"), diags);
+  rgc_settings_read_namings(n, rgc_yaml_get(root, "names"), diags);
   read_freeze(n, rgc_yaml_get(root, "freeze"), diags);
   read_init(n, rgc_yaml_get(root, "init"), diags);
   const rgc_yaml *expect = rgc_yaml_get(root, "expect");

@@ -10,11 +10,13 @@
 #include "compiler/passes/decompose_build.h"
 
 static rgc_geometry pool_geometry(const rgc_op *op, bool transposed) {
-  int64_t kernel = (int64_t)op->attr[RGC_ATTR_KERNEL];
-  return (rgc_geometry){.kernel_h = kernel,
-                        .kernel_w = kernel,
-                        .stride = (int64_t)op->attr[RGC_ATTR_STRIDE],
-                        .pad = (int64_t)op->attr[RGC_ATTR_PAD],
+  rgc_window w = rgc_op_window(op);
+  return (rgc_geometry){.kernel_h = w.kernel[0],
+                        .kernel_w = w.kernel[1],
+                        .stride = w.stride[0],
+                        .stride_w = w.stride[1],
+                        .pad = w.pad[0],
+                        .pad_w = w.pad[1],
                         .dilation = 1,
                         .groups = 1,
                         .transposed = transposed};
@@ -64,10 +66,12 @@ void rgc_decompose_maxpool_grad(rgc_decomposer *d) {
 
 /* How many rows (axis H) or columns (W) of an input of `extent` the window at this point of pooled space counts. */
 static int covered(const rgc_op *op, rgc_body *body, int axis, int64_t extent) {
-  double pad = op->attr[RGC_ATTR_PAD];
-  int start = rgc_decompose_scaled(body, rgc_body_leaf(body, RGC_EXPR_COORD, axis), op->attr[RGC_ATTR_STRIDE]);
+  rgc_window window = rgc_op_window(op);
+  int of = axis - RGC_H;
+  double pad = (double)window.pad[of];
+  int start = rgc_decompose_scaled(body, rgc_body_leaf(body, RGC_EXPR_COORD, axis), (double)window.stride[of]);
   start = rgc_decompose_binary(body, RGC_EXPR_SUB, start, rgc_body_const(body, pad));
-  int end = rgc_decompose_binary(body, RGC_EXPR_ADD, start, rgc_body_const(body, op->attr[RGC_ATTR_KERNEL]));
+  int end = rgc_decompose_binary(body, RGC_EXPR_ADD, start, rgc_body_const(body, (double)window.kernel[of]));
   double border = (double)extent;
   if (op->attr[RGC_ATTR_COUNT_PAD] != 0)
     border += pad;

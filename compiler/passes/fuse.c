@@ -63,7 +63,7 @@ bool rgc_fuse_is_temp(const rgc_fuser *f, int value) {
 
 int64_t rgc_fuse_bytes(const rgc_fuser *f, int value) {
   const rgc_value *v = &f->graph->values[value];
-  return rgc_shape_elems(v->shape) * (v->dtype == RGC_U8 ? 1 : 4);
+  return rgc_shape_elems(v->shape) * rgc_dtype_bytes(v->dtype);
 }
 
 void rgc_fuse_note(rgc_fuser *f, int op, const char *format, ...) {
@@ -145,6 +145,16 @@ static bool sweep_inline(rgc_fuser *f) {
   return changed;
 }
 
+/* What is left becomes the graph's ops again; frees the scratch. */
+static void close_fuser(rgc_fuser *f) {
+  for (int i = 0; i < f->op_count; i++) {
+    if (!f->kernels[i]) continue;
+    prune(f, f->kernels[i]);
+    rgc_append_kernel(f->graph, &f->ops[i], f->kernels[i]);
+  }
+  rgc_arena_destroy(f->arena);
+}
+
 void rgc_fuse(rgc_graph *graph, const rgc_target *target, rgc_text *ledger) {
   rgc_arena *arena = rgc_arena_create();
   rgc_fuser f = open_fuser(graph, target, ledger, arena);
@@ -152,10 +162,13 @@ void rgc_fuse(rgc_graph *graph, const rgc_target *target, rgc_text *ledger) {
   while (sweep_absorb(&f, false) || sweep_inline(&f)) continue;
   while (sweep_absorb(&f, true)) continue;
   drop_dead(&f);
-  for (int i = 0; i < f.op_count; i++) {
-    if (!f.kernels[i]) continue;
-    prune(&f, f.kernels[i]);
-    rgc_append_kernel(graph, &f.ops[i], f.kernels[i]);
-  }
-  rgc_arena_destroy(arena);
+  close_fuser(&f);
+}
+
+void rgc_fuse_side_stores(rgc_graph *graph, const rgc_target *target, rgc_text *ledger) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_fuser f = open_fuser(graph, target, ledger, arena);
+  for (int i = f.op_count - 1; i >= 0; i--) /* backwards: what only another such map reads comes after it */
+    if (f.kernels[i] && f.kernels[i]->kind == RGC_MAP) rgc_fuse_side(&f, i);
+  close_fuser(&f);
 }

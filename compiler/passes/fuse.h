@@ -15,4 +15,9 @@
 
 /* In place. `ledger` may be NULL; it gets one line a decision: what, where (layer, line), why, bytes. */
 void rgc_fuse(rgc_graph *graph, const rgc_target *target, rgc_text *ledger);
+
+/* Side stores (fuse_side.c). In: kernels that have their tiles, in the order in which they run. Out: maps that a contract over pixels
+ * reads first are computed in its prologue, and stored from there, where that moves fewer bytes. After `recompute`, which can then run a join
+ * again without the contract behind it. In place; the ledger as above. */
+void rgc_fuse_side_stores(rgc_graph *graph, const rgc_target *target, rgc_text *ledger);
 #endif

@@ -3,8 +3,6 @@
 
 #include "compiler/passes/fuse_graph.h"
 
-enum { MOST_STORES = 12 };
-
 /* Whether every load of `value` reads at the map's own point. */
 static bool reads_same_point(const rgc_fuser *f, const rgc_kernel *map, int value) {
   for (int i = 0; i < map->epi->operand_count; i++)
@@ -26,7 +24,7 @@ static bool reads_points_only(const rgc_fuser *f, int producer, const rgc_kernel
     int value = map->epi->operands[i].value;
     if (f->producer[value] != producer) continue;
     if (store_of(f->kernels[producer], value) < 0 || !reads_same_point(f, map, value)) return false;
-    if (f->graph->values[value].dtype != RGC_F32) return false;
+    if (!rgc_is_real(&f->graph->values[value])) return false;
   }
   return true;
 }
@@ -50,7 +48,7 @@ static bool has_room(const rgc_fuser *f, const rgc_kernel *producer, const rgc_k
   const rgc_body *bodies[] = {producer->a, producer->b, producer->tap, producer->epi, map->epi};
   for (int i = 0; i < 5; i++) operands += bodies[i] ? bodies[i]->operand_count : 0;
   return (sums || !count_partials(map)) && partials <= f->target->max_partials && operands <= f->target->max_operands &&
-         producer->store_count + map->store_count <= f->target->max_outputs && producer->store_count + map->store_count <= MOST_STORES &&
+         producer->store_count + map->store_count <= f->target->max_outputs && producer->store_count + map->store_count <= RGC_FUSE_MOST_STORES &&
          stores_are_plain(f, producer) && stores_are_plain(f, map);
 }
 

@@ -4,6 +4,14 @@
 
 #include "compiler/passes/fuse_graph.h"
 
+bool rgc_fuse_is_expensive(rgc_expr_kind kind) {
+  switch (kind) {
+    case RGC_EXPR_POW: case RGC_EXPR_EXP: case RGC_EXPR_LOG: case RGC_EXPR_TANH:
+    case RGC_EXPR_ERF: case RGC_EXPR_SIGMOID: case RGC_EXPR_RANDOM: return true;
+    default: return false;
+  }
+}
+
 static int copy_leaf(rgc_body *into, const rgc_body *from, const rgc_node *node) {
   switch (node->kind) {
     case RGC_EXPR_CONST: return rgc_body_const(into, node->number);

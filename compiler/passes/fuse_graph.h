@@ -24,7 +24,7 @@ typedef struct rgc_fuser {
 } rgc_fuser;
 
 /* The stages of a kernel that hold expressions: a, b, tap, epi; NULL where there is none. */
-enum { RGC_STAGES = 4 };
+enum { RGC_STAGES = 4, RGC_FUSE_MOST_STORES = 12 };
 rgc_body **rgc_fuse_stage(rgc_kernel *kernel, int stage);
 
 /* Notes that op i reads and stores what its kernel says now; forgets it. */
@@ -43,9 +43,12 @@ rgc_body *rgc_fuse_substitute(rgc_fuser *f, const rgc_body *body, int value, con
 /* Appends all of `from`, where loads of operand k are node known[k] of `into`, if that is not -1; nodes[n] is where node n of `from`
  * is now. */
 void rgc_fuse_append(rgc_body *into, const rgc_body *from, const int *known, int *nodes);
+/* Whether a node of this kind costs many instructions. */
+bool rgc_fuse_is_expensive(rgc_expr_kind kind);
 /* Drops operands and nodes that no root needs; roots are renumbered. */
 rgc_body *rgc_fuse_prune(rgc_arena *arena, const rgc_body *body, int *const *roots, int root_count);
 
 bool rgc_fuse_absorb(rgc_fuser *f, int map, bool into_maps); /* fuse_absorb.c */
 bool rgc_fuse_inline(rgc_fuser *f, int map);                 /* fuse_inline.c */
+bool rgc_fuse_side(rgc_fuser *f, int map);                   /* fuse_side.c */
 #endif

@@ -15,26 +15,18 @@ typedef struct candidate {
   int expensive;              /* nodes that cost many instructions */
 } candidate;
 
-static bool is_expensive(rgc_expr_kind kind) {
-  switch (kind) {
-    case RGC_EXPR_POW: case RGC_EXPR_EXP: case RGC_EXPR_LOG: case RGC_EXPR_TANH:
-    case RGC_EXPR_ERF: case RGC_EXPR_SIGMOID: case RGC_EXPR_RANDOM: return true;
-    default: return false;
-  }
-}
-
 static bool open_candidate(rgc_fuser *f, int map, candidate *c) {
   const rgc_kernel *kernel = f->kernels[map];
   *c = (candidate){.f = f, .map = map, .kernel = kernel, .value = kernel->store_count ? kernel->stores[0].value : -1};
   if (kernel->store_count != 1 || kernel->stores[0].kind != RGC_STORE || !rgc_fuse_is_temp(f, c->value)) return false;
-  if (f->graph->values[c->value].dtype != RGC_F32) return false;
+  if (!rgc_is_real(&f->graph->values[c->value])) return false;
   for (int i = 0; i < kernel->epi->operand_count; i++) {
     int value = kernel->epi->operands[i].value;
     bool seen = false;
     for (int k = 0; k < c->large_count; k++) seen |= c->large[k] == value;
     if (!seen && c->large_count < 32 && 2 * rgc_fuse_bytes(f, value) >= rgc_fuse_bytes(f, c->value)) c->large[c->large_count++] = value;
   }
-  for (int n = 0; n < kernel->epi->node_count; n++) c->expensive += is_expensive(kernel->epi->nodes[n].kind);
+  for (int n = 0; n < kernel->epi->node_count; n++) c->expensive += rgc_fuse_is_expensive(kernel->epi->nodes[n].kind);
   return f->readers[c->value].count > 0;
 }
 

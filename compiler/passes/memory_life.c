@@ -29,7 +29,7 @@ static bool scale_panel(int64_t *product, const rgc_value *value) {
 }
 
 int64_t rgc_value_storage_bytes(const rgc_value *value) {
-  int64_t bytes = value->dtype == RGC_U8 ? 1 : 4;
+  int64_t bytes = rgc_dtype_bytes(value->dtype);
   if (value->layout.kind != RGC_LAYOUT_NHWC) return scale_panel(&bytes, value) ? bytes : -1;
   for (int j = 0; j < RGC_AXES; j++)
     if (!scale(&bytes, value->shape[j])) return -1;

@@ -1,6 +1,7 @@
 /* target.h: what the compiler's passes must know of a machine, as data. Codegen fills it (targets.c of each target in codegen/). */
 #ifndef RGC_PASSES_TARGET_H
 #define RGC_PASSES_TARGET_H
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct rgc_target {
@@ -21,8 +22,10 @@ typedef struct rgc_target {
   int64_t winograd_tile_floats; /* most floats of transformed A of such a tile */
   double operations_per_byte; /* that it does in the time in which it moves a byte from or to memory */
   int min_tiles;            /* fewer would leave threads idle; a number for the machine's kind, not for this machine */
+  bool side_stores;         /* the loader of a contract may store what its prologue made (kernel.h) */
   int max_streams;          /* whole tensors that one prologue may read */
   int max_weight_streams;   /* whole tensors that the epilogue of a weight gradient may read: it writes in short rows far apart */
   int max_operands, max_outputs, max_partials; /* of a kernel */
+  unsigned precisions;      /* that it has: bit mask by rgc_precision; fp32 always */
 } rgc_target;
 #endif

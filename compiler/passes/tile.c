@@ -2,6 +2,8 @@
  * stay in a core's cache, and rows that divide the image; and there must be enough tiles to share. */
 #include "compiler/passes/tile.h"
 
+#include "compiler/passes/layout.h"
+
 static int64_t lowest(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t highest(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -47,7 +49,7 @@ static void cut_winograd(rgc_kernel *kernel, const rgc_target *target) {
   else kernel->tile_images = ceil_div(kernel->extent[RGC_N], ceil_div(all, highest(image, patches)));
 }
 
-enum { MOST_STEPS = 8, MOST_TILE_IMAGES = 16 };
+enum { MOST_STEPS = 8, MOST_TILE_IMAGES = 16, LEAST_PANEL_TAPS = 2, LEAST_WINOGRAD_PANELS = 2 };
 
 /* A way to cut a contract's pixels into tiles. */
 typedef struct block_cut {
@@ -115,6 +117,32 @@ static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
   int64_t total = kernel->extent[RGC_N] * kernel->extent[RGC_H] * kernel->extent[RGC_W];
   int64_t a_per_pixel = rgc_shape_elems(kernel->a_extent) / highest(1, total);
   cut(kernel, highest(1, lowest(target->tile_pixels, target->tile_floats / highest(1, a_per_pixel))), step);
+}
+
+int64_t rgc_panel_cuts(const rgc_kernel *kernel, const rgc_target *target, int64_t panels, int64_t taps) {
+  if (kernel->geometry.groups > 1) return 1;
+  int64_t most = rgc_takes_winograd(kernel, target) ? panels / LEAST_WINOGRAD_PANELS : panels * taps / LEAST_PANEL_TAPS;
+  int64_t cuts = lowest(ceil_div(target->min_tiles, rgc_kernel_tile_count(kernel)), highest(1, most));
+  return cuts > 1 ? ceil_div(panels, ceil_div(panels, cuts)) : 1;
+}
+
+/* Rows of A that tiles of `rows` output rows load in all, of one image. */
+static int64_t loaded_rows(const rgc_kernel *kernel, int64_t rows) {
+  rgc_reach reach = rgc_reach_of(&kernel->geometry, kernel->geometry.kernel_h);
+  int64_t loaded = 0, height = kernel->extent[RGC_H];
+  for (int64_t h = 0; h < height; h += rows) {
+    int64_t first = h / reach.out_step * reach.a_step + reach.low;
+    int64_t last = (ceil_div(lowest(h + rows, height), reach.out_step) - 1) * reach.a_step + reach.high;
+    loaded += lowest(last, kernel->a_extent[RGC_H] - 1) - highest(first, 0) + 1;
+  }
+  return loaded;
+}
+
+double rgc_loads_of_a(const rgc_kernel *kernel, const rgc_target *target) {
+  int64_t taps = kernel->geometry.kernel_h * kernel->geometry.kernel_w, channels = kernel->extent[RGC_C], cuts = 1;
+  if (target->panel_lanes) cuts = rgc_panel_cuts(kernel, target, ceil_div(channels, rgc_panel_lanes(target, channels)), taps);
+  int64_t rows = kernel->tile_rows ? kernel->tile_rows : kernel->extent[RGC_H];
+  return (double)cuts * (double)loaded_rows(kernel, rows) / (double)kernel->a_extent[RGC_H];
 }
 
 static void cut_map(rgc_kernel *kernel, const rgc_target *target) {

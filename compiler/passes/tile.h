@@ -10,4 +10,10 @@
 void rgc_choose_tiles(rgc_graph *graph, const rgc_target *target);
 /* Whether a contract is computed by Winograd's F(4x4,3x3): its tiles are then cut into patches of 4x4 pixels. */
 bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target);
+/* Into how many tiles codegen cuts each tile of a contract of form PIXELS, by panels of output channels: each of them loads the tile's part
+ * of A. So where tiles are fewer than threads want; never so many that copying A costs more than the panels do. panels: of
+ * the whole contract; taps: of a panel. */
+int64_t rgc_panel_cuts(const rgc_kernel *kernel, const rgc_target *target, int64_t panels, int64_t taps);
+/* How often a contract of form PIXELS loads a point of A, on average: tiles read rows of their neighbours, and may be cut by panels. */
+double rgc_loads_of_a(const rgc_kernel *kernel, const rgc_target *target);
 #endif

@@ -96,17 +96,16 @@ static void add_entry(rgc_arena *arena, rgc_tensor_file *file, const char *key, 
   *RGC_PUSH(arena, file->metadata, file->metadata_count, file->metadata_capacity) = (rgc_metadata){key, text};
 }
 
-static void add_texts(rgc_arena *arena, const rgc_plan *plan, rgc_tensor_file *file) {
-  rgc_text graph = {0};
-  rgc_graph_print(plan->unfused, &graph);
+/* texts: of the unfused graph and of every program, on the heap, as they are large; to be freed when the file is written. */
+static void add_texts(rgc_arena *arena, const rgc_plan *plan, rgc_text *texts, rgc_tensor_file *file) {
   add_entry(arena, file, version_key, RGC_PLAN_VERSION);
   add_entry(arena, file, source_key, plan->source);
   add_entry(arena, file, line_map_key, plan->line_map);
-  add_entry(arena, file, graph_key, rgc_text_take(&graph, arena));
+  rgc_graph_print(plan->unfused, &texts[plan->program_count]);
+  add_entry(arena, file, graph_key, rgc_text_chars(&texts[plan->program_count]));
   for (int i = 0; i < plan->program_count; i++) {
-    rgc_text text = {0};
-    rgc_program_print(&plan->programs[i], &text);
-    add_entry(arena, file, rgc_program_key(&plan->programs[i], arena), rgc_text_take(&text, arena));
+    rgc_program_print(&plan->programs[i], &texts[i]);
+    add_entry(arena, file, rgc_program_key(&plan->programs[i], arena), rgc_text_chars(&texts[i]));
   }
 }
 
@@ -114,8 +113,10 @@ bool rgc_plan_write(const rgc_plan *plan, const char *path, rgc_diagnostics *dia
   if (!rgc_plan_verify(plan, path, diags)) return false;
   rgc_arena *arena = rgc_arena_create();
   rgc_tensor_file file = {.tensors = plan->tensors, .tensor_count = plan->tensor_count};
-  add_texts(arena, plan, &file);
+  rgc_text *texts = RGC_NEW_ARRAY(arena, rgc_text, plan->program_count + 1);
+  add_texts(arena, plan, texts, &file);
   bool good = rgc_safetensors_write(&file, path, diags);
+  for (int i = 0; i <= plan->program_count; i++) rgc_text_free(&texts[i]);
   rgc_arena_destroy(arena);
   return good;
 }

@@ -16,7 +16,8 @@ typedef struct rgc_program {
   rgc_program_kind kind;
   const char *target;    /* "cpu-avx512"; [A-Za-z0-9._-]+, at most RGC_PLAN_MAX_NAME */
   const char *precision; /* "fp32"; likewise */
-  int64_t batch;         /* samples; the graph's own */
+  int64_t batch;         /* samples of a step */
+  int64_t parts;         /* TRAIN: micro-batches that a step is taken in, of rgc_micro_batch samples; else 1. The graph is of one */
   rgc_graph *graph;      /* kernels only */
   rgc_memory_plan *memory;
   const char *ledger; /* what fusion decided, lines; "" if none was kept */

@@ -1,6 +1,7 @@
 /* plan_text.c: see plan_text.h.
  *
  *   program train cpu-avx512 fp32 32           kind, target, precision, batch
+ *   parts 2                                    micro-batches of a step; left out where it is one
  *   region param 1078976                       bytes; param, state, folded, act
  *   region state 2157888
  *   region folded 64
@@ -16,6 +17,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "compiler/graph/graph_text.h"
+
 static const char *const region_words[] = {[RGC_REGION_PARAM] = "param", [RGC_REGION_STATE] = "state", [RGC_REGION_FOLDED] = "folded",
                                             [RGC_REGION_ACT] = "act"};
 _Static_assert(sizeof region_words / sizeof *region_words == RGC_REGION_COUNT, "each region has a word");
@@ -25,10 +28,7 @@ static const char *const kind_words[RGC_PROGRAM_KIND_COUNT] = {
 #undef X
 };
 
-bool rgc_plan_is_name(const char *text) {
-  static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  return text && *text && !text[strspn(text, chars)] && strlen(text) <= RGC_PLAN_MAX_NAME;
-}
+bool rgc_plan_is_name(const char *text) { return rgc_is_name(text) && strlen(text) <= RGC_PLAN_MAX_NAME; }
 
 char *rgc_program_key(const rgc_program *p, rgc_arena *arena) {
   return rgc_arena_printf(arena, "program.%s.%s.%s.%" PRId64, kind_words[p->kind], p->target, p->precision, p->batch);
@@ -47,14 +47,19 @@ static void print_ledger(const char *ledger, rgc_text *out) {
 void rgc_program_print(const rgc_program *p, rgc_text *out) {
   const rgc_memory_plan *memory = p->memory;
   rgc_text_printf(out, "program %s %s %s %" PRId64 "\n", kind_words[p->kind], p->target, p->precision, p->batch);
+  if (p->parts != 1) rgc_text_printf(out, "parts %" PRId64 "\n", p->parts);
   for (int r = 0; r < RGC_REGION_COUNT; r++) rgc_text_printf(out, "region %s %" PRId64 "\n", region_words[r], memory->region_bytes[r]);
   rgc_text_printf(out, "peak %d %" PRId64, memory->peak.op, memory->peak.bytes);
   for (int k = 0; k < RGC_PART_COUNT; k++) rgc_text_printf(out, " %" PRId64, memory->peak.part_bytes[k]);
   rgc_text_add(out, "\n");
   print_ledger(p->ledger, out);
-  for (int v = 0; v < memory->place_count; v++)
-    rgc_text_printf(out, "place %%%s %s %" PRId64 " %" PRId64 "\n", p->graph->values[v].name, region_words[memory->places[v].region],
-                    memory->places[v].offset_bytes, memory->places[v].size_bytes);
+  for (int v = 0; v < memory->place_count; v++) {
+    rgc_text_printf(out, "place %%%s %s ", p->graph->values[v].name, region_words[memory->places[v].region]);
+    rgc_text_add_int(out, memory->places[v].offset_bytes);
+    rgc_text_add(out, " ");
+    rgc_text_add_int(out, memory->places[v].size_bytes);
+    rgc_text_add(out, "\n");
+  }
   rgc_graph_print(p->graph, out);
 }
 
@@ -127,7 +132,8 @@ static bool read_header(reader *r, rgc_program *p) {
   bool ok = one_of(r, kind_words, RGC_PROGRAM_KIND_COUNT, &kind) && name(r, ' ', &p->target) && name(r, ' ', &p->precision) &&
             number(r, '\n', &p->batch);
   p->kind = (rgc_program_kind)kind;
-  return ok;
+  p->parts = 1;
+  return ok && (!accept(r, "parts ") || number(r, '\n', &p->parts));
 }
 
 static bool read_regions(reader *r, rgc_memory_plan *memory) {

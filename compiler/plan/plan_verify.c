@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compiler/lang/lang.h"
+#include "compiler/memory_limit.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/plan_text.h"
 
@@ -91,13 +92,23 @@ static bool check_unfused(const checker *c) {
   return check_batch(c, graph->batch) && check_interface(c, "the unfused graph", graph, training, true);
 }
 
+/* Each part has samples, whatever the last one's number. */
+static bool check_parts(const checker *c, const rgc_program *p, const char *key) {
+  bool ok = p->parts == 1 || (p->kind == RGC_PROGRAM_TRAIN && p->parts > 1 && p->parts <= p->batch);
+  ok = ok && (p->parts - 1) * rgc_micro_batch(p->batch, p->parts) < p->batch;
+  return ok || fail(c, "%s: a batch of %" PRId64 " in %" PRId64 " parts", key, p->batch, p->parts);
+}
+
 static bool check_program(const checker *c, const rgc_program *p) {
   const char *key;
   if (p->kind >= RGC_PROGRAM_KIND_COUNT || !rgc_plan_is_name(p->target) || !rgc_plan_is_name(p->precision) || !p->graph || !p->memory ||
       !p->ledger)
     return fail(c, "a program lacks a part, or is badly named");
   key = rgc_program_key(p, c->scratch);
-  if (!check_batch(c, p->batch) || p->graph->batch != p->batch) return fail(c, "%s: its graph is for a batch of %" PRId64, key, p->graph->batch);
+  if (!check_batch(c, p->batch) || !check_parts(c, p, key)) return false;
+  if (p->graph->batch != rgc_micro_batch(p->batch, p->parts)) return fail(c, "%s: its graph is for a batch of %" PRId64, key, p->graph->batch);
+  if (strcmp(p->precision, rgc_precision_word(p->graph->precision)))
+    return fail(c, "%s: its graph is of precision %s", key, rgc_precision_word(p->graph->precision));
   if (!rgc_graph_verify(p->graph, c->diags)) return fail(c, "%s: the kernels break the rules above", key);
   for (int i = 0; i < p->graph->op_count; i++)
     if (p->graph->ops[i].kind != RGC_OP_KERNEL) return fail(c, "%s: op %d is no kernel", key, i);

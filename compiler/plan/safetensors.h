@@ -13,11 +13,12 @@
 #include "compiler/base/diag.h"
 
 enum { RGC_TENSOR_MAX_RANK = 8 };
+enum { RGC_MAX_HEADER_BYTES = 100 * 1000 * 1000 }; /* what readers of such files, ours too, take */
 
 /* X(identifier, word, bytes of an element). Plans hold F32 only; the others come from other programs' files. */
 #define RGC_TENSOR_DTYPES(X)                                                                                           \
   X(F32, "F32", 4) X(I64, "I64", 8) X(F64, "F64", 8) X(F16, "F16", 2) X(BF16, "BF16", 2) X(I32, "I32", 4) X(U8, "U8", 1)   \
-  X(BOOL, "BOOL", 1)
+  X(BOOL, "BOOL", 1) X(I16, "I16", 2) X(I8, "I8", 1)
 typedef enum rgc_tensor_dtype {
 #define X(id, word, bytes) RGC_TENSOR_##id,
   RGC_TENSOR_DTYPES(X)

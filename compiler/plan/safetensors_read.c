@@ -7,8 +7,6 @@
 
 #include "compiler/plan/safetensors.h"
 
-enum { MAX_HEADER_BYTES = 100 * 1000 * 1000 };
-
 static const struct {
   const char *word;
   size_t bytes;
@@ -137,7 +135,7 @@ rgc_tensor_file *rgc_safetensors_parse(rgc_arena *arena, const void *bytes, size
   const unsigned char *b = bytes;
   uint64_t header_bytes = 0;
   for (int i = 0; i < 8 && size_bytes >= 8; i++) header_bytes |= (uint64_t)b[i] << (8 * i);
-  if (size_bytes < 8 || header_bytes > MAX_HEADER_BYTES || header_bytes > size_bytes - 8) {
+  if (size_bytes < 8 || header_bytes > RGC_MAX_HEADER_BYTES || header_bytes > size_bytes - 8) {
     fault(&r, "not a safetensors file, or truncated", NULL);
     return NULL;
   }

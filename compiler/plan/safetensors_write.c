@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
+#include "compiler/base/file.h"
 #include "compiler/plan/safetensors.h"
 
 static int by_key(const void *a, const void *b) {
@@ -61,60 +61,107 @@ void rgc_safetensors_digest(const rgc_tensor_file *file, char digest[33]) {
   snprintf(digest, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
 }
 
-static json_t *entry_of(const rgc_tensor *t, json_int_t begin) {
-  json_t *shape = json_array();
-  for (int d = 0; d < t->rank; d++) json_array_append_new(shape, json_integer(t->shape[d]));
-  return json_pack("{s:s,s:o,s:[I,I]}", "dtype", rgc_tensor_dtype_word(t->dtype), "shape", shape, "data_offsets", begin,
-                   begin + (json_int_t)t->size_bytes);
+/* The header, as jansson would print it. It is printed here since the programs of a deep network are tens of megabytes, which jansson
+ * copies three times. */
+
+/* Any text, by jansson; false if it is not UTF-8. */
+static bool add_any_string(rgc_text *out, const char *text) {
+  json_t *string = json_string(text);
+  char *chars = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+  if (chars) rgc_text_add(out, chars);
+  free(chars);
+  json_decref(string);
+  return chars != NULL;
 }
 
-/* NULL where a name or a text is not UTF-8. */
-static json_t *header_of(const rgc_tensor_file *file) {
-  json_t *header = json_object(), *metadata = json_object();
-  char digest[33];
-  int faults = 0;
-  for (int i = 0; i < file->metadata_count; i++)
-    faults |= json_object_set_new(metadata, file->metadata[i].key, json_string(file->metadata[i].text));
-  rgc_safetensors_digest(file, digest);
-  faults |= json_object_set_new(metadata, "digest", json_string(digest)) | json_object_set_new(header, "__metadata__", metadata);
-  json_int_t offset = 0;
-  for (int i = 0; i < file->tensor_count; i++) {
-    faults |= json_object_set_new(header, file->tensors[i].name, entry_of(&file->tensors[i], offset));
-    offset += (json_int_t)file->tensors[i].size_bytes;
+static bool is_plain(char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; }
+
+/* Lines of ASCII; else as above. */
+static bool add_string(rgc_text *out, const char *text) {
+  size_t before = out->length;
+  rgc_text_add(out, "\"");
+  for (const char *at = text;; at++) {
+    const char *from = at;
+    while (is_plain(*at)) at++;
+    rgc_text_add_bytes(out, from, (size_t)(at - from));
+    if (!*at) break;
+    if (*at != '\n' && *at != '"') return out->length = before, add_any_string(out, text);
+    rgc_text_add(out, *at == '"' ? "\\\"" : "\\n");
   }
-  if (!faults) return header;
-  json_decref(header);
-  errno = EILSEQ;
-  return NULL;
+  rgc_text_add(out, "\"");
+  return true;
 }
+
+static bool add_tensor(rgc_text *out, const rgc_tensor *t, size_t begin) {
+  rgc_text_add(out, ",");
+  bool good = add_string(out, t->name);
+  rgc_text_printf(out, ":{\"dtype\":\"%s\",\"shape\":[", rgc_tensor_dtype_word(t->dtype));
+  for (int d = 0; d < t->rank; d++) rgc_text_printf(out, "%s%lld", d ? "," : "", (long long)t->shape[d]);
+  rgc_text_printf(out, "],\"data_offsets\":[%zu,%zu]}", begin, begin + t->size_bytes);
+  return good;
+}
+
+/* False where a name or a text is not UTF-8. */
+static bool add_header(rgc_text *out, const rgc_tensor_file *file) {
+  char digest[33];
+  size_t offset = 0;
+  bool good = true;
+  rgc_safetensors_digest(file, digest);
+  rgc_text_add(out, "{\"__metadata__\":{");
+  for (int i = 0; i < file->metadata_count; i++) {
+    if (!strcmp(file->metadata[i].key, "digest")) continue;
+    good = add_string(out, file->metadata[i].key) && good;
+    rgc_text_add(out, ":");
+    good = add_string(out, file->metadata[i].text) && good;
+    rgc_text_add(out, ",");
+  }
+  rgc_text_printf(out, "\"digest\":\"%s\"}", digest);
+  for (int i = 0; i < file->tensor_count; i++) {
+    good = add_tensor(out, &file->tensors[i], offset) && good;
+    offset += file->tensors[i].size_bytes;
+  }
+  rgc_text_add(out, "}");
+  return good;
+}
+
+enum { PADDING = 64 };
 
 /* Header padded with spaces so that the data begins at a multiple of 64 bytes. */
-static bool write_all(const rgc_tensor_file *file, FILE *f) {
-  json_t *header = header_of(file);
-  if (!header) return false;
-  char *text = json_dumps(header, JSON_COMPACT);
-  json_decref(header);
-  if (!text) return false;
-  size_t length = strlen(text), padded = (length + 8 + 63) / 64 * 64 - 8;
+static bool write_header(const rgc_text *header, FILE *f) {
+  size_t padded = (header->length + 8 + PADDING - 1) / PADDING * PADDING - 8;
   unsigned char count[8];
   for (int i = 0; i < 8; i++) count[i] = (unsigned char)(padded >> (8 * i));
-  bool good = fwrite(count, 1, 8, f) == 8 && fwrite(text, 1, length, f) == length;
-  free(text);
-  for (size_t i = length; good && i < padded; i++) good = fputc(' ', f) != EOF;
+  bool good = fwrite(count, 1, 8, f) == 8 && fwrite(header->chars, 1, header->length, f) == header->length;
+  for (size_t i = header->length; good && i < padded; i++) good = fputc(' ', f) != EOF;
+  return good;
+}
+
+static bool write_all(const rgc_tensor_file *file, const rgc_text *header, FILE *f) {
+  bool good = write_header(header, f);
   for (int i = 0; good && i < file->tensor_count; i++)
     good = fwrite(file->tensors[i].data, 1, file->tensors[i].size_bytes, f) == file->tensors[i].size_bytes;
-  return good && !fflush(f) && !fsync(fileno(f));
+  return good;
+}
+
+/* What a file is written of. */
+typedef struct file_parts {
+  const rgc_tensor_file *file;
+  const rgc_text *header;
+} file_parts;
+
+static bool write_parts(const void *contents, FILE *f) {
+  const file_parts *parts = contents;
+  return write_all(parts->file, parts->header, f);
 }
 
 bool rgc_safetensors_write(const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
-  char *beside = rgc_arena_printf(diags->arena, "%s.tmp%ld", path, (long)getpid());
-  FILE *f = fopen(beside, "wb");
-  bool good = f && write_all(file, f);
-  int error = errno;
-  if (f && fclose(f)) good = false, error = errno;
-  if (good && rename(beside, path)) good = false, error = errno;
-  if (good) return true;
-  if (f) remove(beside);
-  return rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "an earlier file of this name is untouched; free space or choose another place",
-                       "cannot be written: %s", strerror(error));
+  rgc_text header = {0};
+  bool good = add_header(&header, file);
+  if (!good) rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, NULL, "cannot be written: a name or a text in it is not UTF-8");
+  else if (header.length > RGC_MAX_HEADER_BYTES - PADDING)
+    good = rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "put fewer programs into one plan, or make the network shallower",
+                         "cannot be written: its header would have %zu bytes, and readers take %d", header.length, RGC_MAX_HEADER_BYTES);
+  good = good && rgc_replace_file(path, write_parts, &(file_parts){file, &header}, diags);
+  rgc_text_free(&header);
+  return good;
 }

@@ -36,7 +36,11 @@ bool rgc_plan_import(rgc_plan *plan, const char *path, uint64_t seed, bool quiet
   return good;
 }
 
-bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, int *tensors, rgc_diagnostics *diags) {
+bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, const char *names, int *tensors, rgc_diagnostics *diags) {
   if (tensors) *tensors = plan->tensor_count;
-  return rgc_export_safetensors(plan, plan->path ? plan->path : plan->network->file, path, diags);
+  return rgc_export_safetensors(plan, plan->path ? plan->path : plan->network->file, names, path, diags);
+}
+
+bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags) {
+  return rgc_export_onnx(plan, plan->path ? plan->path : plan->network->file, path, fold, nodes, diags);
 }

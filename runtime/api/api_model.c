@@ -21,8 +21,7 @@ void rgc_model_close(rgc_model *model) {
 
 void rgc_model_tell(const rgc_model *model, rgc_model_facts *facts) {
   const rgc_model_program *infer = &model->infer;
-  *facts = (rgc_model_facts){.batch = model->batch, .threads = rgc_device_tell(infer->run).threads, .compiled = model->compiled,
+  *facts = (rgc_model_facts){.batch = model->batch, .step_batch = model->step_batch, .threads = rgc_device_tell(infer->run).threads, .compiled = model->compiled,
                              .compile_seconds = model->compile_seconds, .device = model->device->name, .target = model->target->name,
-                             .timed = model->device->measure != NULL,
-                             .classes = infer->program->graph->values[infer->logits].shape[RGC_C]};
+                             .timed = model->device->measure != NULL, .classes = rgc_model_classes(model)};
 }

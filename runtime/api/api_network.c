@@ -30,6 +30,14 @@ void rgc_network_tell(const rgc_network *n, rgc_network_facts *facts) {
                                .lr = t->lr};
 }
 
+bool rgc_network_output(const rgc_network *network, int index, rgc_output_facts *facts) {
+  if (index < 0 || index >= network->class_set_count) return false;
+  const rgc_class_set *classes = &network->classes[index];
+  *facts = (rgc_output_facts){.name = classes->output, .classes = classes->count, .class_names = classes->names};
+  for (int k = 0; k < index; k++) facts->first += network->classes[k].count;
+  return true;
+}
+
 const char *rgc_network_class_name(const rgc_network *network, int64_t index) {
   const rgc_class_set *classes = &network->classes[0];
   return classes->names && index >= 0 && index < classes->count ? classes->names[index] : NULL;

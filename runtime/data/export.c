@@ -1,12 +1,9 @@
-/* export.c: a data set as a folder of PNG files, which folder:DIR reads again: rgc_dataset_export of rgc.h. Everything is written beside the
- * place wanted and then renamed, so nothing half-written is left. */
+/* export.c: a data set as a folder of PNG files, which folder:DIR reads again: rgc_dataset_export of rgc.h. Nothing half-written is left. */
 #include <errno.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "compiler/base/new_folder.h"
 #include "runtime/data/contact_sheet.h"
 
 static const char *const split_words[RGC_SPLIT_COUNT] = {"train", "val"};
@@ -58,30 +55,17 @@ static int write_split(const rgc_dataset *d, rgc_split split, const char *dir, i
   return total;
 }
 
-static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *place) {
-  (void)about, (void)kind, (void)place;
-  return remove(path);
-}
-
 int rgc_dataset_export(const rgc_dataset *d, const char *dir, int limit, rgc_diagnostics *diags) {
-  struct stat about;
-  if (!lstat(dir, &about)) {
-    rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, dir, "choose a new folder", "is there already");
-    return -1;
-  }
   rgc_arena *arena = rgc_arena_create();
-  char *part = rgc_arena_printf(arena, "%s.XXXXXX", dir);
-  int total = mkdtemp(part) && !chmod(part, 0755) ? 0 : -1;
-  if (total < 0) {
-    fail(dir, diags);
-  } else {
-    if (!make_folders(d, part, arena, diags)) total = -1;
+  rgc_new_folder folder;
+  int total = -1;
+  if (rgc_new_folder_begin(&folder, dir, arena, diags)) {
+    total = make_folders(d, folder.part, arena, diags) ? 0 : -1;
     for (int split = 0; split < RGC_SPLIT_COUNT && total >= 0; split++) {
-      int made = write_split(d, (rgc_split)split, part, limit, arena, diags);
+      int made = write_split(d, (rgc_split)split, folder.part, limit, arena, diags);
       total = made < 0 ? -1 : total + made;
     }
-    if (total >= 0 && rename(part, dir)) total = -1, fail(dir, diags);
-    if (total < 0) nftw(part, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (!rgc_new_folder_end(&folder, total >= 0, diags)) total = -1;
   }
   rgc_arena_destroy(arena);
   return total;

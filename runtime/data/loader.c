@@ -1,7 +1,7 @@
 /* loader.c: see loader.h. A ring of batches, filled sample by sample.
  *
  * Samples are claimed in order, by whichever thread is free: the workers, and the caller while it waits for its batch. Sample n
- * belongs to batch n / batch, which lives in slot (n / batch) % depth; it may be claimed once that slot's earlier batch has been
+ * belongs to batch b = batch_of(n), which lives in slot b % depth; it may be claimed once that slot's earlier batch has been
  * given back. So small batches are shared out among all workers too, and with no workers the caller does everything by the same
  * code. All fields below the lock change only while it is held; a claimed sample's place in its slot is its claimer's alone. */
 #include "runtime/data/loader.h"
@@ -37,7 +37,7 @@ struct rgc_loader {
   rgc_pipeline *pipeline;
   rgc_split split;
   bool skip_corrupt;
-  int64_t batch, image_bytes; /* samples; of one of them */
+  int64_t batch, group, image_bytes; /* samples, samples; of one of them */
   int depth;                  /* slots in use */
   int worker_count;
   pthread_t threads[MAX_WORKERS];
@@ -63,9 +63,22 @@ struct rgc_loader {
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
+/* Of group 20 and batch 8:  n  0.. 7  8..15  16..19 | 20..27  28..35  36..39 |
+ *                     batch     0      1       2    |    3       4       5    |  */
+static int64_t batch_of(const rgc_loader *l, int64_t n) {
+  int64_t per_group = (l->group + l->batch - 1) / l->batch;
+  return n / l->group * per_group + n % l->group / l->batch;
+}
+
+/* The first sample of a batch; that of the one after it is where it ends. */
+static int64_t first_of(const rgc_loader *l, int64_t batch) {
+  int64_t per_group = (l->group + l->batch - 1) / l->batch;
+  return batch / per_group * l->group + batch % per_group * l->batch;
+}
+
 /* Whether the next sample may be claimed for one of the batches up to `last`. Under the lock. */
 static bool can_claim(const rgc_loader *l, int64_t last) {
-  return l->claimed < l->count && l->claimed / l->batch <= last;
+  return l->claimed < l->count && batch_of(l, l->claimed) <= last;
 }
 
 /* The last batch that has a slot now: those given back are before `current`. */
@@ -88,8 +101,8 @@ static void *sample_place(const rgc_loader *l, const slot *s, int64_t place) {
 
 /* Claims the next sample and decodes it into its slot. Called and left under the lock, which is not held meanwhile. */
 static void decode_next(rgc_loader *l, decoder *d) {
-  int64_t n = l->claimed++, place = n % l->batch;
-  slot *s = &l->slots[n / l->batch % l->depth];
+  int64_t n = l->claimed++, batch = batch_of(l, n), place = n - first_of(l, batch);
+  slot *s = &l->slots[batch % l->depth];
   int index = l->order[n];
   l->busy++;
   pthread_mutex_unlock(&l->lock);
@@ -162,7 +175,7 @@ rgc_loader *rgc_loader_create(const rgc_dataset *data, const rgc_pipeline_option
   if (!check(data, pipeline, o->batch, diags)) return NULL;
   rgc_arena *arena = rgc_arena_create();
   rgc_loader *l = RGC_NEW(arena, rgc_loader);
-  *l = (rgc_loader){.arena = arena, .data = data, .split = o->split, .batch = o->batch, .skip_corrupt = o->skip_corrupt, .current = -1};
+  *l = (rgc_loader){.arena = arena, .data = data, .split = o->split, .batch = o->batch, .group = o->group ? o->group : o->batch, .skip_corrupt = o->skip_corrupt, .current = -1};
   l->pipeline = rgc_pipeline_create(pipeline, arena, diags);
   if (!l->pipeline) {
     rgc_arena_destroy(arena);
@@ -235,7 +248,7 @@ static void mix(const rgc_loader *l, rgc_batch *b) {
  * caller's own by then. */
 static const rgc_batch *complete(rgc_loader *l) {
   slot *s = &l->slots[l->current % l->depth];
-  s->batch.valid = min64(l->batch, l->count - l->current * l->batch);
+  s->batch.valid = min64(l->count, first_of(l, l->current + 1)) - first_of(l, l->current);
   while (s->done < s->batch.valid) {
     if (can_claim(l, l->current))
       decode_next(l, &l->decoders[MAX_WORKERS]);
@@ -257,7 +270,7 @@ const rgc_batch *rgc_loader_next(rgc_loader *l) {
   double begin = rgc_now_seconds();
   const rgc_batch *batch = NULL;
   pthread_mutex_lock(&l->lock);
-  if (!l->failed && (l->current + 1) * l->batch < l->count) {
+  if (!l->failed && first_of(l, l->current + 1) < l->count) {
     advance(l);
     batch = complete(l);
   }
@@ -268,7 +281,7 @@ const rgc_batch *rgc_loader_next(rgc_loader *l) {
 
 /* Whether a sample is in the batch that the caller asked for last. */
 static bool is_current(const rgc_loader *l, int sample) {
-  for (int64_t n = l->current * l->batch; n < l->count && n < (l->current + 1) * l->batch; n++)
+  for (int64_t n = first_of(l, l->current); n < l->count && n < first_of(l, l->current + 1); n++)
     if (l->order[n] == sample) return true;
   return false;
 }

@@ -4,15 +4,33 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/reference/interpret.h"
 #include "runtime/reference/philox.h"
 
-static int64_t float_count(const rgc_value *value) { return (int64_t)(rgc_value_storage_bytes(value) / (int64_t)sizeof(float)); }
+static bool is_number(const rgc_value *value) { return value->dtype == RGC_F32 || value->dtype == RGC_BF16; }
+
+/* With what pads the rows of a layout. */
+static int64_t number_count(const rgc_value *value) {
+  return rgc_value_storage_bytes(value) / rgc_dtype_bytes(value->dtype);
+}
+
+/* A number that bf16 has: an integer up to 256, or NaN. */
+static void store(const rgc_value *value, void *data, int64_t element, float number) {
+  uint32_t bits;
+  memcpy(&bits, &number, sizeof bits);
+  if (value->dtype == RGC_BF16) ((uint16_t *)data)[element] = (uint16_t)(bits >> 16);
+  else ((float *)data)[element] = number;
+}
+
+static double load(const rgc_value *value, const void *data, int64_t element) {
+  return value->dtype == RGC_BF16 ? rgc_bf16_number(((const uint16_t *)data)[element]) : (double)((const float *)data)[element];
+}
 
 /* The input on both sides, by the first one's host memory. */
 static bool give_input(const rgc_beside_side sides[2], const rgc_value *value, uint64_t seed, uint32_t op, rgc_diagnostics *diags) {
-  float *x = sides[0].data[value->id];
-  for (int64_t e = 0; value->dtype == RGC_F32 && e < float_count(value); e++)
-    x[e] = (float)((int)(5 * rgc_philox_uniform(seed, (uint32_t)value->id, op, (uint64_t)e)) - 2);
+  void *x = sides[0].data[value->id];
+  for (int64_t e = 0; is_number(value) && e < number_count(value); e++)
+    store(value, x, e, (float)((int)(5 * rgc_philox_uniform(seed, (uint32_t)value->id, op, (uint64_t)e)) - 2));
   memcpy(sides[1].data[value->id], x, (size_t)rgc_value_storage_bytes(value));
   return rgc_device_write(sides[0].program, value->id, diags) && rgc_device_write(sides[1].program, value->id, diags);
 }
@@ -24,22 +42,23 @@ static bool overwrites(const rgc_beside_side *side, const rgc_op *op, int output
 }
 
 static bool poison(const rgc_beside_side *side, const rgc_op *op, const rgc_value *value, rgc_diagnostics *diags) {
-  float *y = side->data[value->id];
-  if (value->dtype != RGC_F32 || overwrites(side, op, value->id)) return true;
-  for (int64_t e = 0; e < float_count(value); e++) y[e] = NAN;
+  void *y = side->data[value->id];
+  if (!is_number(value) || overwrites(side, op, value->id)) return true;
+  for (int64_t e = 0; e < number_count(value); e++) store(value, y, e, NAN);
   return rgc_device_write(side->program, value->id, diags);
 }
 
-static void compare_floats(const float *a, const float *b, int64_t count, int64_t *differ, double *distance) {
+static void compare_numbers(const rgc_value *value, const void *a, const void *b, int64_t *differ, double *distance) {
   double apart = 0, size = 0;
   bool broken = false;
-  for (int64_t e = 0; e < count; e++) {
-    if (isnan(a[e]) && isnan(b[e])) continue;
-    *differ += memcmp(&a[e], &b[e], sizeof *a) != 0;
-    broken |= isnan(a[e]) != isnan(b[e]) || (isinf(a[e]) && a[e] != b[e]);
-    if (!isfinite(a[e]) || !isfinite(b[e])) continue;
-    apart += ((double)a[e] - b[e]) * ((double)a[e] - b[e]);
-    size += (double)a[e] * a[e];
+  for (int64_t e = 0; e < number_count(value); e++) {
+    double x = load(value, a, e), y = load(value, b, e);
+    if (isnan(x) && isnan(y)) continue;
+    *differ += x != y || signbit(x) != signbit(y);
+    broken |= isnan(x) != isnan(y) || (isinf(x) && x != y);
+    if (!isfinite(x) || !isfinite(y)) continue;
+    apart += (x - y) * (x - y);
+    size += x * x;
   }
   *distance = broken ? INFINITY : apart > 0 ? sqrt(apart / fmax(size, 1e-300)) : 0;
 }
@@ -49,8 +68,8 @@ static void compare_output(const rgc_beside_side sides[2], const rgc_value *valu
   const void *a = sides[0].data[value->id], *b = sides[1].data[value->id];
   int64_t bytes = rgc_value_storage_bytes(value), differ = 0;
   double distance = 0;
-  if (value->dtype == RGC_F32) {
-    compare_floats(a, b, float_count(value), &differ, &distance);
+  if (is_number(value)) {
+    compare_numbers(value, a, b, &differ, &distance);
   } else {
     for (int64_t i = 0; i < bytes; i++) differ += ((const char *)a)[i] != ((const char *)b)[i];
     distance = (double)differ / (double)(bytes ? bytes : 1);

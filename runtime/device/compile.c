@@ -10,10 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "codegen/cpu/targets.h"
+
 extern char **environ;
 
 enum { MAX_ARGS = 40, LOG_CHARS = 2000, WAIT_US = 2000 };
-static const char common_flags[] = "-std=gnu17 -O3 -fPIC -shared -ffp-contract=off -fno-math-errno -w -lm";
+static const char common_flags[] = RGC_CPU_KERNEL_FLAGS " -fPIC -shared -w -lm";
 
 const char *rgc_compiler(void) {
   const char *chosen = getenv("RGC_CC");
@@ -101,13 +103,13 @@ static int wait_for_one(pid_t *pids, int count, int *status) {
     }
 }
 
-bool rgc_compile_all(const rgc_compile_job *jobs, int count, int at_once, const char *flags, const char *include,
-                     rgc_diagnostics *diags) {
+bool rgc_compile_all(const rgc_compile_job *jobs, int count, const char *flags, const char *include, rgc_diagnostics *diags) {
+  long at_once = sysconf(_SC_NPROCESSORS_ONLN);
   pid_t *pids = calloc((size_t)count + 1, sizeof *pids);
   int started = 0, running = 0, error = 0;
   const rgc_compile_job *failed = NULL;
   while ((started < count && !failed && !error) || running) {
-    if (started < count && running < at_once && !failed && !error) {
+    if (started < count && (!running || running < at_once) && !failed && !error) {
       error = start_job(&jobs[started], flags, include, &pids[started]);
       if (!error) started++, running++;
       continue;

@@ -25,24 +25,6 @@ struct rgc_cpu_program {
   tile_count *counts; /* [op_count] */
 };
 
-/* What both kinds of arguments begin with. */
-typedef struct common_args {
-  KERNEL_ARGS
-} common_args;
-
-/* Points the arguments of op i at its data. */
-static void bind(rgc_cpu_program *p, int i, void *const *data) {
-  const rgc_op *op = &p->graph->ops[i];
-  rgc_cpu_launch *launch = &p->code->launches[i];
-  common_args *args = launch->args;
-  int partial = 0;
-  for (int k = 0; k < op->input_count; k++) args->operands[k] = data[op->inputs[k]];
-  for (int k = 0; k < op->output_count; k++) args->outputs[k] = data[op->outputs[k]];
-  for (int k = 0; k < op->kernel->store_count; k++)
-    if (rgc_store_is_partial(op->kernel->stores[k].kind)) args->partials[partial++] = data[op->kernel->stores[k].value];
-  if (launch->contract && op->kernel->weight >= 0) ((contract_args *)launch->args)->weight = data[op->kernel->weight];
-}
-
 static bool fits(const rgc_graph *graph, rgc_diagnostics *diags) {
   for (int i = 0; i < graph->op_count; i++) {
     const rgc_op *op = &graph->ops[i];
@@ -72,7 +54,7 @@ rgc_cpu_program *rgc_cpu_program_create(const rgc_graph *graph, const rgc_cpu_ta
     rgc_arena_destroy(arena);
     return NULL;
   }
-  for (int i = 0; i < graph->op_count; i++) bind(p, i, data);
+  for (int i = 0; i < graph->op_count; i++) rgc_cpu_launch_bind(&p->code->launches[i], &graph->ops[i], data);
   make_slabs(p);
   p->counts = RGC_NEW_ARRAY(arena, tile_count, graph->op_count + 1);
   return p;

@@ -13,6 +13,15 @@ enum { ALIGN = 256 };
 
 static int64_t align_up(int64_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
 
+int64_t rgc_cuda_slot_bytes(const rgc_graph *graph) {
+  int64_t bytes = align_up(sizeof(kernel_step));
+  for (int i = 0; i < graph->value_count; i++) {
+    const rgc_value *v = &graph->values[i];
+    if (v->role == RGC_ROLE_INPUT || v->role == RGC_ROLE_LABEL) bytes += align_up(rgc_value_storage_bytes(v));
+  }
+  return bytes;
+}
+
 bool rgc_cuda_slot_open(rgc_cuda_program *p, rgc_cuda_slot *slot, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
   return RGC_CUDA(cu, cuEventCreate, NULL, diags, &slot->copied, CU_EVENT_DISABLE_TIMING) &&

@@ -1,65 +1,176 @@
-/* cuda_build.c: see cuda_build.h. Each function is a program of its own for NVRTC, in an arena of its own, so that threads share nothing. */
+/* cuda_build.c: see cuda_build.h. A thread compiles one group at a time, in an arena of its own, so that threads share nothing but NVRTC. */
 #include "runtime/device/cuda_build.h"
+
+#include <sys/stat.h>
 
 #include "codegen/cuda/templates.h"
 #include "compiler/base/clock.h"
+#include "runtime/device/cache.h"
+#include "runtime/device/function_group.h"
 
 /* What is fused is said by fmaf, so the compiler adds none. */
 static const char *const options[] = {"--fmad=false"};
+enum { OPTIONS = sizeof options / sizeof *options };
 
-/* One function; its diagnostics are the job's own until it is over. */
-typedef struct job {
-  rgc_arena *arena;
-  rgc_diagnostics diags;
-  const rgc_cubin *cubin;
-} job;
+typedef struct builder {
+  rgc_cache cache;
+  rgc_arena *arena; /* of this file's own */
+  rgc_diagnostics *diags;
+  const rgc_cuda_code *code;
+  const rgc_cuda_target *target;
+  rgc_nvrtc *nvrtc;
+  uint64_t key; /* of templates, options, NVRTC (version and library) and architecture */
+} builder;
 
-static void compile_one(const rgc_nvrtc *nvrtc, const rgc_function *function, const char *arch, job *to) {
-  rgc_text text = {0};
-  to->arena = rgc_arena_create();
-  rgc_diagnostics_init(&to->diags, to->arena);
-  rgc_function_print(function, &text);
-  rgc_template source = {.name = rgc_arena_printf(to->arena, "%s.cu", function->name), .text = rgc_text_chars(&text)};
-  to->cubin = rgc_nvrtc_compile(nvrtc, &source, rgc_cuda_templates, rgc_cuda_template_count, arch, options, 1, to->arena, &to->diags);
-  rgc_text_free(&text);
+static bool open_builder(builder *b) {
+  b->nvrtc = rgc_nvrtc_open(b->diags);
+  if (!b->nvrtc || !rgc_nvrtc_check_architecture(b->nvrtc, b->target->arch, b->diags) || !rgc_cache_open(&b->cache, b->arena, b->diags)) return false;
+  b->key = rgc_cache_hash_templates((uint64_t)rgc_nvrtc_version(b->nvrtc), rgc_cuda_templates, rgc_cuda_template_count);
+  for (int i = 0; i < OPTIONS; i++) b->key = rgc_cache_hash(b->key, options[i]);
+  b->key = rgc_cache_hash(rgc_cache_hash(b->key, b->target->arch), rgc_nvrtc_name(b->nvrtc));
+  return true;
 }
 
-const rgc_cubin_kernel *rgc_cuda_build_kernel(const rgc_cuda_build *build, int function) { return &build->cubins[function]->kernels[0]; }
+static char *cubin_path(const builder *b, int function) {
+  return rgc_cache_path(&b->cache, b->code->functions[function].name, b->key, "cubin");
+}
 
-static bool collect(rgc_cuda_build *build, const rgc_cuda_code *code, job *jobs, rgc_diagnostics *diags) {
-  for (int i = 0; i < build->count; i++) {
-    build->arenas[i] = jobs[i].arena;
-    build->cubins[i] = jobs[i].cubin;
-    if (!jobs[i].cubin || !jobs[i].cubin->kernel_count) {
-      const char *why = jobs[i].diags.count ? jobs[i].diags.items[0].message : "the cubin has no kernel";
-      for (int k = i + 1; k < build->count; k++) build->arenas[k] = jobs[k].arena;
-      return rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, NULL, "kernel %s of %s: %s", code->functions[i].name, code->functions[i].comment, why);
-    }
-    const rgc_cubin_kernel *kernel = rgc_cuda_build_kernel(build, i);
-    if (kernel->registers > build->most_registers) build->most_registers = kernel->registers, build->widest = i;
-    build->spilling += kernel->spill_store_bytes > 0;
+/* Compiling what is missing. */
+
+/* One group; its diagnostics are the job's own until it is over. */
+typedef struct job {
+  const rgc_function_group *group;
+  rgc_arena *arena;
+  rgc_diagnostics diags;
+  const char *path; /* of the cubin */
+  bool good;
+} job;
+
+static rgc_cubin *compile_text(const builder *b, const rgc_function_group *group, const char *name, job *to) {
+  rgc_text text = {0};
+  rgc_function_group_print(b->code->functions, group, "cu", &text);
+  rgc_template source = {.name = name, .text = rgc_text_chars(&text)};
+  rgc_cubin *cubin = rgc_nvrtc_compile(b->nvrtc, &source, rgc_cuda_templates, rgc_cuda_template_count, b->target->arch, options, OPTIONS, to->arena, &to->diags);
+  rgc_text_free(&text);
+  return cubin;
+}
+
+/* A message of NVRTC tells the template's line, and not which kernel included it: the functions of a refused group are tried one by one. */
+static void blame(const builder *b, job *to) {
+  for (int i = 0; i < to->group->count; i++) {
+    const rgc_function *function = &b->code->functions[to->group->functions[i]];
+    rgc_function_group one = {.functions = &to->group->functions[i], .count = 1};
+    rgc_diagnostics_init(&to->diags, to->arena);
+    if (compile_text(b, &one, rgc_arena_printf(to->arena, "%s.cu", function->name), to)) continue;
+    rgc_diagnostic *why = &to->diags.items[0];
+    why->message = rgc_arena_printf(to->arena, "kernel %s of %s: %s", function->name, function->comment, why->message);
+    return;
   }
+}
+
+static void compile_group(const builder *b, job *to) {
+  to->arena = rgc_arena_create();
+  rgc_diagnostics_init(&to->diags, to->arena);
+  rgc_cubin *cubin = compile_text(b, to->group, "kernels.cu", to);
+  to->good = cubin && rgc_cubin_write(cubin, to->path, &to->diags);
+  if (!cubin) blame(b, to);
+}
+
+static bool publish(const builder *b, const job *from) {
+  if (!from->good) {
+    const rgc_diagnostic *why = &from->diags.items[0];
+    return rgc_diag_fail(b->diags, why->code, NULL, why->help ? rgc_arena_strdup(b->diags->arena, why->help) : NULL, "%s", why->message);
+  }
+  for (int i = 0; i < from->group->count; i++)
+    if (!rgc_cache_publish(&b->cache, from->path, cubin_path(b, from->group->functions[i]))) return false;
+  return true;
+}
+
+/* What was compiled is kept even where another group is refused. */
+static bool compile_groups(const builder *b, const rgc_function_group *groups, int count, const char *dir) {
+  job *jobs = RGC_NEW_ARRAY(b->arena, job, count + 1);
+  bool good = true;
+  for (int i = 0; i < count; i++) jobs[i] = (job){.group = &groups[i], .path = rgc_arena_printf(b->arena, "%s/g%d.cubin", dir, i)};
+#pragma omp parallel for schedule(dynamic)
+  for (int i = 0; i < count; i++) compile_group(b, &jobs[i]);
+  for (int i = 0; i < count; i++) {
+    if (good) good = publish(b, &jobs[i]);
+    rgc_arena_destroy(jobs[i].arena);
+  }
+  return good;
+}
+
+static bool compile_missing(builder *b, rgc_cuda_build *build) {
+  bool *missing = RGC_NEW_ARRAY(b->arena, bool, build->count + 1);
+  int group_count;
+  for (int i = 0; i < build->count; i++) {
+    missing[i] = !rgc_cache_use(cubin_path(b, i));
+    build->compiled += missing[i];
+  }
+  if (!build->compiled) return true;
+  double start = rgc_now_seconds();
+  rgc_cache_bound(&b->cache);
+  rgc_function_group *groups = rgc_function_groups(b->code->functions, build->count, missing, b->arena, &group_count);
+  char *dir = rgc_cache_make_work(&b->cache);
+  bool good = dir && compile_groups(b, groups, group_count, dir);
+  if (dir) rgc_cache_remove_work(dir);
+  build->seconds = rgc_now_seconds() - start;
+  return good;
+}
+
+/* Opening. */
+
+/* Entries of one group are one file. */
+static const rgc_cubin *find_same_file(const rgc_cuda_build *build, const struct stat *files, int function) {
+  for (int i = 0; i < function; i++)
+    if (files[i].st_ino == files[function].st_ino && files[i].st_dev == files[function].st_dev) return build->cubins[i];
+  return NULL;
+}
+
+static bool open_function(const builder *b, rgc_cuda_build *build, struct stat *files, int i, rgc_arena *arena) {
+  const char *path = cubin_path(b, i);
+  const rgc_cubin *cubin = stat(path, &files[i]) ? NULL : find_same_file(build, files, i);
+  build->cubins[i] = cubin ? cubin : rgc_cubin_read(path, arena);
+  build->kernels[i] = build->cubins[i] ? rgc_cubin_kernel_named(build->cubins[i], b->code->functions[i].name) : NULL;
+  if (!build->kernels[i])
+    return rgc_diag_fail(b->diags, RGC_CODE_DEVICE, path, "remove the file", "this entry of the kernel cache is not whole, or without its kernel");
+  const rgc_cubin_kernel *kernel = build->kernels[i];
+  if (kernel->registers > build->most_registers) build->most_registers = kernel->registers, build->widest = i;
+  build->spilling += kernel->spill_store_bytes > 0;
   return true;
 }
 
 rgc_cuda_build *rgc_cuda_build_open(const rgc_cuda_code *code, const rgc_cuda_target *target, rgc_arena *arena, rgc_diagnostics *diags) {
-  rgc_nvrtc *nvrtc = rgc_nvrtc_open(diags);
-  if (!nvrtc || !rgc_nvrtc_check_architecture(nvrtc, target->arch, diags)) return rgc_nvrtc_close(nvrtc), NULL;
+  builder b = {.arena = rgc_arena_create(), .diags = diags, .code = code, .target = target};
   rgc_cuda_build *build = RGC_NEW(arena, rgc_cuda_build);
   build->count = code->function_count;
   build->cubins = RGC_NEW_ARRAY(arena, const rgc_cubin *, build->count + 1);
-  build->arenas = RGC_NEW_ARRAY(arena, rgc_arena *, build->count + 1);
-  job *jobs = RGC_NEW_ARRAY(arena, job, build->count + 1);
-  double start = rgc_now_seconds();
-#pragma omp parallel for schedule(dynamic)
-  for (int i = 0; i < build->count; i++) compile_one(nvrtc, &code->functions[i], target->arch, &jobs[i]);
-  build->seconds = rgc_now_seconds() - start;
-  rgc_nvrtc_close(nvrtc);
-  if (collect(build, code, jobs, diags)) return build;
-  rgc_cuda_build_close(build);
-  return NULL;
+  build->kernels = RGC_NEW_ARRAY(arena, const rgc_cubin_kernel *, build->count + 1);
+  struct stat *files = RGC_NEW_ARRAY(b.arena, struct stat, build->count + 1);
+  bool good = open_builder(&b) && compile_missing(&b, build);
+  for (int i = 0; good && i < build->count; i++) good = open_function(&b, build, files, i, arena);
+  rgc_nvrtc_close(b.nvrtc);
+  rgc_arena_destroy(b.arena);
+  return good ? build : NULL;
 }
 
-void rgc_cuda_build_close(rgc_cuda_build *build) {
-  for (int i = 0; build && i < build->count; i++) rgc_arena_destroy(build->arenas[i]);
+/* NULL: nothing is wrong with it. */
+static const char *what_is_wrong(const rgc_cubin_kernel *kernel, rgc_arena *arena) {
+  if (kernel->spill_store_bytes || (kernel->most_registers && kernel->registers > kernel->most_registers))
+    return rgc_arena_printf(arena, "takes %d registers of the %d that its template declares, and spills %d bytes a thread", kernel->registers,
+                            kernel->most_registers, kernel->spill_store_bytes);
+  return kernel->loss;
+}
+
+int rgc_cuda_build_warn(const rgc_cuda_build *build, const rgc_cuda_code *code, rgc_diagnostics *diags) {
+  int count = 0;
+  for (int i = 0; i < build->count; i++) {
+    const char *wrong = what_is_wrong(build->kernels[i], diags->arena);
+    if (!wrong) continue;
+    rgc_diagnostic *d = rgc_diag_add(diags, RGC_WARNING, RGC_CODE_KERNEL, (rgc_location){0}, "kernel %s (%s) of %s: %s", build->kernels[i]->name,
+                                     code->functions[i].template_name, code->functions[i].comment, wrong);
+    d->help = "it will run, and slowly; rgc compile --emit DIR writes its text";
+    count++;
+  }
+  return count;
 }

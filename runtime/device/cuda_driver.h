@@ -5,6 +5,7 @@
 #ifndef RGC_DEVICE_CUDA_DRIVER_H
 #define RGC_DEVICE_CUDA_DRIVER_H
 #include <stddef.h>
+#include <stdint.h>
 
 #include "compiler/base/diag.h"
 
@@ -17,12 +18,15 @@ typedef struct CUmod_st *CUmodule;
 typedef struct CUfunc_st *CUfunction;
 typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphExec_st *CUgraphExec;
+typedef struct CUtensorMap_st CUtensorMap; /* 128 bytes, 64-aligned */
 
 enum { CUDA_SUCCESS = 0, CUDA_ERROR_OUT_OF_MEMORY = 2, CUDA_ERROR_NO_DEVICE = 100, CUDA_ERROR_INVALID_IMAGE = 200, CUDA_ERROR_NO_BINARY_FOR_GPU = 209,
        CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222 };
 enum { CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76 };
 enum { CU_STREAM_NON_BLOCKING = 1, CU_EVENT_DEFAULT = 0, CU_EVENT_DISABLE_TIMING = 2, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1 };
 enum { CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8 };
+enum { CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9, CU_TENSOR_MAP_INTERLEAVE_NONE = 0, CU_TENSOR_MAP_SWIZZLE_128B = 3, CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3,
+       CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0 };
 enum { CU_JIT_ERROR_LOG_BUFFER = 5, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6 };
 
 /* FUNCTION(name, suffix of its symbol, parameters); each returns 0 or an error. The suffix is that of the version that cuda.h gives the
@@ -68,7 +72,13 @@ enum { CU_JIT_ERROR_LOG_BUFFER = 5, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6 };
   FUNCTION(cuGraphInstantiateWithFlags, , (CUgraphExec * made, CUgraph graph, unsigned long long flags))                    \
   FUNCTION(cuGraphLaunch, , (CUgraphExec graph, CUstream stream))                                                           \
   FUNCTION(cuGraphExecDestroy, , (CUgraphExec graph))                                                                       \
-  FUNCTION(cuGraphDestroy, , (CUgraph graph))
+  FUNCTION(cuGraphDestroy, , (CUgraph graph))                                                                               \
+  FUNCTION(cuTensorMapEncodeTiled, , (CUtensorMap * map, unsigned int type, unsigned int rank, void *base, const uint64_t *sizes, const uint64_t *strides, \
+                                      const unsigned int *box, const unsigned int *steps, unsigned int interleave, unsigned int swizzle, \
+                                      unsigned int promotion, unsigned int fill))                                           \
+  FUNCTION(cuTensorMapEncodeIm2col, , (CUtensorMap * map, unsigned int type, unsigned int rank, void *base, const uint64_t *sizes, const uint64_t *strides, \
+                                       const int *lower, const int *upper, unsigned int channels, unsigned int pixels, const unsigned int *steps, \
+                                       unsigned int interleave, unsigned int swizzle, unsigned int promotion, unsigned int fill))
 
 typedef struct rgc_cuda_driver {
   void *library;

@@ -9,6 +9,7 @@
 #include "codegen/cuda/templates/kernel_args.cuh"
 #include "compiler/base/clock.h"
 #include "compiler/passes/memory.h"
+#include "runtime/device/cuda_args.h"
 #include "runtime/device/emu/emu.h"
 
 _Static_assert((int)RGC_SCALAR_COUNT <= (int)CUDA_SCALARS, "the scalars of a step have no room");
@@ -20,21 +21,27 @@ typedef struct emu_program {
   rgc_emu_module *module;
   rgc_emu *emu;
   kernel_args *args; /* [op_count] */
+  void **launch_args; /* [launch_count]: cuda_args.h */
   kernel_step *step;
+  rgc_emu_options options;
   uint64_t launches; /* so far: the order of blocks and warps changes from one to the next */
   double compile_seconds;
 } emu_program;
 
-/* A text each; messages name the function's own line. */
+enum { TEXTS = 8 };
+
+/* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
 static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, bool watched,
                              rgc_arena *arena, rgc_diagnostics *diags) {
-  rgc_template *texts = RGC_NEW_ARRAY(arena, rgc_template, code->function_count + 1);
+  rgc_text texts[TEXTS] = {0};
+  rgc_template made[TEXTS];
+  int count = code->function_count < TEXTS ? code->function_count : TEXTS;
   for (int i = 0; i < code->function_count; i++) {
-    rgc_text text = {0};
-    rgc_function_print(&code->functions[i], &text);
-    texts[i] = (rgc_template){rgc_arena_printf(arena, "%s.cu", code->functions[i].name), rgc_text_take(&text, arena)};
+    rgc_text_printf(&texts[i % TEXTS], "#line 1 \"%s.cu\"\n", code->functions[i].name);
+    rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
   }
-  return rgc_emu_module_build(texts, code->function_count, templates, template_count, watched, diags);
+  for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
+  return rgc_emu_module_build(made, count, templates, template_count, watched, diags);
 }
 
 static void bind(emu_program *p, void *const *data) {
@@ -47,6 +54,11 @@ static void bind(emu_program *p, void *const *data) {
     for (int k = 0; k < op->input_count; k++) p->args[i].operands[k] = data[op->inputs[k]];
     for (int k = 0; k < op->output_count; k++) p->args[i].outputs[k] = data[op->outputs[k]];
   }
+}
+
+static bool encode_map(void *context, void *map, const rgc_tensor_map *what, const void *base, const char *of, rgc_diagnostics *diags) {
+  (void)context, (void)of;
+  return rgc_emu_tensor_map(map, what, base, diags);
 }
 
 typedef struct span {
@@ -76,6 +88,13 @@ static void register_values(emu_program *p, void *const *data) {
   }
 }
 
+/* $RGC_EMU_SEED and $RGC_EMU_ASYNC (late, early, mixed), for who looks for a mistake. */
+static rgc_emu_options choose_options(void) {
+  const char *seed = getenv("RGC_EMU_SEED"), *async = getenv("RGC_EMU_ASYNC");
+  bool late = async && !strcmp(async, "late"), early = async && !strcmp(async, "early");
+  return (rgc_emu_options){.seed = seed ? strtoull(seed, NULL, 10) : 0, .async = late ? RGC_EMU_LATE : early ? RGC_EMU_EARLY : RGC_EMU_MIXED};
+}
+
 void *rgc_cuda_emu_create(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, void *const *data, int threads,
                           rgc_diagnostics *diags) {
   (void)memory, (void)threads;
@@ -88,7 +107,7 @@ void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target,
   if (!cuda) return NULL;
   rgc_arena *arena = rgc_arena_create();
   emu_program *p = RGC_NEW(arena, emu_program);
-  *p = (emu_program){.arena = arena, .graph = graph};
+  *p = (emu_program){.arena = arena, .graph = graph, .options = choose_options()};
   double start = rgc_now_seconds();
   p->code = rgc_cuda_emit(graph, cuda, arena, diags);
   p->module = p->code ? build(p->code, templates, template_count, watched, arena, diags) : NULL;
@@ -97,7 +116,10 @@ void *rgc_cuda_emu_create_with(const rgc_graph *graph, const rgc_target *target,
   p->emu = rgc_emu_create();
   bind(p, data);
   register_values(p, data);
-  return p;
+  p->launch_args = rgc_cuda_make_args(p->code, graph, p->args, encode_map, NULL, arena, diags);
+  if (p->launch_args) return p;
+  rgc_cuda_emu_destroy(p);
+  return NULL;
 }
 
 void rgc_cuda_emu_destroy(void *program) {
@@ -107,10 +129,11 @@ void rgc_cuda_emu_destroy(void *program) {
   rgc_arena_destroy(p->arena);
 }
 
-static bool run_launch(emu_program *p, const rgc_cuda_launch *launch, const rgc_emu_options *options, rgc_diagnostics *diags) {
+static bool run_launch(emu_program *p, int number, const rgc_emu_options *options, rgc_diagnostics *diags) {
+  const rgc_cuda_launch *launch = &p->code->launches[number];
   rgc_emu_launch what = {.kernel = p->code->functions[launch->function].name, .grid = {(unsigned)launch->blocks, 1, 1},
                          .block = {(unsigned)launch->threads, 1, 1}, .shared_bytes = (size_t)launch->shared_bytes,
-                         .args = &p->args[launch->op], .args_bytes = sizeof p->args[launch->op]};
+                         .args = p->launch_args[number], .args_bytes = rgc_tensor_args_bytes(sizeof(kernel_args), launch->map_count)};
   rgc_emu_options own = *options;
   own.seed += p->launches++;
   return rgc_emu_run(p->emu, p->module, &what, &own, diags);
@@ -129,12 +152,12 @@ bool rgc_cuda_emu_try_ops(void *program, const rgc_cpu_step *step, int first, in
   emu_program *p = program;
   bool good = true;
   tell_step(p, step);
-  for (int i = p->code->first_launch[first]; good && i < p->code->first_launch[first + count]; i++) good = run_launch(p, &p->code->launches[i], options, diags);
+  for (int i = p->code->first_launch[first]; good && i < p->code->first_launch[first + count]; i++) good = run_launch(p, i, options, diags);
   return good;
 }
 
 bool rgc_cuda_emu_run_ops(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
-  return rgc_cuda_emu_try_ops(program, step, first, count, &(rgc_emu_options){.async = RGC_EMU_MIXED}, diags);
+  return rgc_cuda_emu_try_ops(program, step, first, count, &((emu_program *)program)->options, diags);
 }
 
 bool rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags) {
@@ -149,6 +172,7 @@ bool rgc_cuda_emu_profile(void *program, const rgc_cpu_step *step, double *secon
 
 void rgc_cuda_emu_tell(const void *program, rgc_device_facts *facts) {
   const emu_program *p = program;
-  *facts = (rgc_device_facts){.threads = 1, .functions = p->code->function_count, .compiled = p->code->function_count,
+  int functions = p->code->function_count;
+  *facts = (rgc_device_facts){.threads = 1, .functions = functions, .compiled = rgc_emu_module_compiled(p->module) ? functions : 0, /* a text has several */
                               .compile_seconds = p->compile_seconds};
 }

@@ -4,14 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/device/cuda_args.h"
 #include "runtime/device/cuda_build.h"
 
 enum { LOG_BYTES = 8192, PLAIN_SHARED_BYTES = 48 << 10 }; /* dynamic shared memory that needs no asking for */
 
-const rgc_card_functions rgc_cuda_card_functions = {.open = rgc_cuda_memory_open, .close = rgc_cuda_memory_close, .tell_free = rgc_cuda_memory_tell_free,
-                                                    .resize = rgc_cuda_memory_resize, .upload = rgc_cuda_memory_upload,
-                                                    .download = rgc_cuda_memory_download, .stage = rgc_cuda_program_stage,
-                                                    .load = rgc_cuda_program_load, .run_step = rgc_cuda_program_run_step};
+const rgc_card_functions rgc_cuda_card_functions = {
+    .open = rgc_cuda_memory_open, .close = rgc_cuda_memory_close, .tell_free = rgc_cuda_memory_tell_free, .tell_extra = rgc_cuda_program_tell_extra,
+    .resize = rgc_cuda_memory_resize, .upload = rgc_cuda_memory_upload, .download = rgc_cuda_memory_download, .stage = rgc_cuda_program_stage,
+    .load = rgc_cuda_program_load, .run_step = rgc_cuda_program_run_step};
 
 /* ---- kernels ---- */
 
@@ -25,41 +26,51 @@ static const char *explain_load(const rgc_cuda_card *card, rgc_arena *arena) {
   rgc_nvrtc_close(nvrtc);
   rgc_arena_destroy(scratch);
   if (made <= runs) return NULL;
-  return rgc_arena_printf(arena, "the driver is of CUDA %d.%d, older than NVRTC %d.%d, which compiled it: update the driver, or let RGC_NVRTC name the NVRTC of CUDA %d",
-                          runs / 1000, runs % 1000 / 10, made / 1000, made % 1000 / 10, runs / 1000);
+  return rgc_arena_printf(arena,
+                          "the driver is of CUDA %d.%d, older than NVRTC %d.%d, which compiled it: update the driver, or let RGC_NVRTC name the NVRTC "
+                          "of CUDA %d", runs / 1000, runs % 1000 / 10, made / 1000, made % 1000 / 10, runs / 1000);
 }
 
 static bool is_of_another_card(unsigned int result) {
   return result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU || result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
 }
 
+/* What messages call a function. */
+static const char *name_function(const rgc_cuda_program *p, int function) {
+  return rgc_arena_printf(p->arena, "of kernel %s of %s", p->code->functions[function].name, p->code->functions[function].comment);
+}
+
 static bool load_module(rgc_cuda_program *p, int function, const rgc_cubin *cubin, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
-  const char *name = p->code->functions[function].name;
   char *log = rgc_arena_alloc(p->arena, LOG_BYTES);
   unsigned int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
   void *values[] = {log, (void *)(size_t)(LOG_BYTES - 1)};
-  const char *of = rgc_arena_printf(p->arena, "of kernel %s of %s", name, p->code->functions[function].comment);
   unsigned int result = cu->cuModuleLoadDataEx(&p->modules[function], cubin->bytes, 2, options, values);
-  if (!rgc_cuda_check(cu, result, "cuModuleLoadDataEx", of, diags)) {
-    rgc_diagnostic *d = &diags->items[diags->count - 1];
-    if (*log) d->message = rgc_arena_printf(diags->arena, "%s: %s", d->message, log);
-    if (is_of_another_card(result)) d->help = explain_load(p->card, diags->arena);
-    return false;
-  }
-  return RGC_CUDA(cu, cuModuleGetFunction, of, diags, &p->functions[function], p->modules[function], name);
+  if (rgc_cuda_check(cu, result, "cuModuleLoadDataEx", name_function(p, function), diags)) return true;
+  rgc_diagnostic *d = &diags->items[diags->count - 1];
+  if (*log) d->message = rgc_arena_printf(diags->arena, "%s: %s", d->message, log);
+  if (is_of_another_card(result)) d->help = explain_load(p->card, diags->arena);
+  return false;
+}
+
+/* Functions of one group share a cubin, which is loaded for the first of them. */
+static bool load_function(rgc_cuda_program *p, const rgc_cuda_build *build, int function, rgc_diagnostics *diags) {
+  int first = 0;
+  while (build->cubins[first] != build->cubins[function]) first++;
+  if (first == function && !load_module(p, function, build->cubins[function], diags)) return false;
+  return RGC_CUDA(&p->card->driver, cuModuleGetFunction, name_function(p, function), diags, &p->functions[function], p->modules[first],
+                  p->code->functions[function].name);
 }
 
 static bool load_kernels(rgc_cuda_program *p, const rgc_cuda_target *target, rgc_diagnostics *diags) {
   rgc_cuda_build *build = rgc_cuda_build_open(p->code, target, p->arena, diags);
   if (!build) return false;
-  p->compiled = build->count;
+  p->compiled = build->compiled;
   p->compile_seconds = build->seconds;
   p->modules = RGC_NEW_ARRAY(p->arena, CUmodule, build->count + 1);
   p->functions = RGC_NEW_ARRAY(p->arena, CUfunction, build->count + 1);
   bool good = true;
-  for (int i = 0; i < build->count && good; i++) good = load_module(p, i, build->cubins[i], diags);
-  rgc_cuda_build_close(build);
+  for (int i = 0; i < build->count && good; i++) good = load_function(p, build, i, diags);
   return good;
 }
 
@@ -84,7 +95,7 @@ static bool allow_shared(rgc_cuda_program *p, rgc_diagnostics *diags) {
   return good;
 }
 
-bool rgc_cuda_program_launch(rgc_cuda_program *p, const rgc_cuda_launch *launch, kernel_args *args, rgc_diagnostics *diags) {
+bool rgc_cuda_program_launch(rgc_cuda_program *p, const rgc_cuda_launch *launch, void *args, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
   void *params[] = {args};
   unsigned int result = cu->cuLaunchKernel(p->functions[launch->function], (unsigned int)launch->blocks, 1, 1, (unsigned int)launch->threads, 1, 1,
@@ -120,6 +131,27 @@ static void bind(rgc_cuda_program *p, const rgc_device_memory *memory, void *con
   }
 }
 
+/* Dense bf16 in boxes 128 bytes wide. Corners and steps go from the innermost dimension on, as sizes do: W, then H. */
+static bool encode_map(void *context, void *map, const rgc_tensor_map *what, const void *base, const char *of, rgc_diagnostics *diags) {
+  const rgc_cuda_program *p = context;
+  bool im2col = what->rank == RGC_TENSOR_MAP_IM2COL;
+  uint64_t sizes[4], strides[4], bytes = 2;
+  unsigned int box[3], steps[4] = {1, 1, 1, 1}, rank = (unsigned int)what->rank;
+  for (int i = 0; i < what->rank; i++) {
+    sizes[i] = (uint64_t)what->size[i];
+    strides[i] = bytes *= sizes[i];
+  }
+  if (!im2col) {
+    for (int i = 0; i < what->rank; i++) box[i] = (unsigned int)what->box[i];
+    return RGC_CUDA(&p->card->driver, cuTensorMapEncodeTiled, of, diags, map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, rank, (void *)base, sizes, strides, box, steps,
+                    CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  }
+  steps[1] = steps[2] = (unsigned int)what->stride;
+  return RGC_CUDA(&p->card->driver, cuTensorMapEncodeIm2col, of, diags, map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, rank, (void *)base, sizes, strides, what->lower,
+                  what->upper, RGC_TENSOR_BOX_ELEMS, (unsigned int)what->pixels, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                  CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+}
+
 static bool make_step(rgc_cuda_program *p, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
   bool good = rgc_cuda_card_allocate(p->card, &p->step, sizeof(kernel_step), "the numbers of a step", diags) &&
@@ -129,6 +161,15 @@ static bool make_step(rgc_cuda_program *p, rgc_diagnostics *diags) {
            RGC_CUDA(cu, cuEventCreate, NULL, diags, &p->step_copied[i], CU_EVENT_DISABLE_TIMING);
   for (int i = 0; i < RGC_DEVICE_SLOTS && good; i++) good = rgc_cuda_slot_open(p, &p->slots[i], diags);
   return good;
+}
+
+bool rgc_cuda_program_tell_extra(const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags) {
+  const rgc_cuda_target *cuda = rgc_cuda_target_choose(target->name, diags);
+  rgc_arena *scratch = rgc_arena_create();
+  const rgc_cuda_code *code = cuda ? rgc_cuda_emit(graph, cuda, scratch, diags) : NULL;
+  *bytes = code ? code->workspace_bytes + (int64_t)sizeof(kernel_step) + RGC_DEVICE_SLOTS * rgc_cuda_slot_bytes(graph) : 0;
+  rgc_arena_destroy(scratch);
+  return code != NULL;
 }
 
 static bool is_set(const char *name, const char *to) {
@@ -148,6 +189,8 @@ void *rgc_cuda_program_create(const rgc_device_memory *memory, const rgc_graph *
   p->code = rgc_cuda_emit(graph, cuda, arena, diags);
   if (!p->code || !load_kernels(p, cuda, diags) || !allow_shared(p, diags) || !make_step(p, diags)) return rgc_cuda_program_destroy(p), NULL;
   bind(p, memory, data);
+  p->launch_args = rgc_cuda_make_args(p->code, graph, p->args, encode_map, p, arena, diags);
+  if (!p->launch_args) return rgc_cuda_program_destroy(p), NULL;
   return p;
 }
 
@@ -192,7 +235,7 @@ static bool tell_step(rgc_cuda_program *p, const rgc_cpu_step *step, rgc_diagnos
 static bool launch_op(rgc_cuda_program *p, int op, rgc_diagnostics *diags) {
   bool good = true;
   for (int i = p->code->first_launch[op]; i < p->code->first_launch[op + 1] && good; i++)
-    good = rgc_cuda_program_launch(p, &p->code->launches[i], &p->args[op], diags);
+    good = rgc_cuda_program_launch(p, &p->code->launches[i], p->launch_args[i], diags);
   return good;
 }
 

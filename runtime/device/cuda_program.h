@@ -36,10 +36,11 @@ typedef struct rgc_cuda_program {
   rgc_cuda_code *code;
   int compiled;
   double compile_seconds;
-  CUmodule *modules;     /* [function_count] */
+  CUmodule *modules;     /* [function_count]: of the first function of a cubin; else NULL */
   CUfunction *functions; /* [function_count] */
   CUdeviceptr *data;     /* [value_count] */
   kernel_args *args;     /* [op_count] */
+  void **launch_args;    /* [launch_count]: cuda_args.h */
   CUdeviceptr workspace, step;
   kernel_step *step_pinned[2]; /* taken in turn */
   CUevent step_copied[2];
@@ -55,12 +56,14 @@ void rgc_cuda_program_destroy(void *program);
 bool rgc_cuda_program_run_ops(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags);
 bool rgc_cuda_program_run_step(void *program, const rgc_cpu_step *step, int loss, rgc_diagnostics *diags);
 bool rgc_cuda_program_profile(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags);
+bool rgc_cuda_program_tell_extra(const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags);
 void rgc_cuda_program_tell(const void *program, rgc_device_facts *facts);
 
 /* One launch, on `compute`. */
-bool rgc_cuda_program_launch(rgc_cuda_program *program, const rgc_cuda_launch *launch, kernel_args *args, rgc_diagnostics *diags);
+bool rgc_cuda_program_launch(rgc_cuda_program *program, const rgc_cuda_launch *launch, void *args, rgc_diagnostics *diags);
 
 /* cuda_batch.c: batches that are copied while kernels run. */
+int64_t rgc_cuda_slot_bytes(const rgc_graph *graph); /* the most that a slot takes */
 bool rgc_cuda_slot_open(rgc_cuda_program *program, rgc_cuda_slot *slot, rgc_diagnostics *diags);
 void rgc_cuda_slot_close(const rgc_cuda_program *program, rgc_cuda_slot *slot);
 bool rgc_cuda_program_stage(void *program, int slot, const rgc_device_input *inputs, int count, rgc_diagnostics *diags);

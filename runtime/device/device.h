@@ -53,6 +53,8 @@ typedef struct rgc_card_functions {
   void *(*open)(const rgc_target *target, rgc_diagnostics *diags);
   void (*close)(void *card);
   bool (*tell_free)(void *card, int64_t *bytes, rgc_diagnostics *diags);
+  /* What a program takes beside the regions, at most. */
+  bool (*tell_extra)(const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags);
   /* Makes the region larger; what was there stays, what is new is zero. */
   bool (*resize)(void *card, rgc_region region, int64_t size_bytes, rgc_diagnostics *diags);
   bool (*upload)(void *card, rgc_region region, int64_t offset_bytes, const void *host, int64_t size_bytes, rgc_diagnostics *diags);
@@ -95,6 +97,9 @@ bool rgc_device_memory_open(rgc_device_memory *memory, const rgc_device *device,
 void rgc_device_memory_close(rgc_device_memory *memory);
 /* Bytes that could still be taken; INT64_MAX where that is not known. */
 bool rgc_device_memory_free_bytes(const rgc_device_memory *memory, int64_t *bytes, rgc_diagnostics *diags);
+/* Bytes that a program will take beside the regions, on a device with memory of its own; 0 on others. */
+bool rgc_device_memory_extra_bytes(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, int64_t *bytes,
+                                   rgc_diagnostics *diags);
 /* Makes regions at least so large. What is there stays, what is new is zero; programs must be made anew. */
 bool rgc_device_memory_grow(rgc_device_memory *memory, const int64_t size_bytes[RGC_REGION_COUNT], rgc_diagnostics *diags);
 /* A whole region to the device, and back. */

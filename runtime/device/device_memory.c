@@ -36,6 +36,12 @@ bool rgc_device_memory_free_bytes(const rgc_device_memory *memory, int64_t *byte
   return true;
 }
 
+bool rgc_device_memory_extra_bytes(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, int64_t *bytes,
+                                   rgc_diagnostics *diags) {
+  *bytes = 0;
+  return !memory->card || memory->device->card->tell_extra(graph, target, bytes, diags);
+}
+
 /* Zeroed. What was there is copied, but for a copy of a device's own: that is read again when it is needed. */
 static bool grow_host(rgc_device_memory *memory, rgc_region region, int64_t size_bytes, rgc_diagnostics *diags) {
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | (memory->card ? MAP_NORESERVE : 0);

@@ -1,10 +1,7 @@
-/* kernel_cache.h: from kernel texts to functions in this process, through the machine's C compiler and a cache on disk.
+/* kernel_cache.h: from kernel texts to functions in this process, through the machine's C compiler and the cache on disk (cache.h).
  *
- * The cache is $RGC_CACHE, $XDG_CACHE_HOME/rgc or ~/.cache/rgc: mode 0700 and owned by this user, or it is refused. A function is the
- * file NAME-KEY.so, where NAME is the hash of its text and KEY that of the templates, the flags and the compiler's own version; so
- * what is found can be used. Functions that are missing are compiled in groups, side by side, into one library a group, which
- * then is linked under the name of each function in it: rename and link are atomic, and two processes may do it at once. The cache
- * is kept below a size by removing what was used longest ago. */
+ * A function is the entry NAME-KEY.so; KEY is of the templates, the flags and the compiler's own version. Functions that are missing are
+ * compiled in groups (function_group.h), side by side, into one library a group, which then is linked under the name of each function. */
 #ifndef RGC_DEVICE_KERNEL_CACHE_H
 #define RGC_DEVICE_KERNEL_CACHE_H
 #include "codegen/cpu/emit.h"

@@ -27,6 +27,7 @@ typedef struct program *nvrtc_program; /* nvrtcProgram */
 struct rgc_nvrtc {
   rgc_arena *arena;
   void *library;
+  const char *name;          /* under which it was found */
   int version_number;
   const char *architectures; /* separated by blanks */
 #define FUNCTION(name, symbol, parameters) int(*name) parameters;
@@ -41,18 +42,19 @@ static const char help_install[] = "install CUDA 12 or 13 (the package cuda-nvrt
 
 /* Finding it. */
 
-static void *open_library(rgc_diagnostics *diags) {
+static void *open_library(const char **name, rgc_diagnostics *diags) {
   static const char *const names[] = {"libnvrtc.so.13", "/usr/local/cuda/lib64/libnvrtc.so.13", "libnvrtc.so.12",
                                       "/usr/local/cuda/lib64/libnvrtc.so.12"};
   const char *chosen = getenv("RGC_NVRTC");
   if (chosen && *chosen) {
     void *library = dlopen(chosen, open_flags);
+    *name = chosen;
     if (!library) rgc_diag_fail(diags, RGC_CODE_DEVICE, chosen, "correct or unset RGC_NVRTC", "NVRTC cannot be opened: %s", dlerror());
     return library;
   }
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     void *library = dlopen(names[i], open_flags);
-    if (library) return library;
+    if (library) return *name = names[i], library;
   }
   rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, help_install,
                 "NVRTC, which compiles kernels for a GPU, is not there: looked for libnvrtc.so.13 and .12 where the loader looks and in "
@@ -84,12 +86,14 @@ static void list_architectures(rgc_nvrtc *nvrtc) {
 }
 
 rgc_nvrtc *rgc_nvrtc_open(rgc_diagnostics *diags) {
-  void *library = open_library(diags);
+  const char *name;
+  void *library = open_library(&name, diags);
   if (!library) return NULL;
   rgc_arena *arena = rgc_arena_create();
   rgc_nvrtc *nvrtc = RGC_NEW(arena, rgc_nvrtc);
   nvrtc->arena = arena;
   nvrtc->library = library;
+  nvrtc->name = rgc_arena_strdup(arena, name);
   int major = 0, minor = 0;
   if (!find_functions(nvrtc, diags)) return rgc_nvrtc_close(nvrtc), NULL;
   nvrtc->version(&major, &minor);
@@ -105,6 +109,7 @@ void rgc_nvrtc_close(rgc_nvrtc *nvrtc) {
 }
 
 int rgc_nvrtc_version(const rgc_nvrtc *nvrtc) { return nvrtc->version_number; }
+const char *rgc_nvrtc_name(const rgc_nvrtc *nvrtc) { return nvrtc->name; }
 const char *rgc_nvrtc_architectures(const rgc_nvrtc *nvrtc) { return nvrtc->architectures; }
 
 bool rgc_nvrtc_check_architecture(const rgc_nvrtc *nvrtc, const char *arch, rgc_diagnostics *diags) {
@@ -156,41 +161,6 @@ static bool read_cubin(compilation *c, rgc_cubin *cubin) {
   return !c->nvrtc->cubin(c->program, bytes);
 }
 
-/* The number before `words` in a line, 0 if they are not there: "12 bytes spill stores". */
-static int number_before(const char *line, const char *words) {
-  const char *at = strstr(line, words);
-  while (at && at > line && at[-1] == ' ') at--;
-  while (at && at > line && at[-1] >= '0' && at[-1] <= '9') at--;
-  return at ? atoi(at) : 0;
-}
-
-/* ptxas -v says of each kernel
- *   ptxas info    : Compiling entry function 'wg128' for 'sm_90a'
- *   ptxas         .     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
- *   ptxas info    : Used 232 registers, used 1 barriers, 1024 bytes smem */
-static void read_ptxas(rgc_cubin *cubin, rgc_arena *arena) {
-  static const char entry[] = "Compiling entry function '";
-  rgc_cubin_kernel *kernel = NULL;
-  char *copy = rgc_arena_strdup(arena, cubin->log), *rest = copy;
-  for (char *line; (line = strsep(&rest, "\n"));) {
-    char *found = strstr(line, entry);
-    if (found) {
-      found += sizeof entry - 1;
-      kernel = RGC_PUSH(arena, cubin->kernels, cubin->kernel_count, cubin->kernel_capacity);
-      *kernel = (rgc_cubin_kernel){.name = rgc_arena_strndup(arena, found, strcspn(found, "'"))};
-    } else if (kernel && strstr(line, "bytes stack frame")) {
-      kernel->stack_bytes = number_before(line, "bytes stack frame");
-      kernel->spill_store_bytes = number_before(line, "bytes spill stores");
-      kernel->spill_load_bytes = number_before(line, "bytes spill loads");
-    } else if (kernel && strstr(line, ": Used ")) {
-      kernel->registers = number_before(line, "registers");
-      kernel->barriers = number_before(line, "barriers");
-      kernel->shared_bytes = number_before(line, "bytes smem");
-      kernel = NULL;
-    }
-  }
-}
-
 rgc_cubin *rgc_nvrtc_compile(const rgc_nvrtc *nvrtc, const rgc_template *source, const rgc_template *headers, int header_count,
                              const char *arch, const char *const *options, int option_count, rgc_arena *arena,
                              rgc_diagnostics *diags) {
@@ -207,6 +177,6 @@ rgc_cubin *rgc_nvrtc_compile(const rgc_nvrtc *nvrtc, const rgc_template *source,
   cubin->seconds = rgc_now_seconds() - start;
   if (!good)
     return rgc_diag_fail(diags, RGC_CODE_DEVICE, source->name, NULL, "NVRTC does not compile this kernel for %s (error %d):\n%s", arch, error, cubin->log), NULL;
-  read_ptxas(cubin, arena);
+  rgc_cubin_find_kernels(cubin, arena);
   return cubin;
 }

@@ -7,33 +7,16 @@
 #define RGC_DEVICE_NVRTC_H
 #include "codegen/template.h"
 #include "compiler/base/diag.h"
+#include "runtime/device/cubin.h"
 
 typedef struct rgc_nvrtc rgc_nvrtc;
-
-/* What one kernel takes on the GPU, as ptxas says. */
-typedef struct rgc_cubin_kernel {
-  const char *name;
-  int registers;                               /* a thread */
-  int stack_bytes;                             /* a thread, of local memory; spills and arrays that are indexed at run time */
-  int spill_store_bytes, spill_load_bytes;     /* a thread */
-  int barriers;
-  int shared_bytes;                            /* static, a block */
-} rgc_cubin_kernel;
-
-typedef struct rgc_cubin {
-  const void *bytes; /* an ELF file for cuModuleLoadData */
-  size_t size_bytes;
-  rgc_cubin_kernel *kernels;
-  int kernel_count, kernel_capacity;
-  const char *log;   /* all that NVRTC and ptxas said */
-  double seconds;    /* that compiling took */
-} rgc_cubin;
 
 /* $RGC_NVRTC, or libnvrtc.so.13, .12 where the loader or /usr/local/cuda has it. NULL with a diagnostic that says where was looked. */
 rgc_nvrtc *rgc_nvrtc_open(rgc_diagnostics *diags);
 void rgc_nvrtc_close(rgc_nvrtc *nvrtc); /* NULL is allowed */
-/* 13000 for 13.0, as part of a cache's key. */
+/* 13000 for 13.0, and the library's name or path: parts of a cache's key, for another library may say the same version. */
 int rgc_nvrtc_version(const rgc_nvrtc *nvrtc);
+const char *rgc_nvrtc_name(const rgc_nvrtc *nvrtc);
 /* "sm_75 sm_80 ... sm_90 sm_90a ...": what it compiles for. Lives as long as the handle. */
 const char *rgc_nvrtc_architectures(const rgc_nvrtc *nvrtc);
 /* False with a diagnostic that lists them. */

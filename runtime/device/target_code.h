@@ -4,6 +4,7 @@
 #include "compiler/base/diag.h"
 #include "compiler/graph/kernel.h"
 #include "compiler/passes/target.h"
+#include "runtime/rgc.h"
 
 /* What there is to tell of it. */
 typedef struct rgc_code_facts {
@@ -12,12 +13,13 @@ typedef struct rgc_code_facts {
   bool with_code;         /* machine code was asked for and is there */
   int compiled;           /* functions that were compiled now */
   double compile_seconds;
-  int registers, spilling; /* GPU: most registers of a thread; functions that spill some */
+  const rgc_function_facts *function_facts; /* GPU, with code: [functions]; else NULL */
 } rgc_code_facts;
 
 /* "cpu-avx512", "cuda-sm_90a" or its "sm_90a"; NULL or "cpu": the best for this machine's cores; "cuda": the plainest GPU. NULL with a DEVICE error. */
 const rgc_target *rgc_target_choose(const char *name, rgc_diagnostics *diags);
-/* Prints the kernels of `graph`, compiles them if `compile`, and writes them to `emit_dir` if that is not NULL. */
+/* Prints the kernels of `graph`, compiles them if `compile`, and writes them to `emit_dir` if that is not NULL. What `facts` points to lives in
+ * `arena`. A kernel that takes more of a GPU than it should is a warning. */
 bool rgc_code_make(const rgc_graph *graph, const rgc_target *target, bool compile, const char *emit_dir, rgc_code_facts *facts,
-                   rgc_diagnostics *diags);
+                   rgc_arena *arena, rgc_diagnostics *diags);
 #endif

@@ -14,6 +14,7 @@ static double load(const rgc_value *value, const void *data, int64_t element) {
   switch (value->dtype) {
     case RGC_I32: return ((const int32_t *)data)[element];
     case RGC_U8: return ((const uint8_t *)data)[element];
+    case RGC_BF16: return rgc_bf16_number(((const uint16_t *)data)[element]);
     default: return ((const float *)data)[element];
   }
 }
@@ -25,9 +26,10 @@ static void read_value(const rgc_value *value, const void *data, double *to) {
   while (rgc_next_point(point, value->shape));
 }
 
+/* No number everywhere. */
 static void poison(const rgc_value *value, void *data) {
-  if (value->dtype != RGC_F32 || value->layout.kind != RGC_LAYOUT_NHWC) return;
-  for (int64_t e = 0; e < rgc_shape_elems(value->shape); e++) ((float *)data)[e] = NAN;
+  if (!rgc_is_real(value) || value->layout.kind != RGC_LAYOUT_NHWC) return;
+  memset(data, 0xff, (size_t)(rgc_shape_elems(value->shape) * rgc_dtype_bytes(value->dtype)));
 }
 
 /* Two results apart, and how large they are: sums of squares. */
@@ -48,33 +50,38 @@ static apart compare(const double *got, const double *want, int64_t count) {
   return a;
 }
 
-/* How large the result would be if nothing in it cancelled: what the last bit of every input moves, over that bit. moved[]: the result
- * on inputs whose last bit was moved. */
-static double uncancelled_size(const double *want, const double *moved, int64_t count) {
-  return compare(moved, want, count).distance / (LAST_BIT * LAST_BIT);
+/* An output in double: as it should be; and, without any rounding, on the inputs as they are and on inputs whose last bit was moved. */
+typedef struct wanted {
+  double *right, *exact, *moved;
+} wanted;
+
+/* How large the result would be if nothing in it cancelled: what the last bit of every input moves, over that bit. Roundings to bf16 would
+ * turn the last bit of some numbers into much, so they are left out. */
+static double uncancelled_size(const wanted *w, int64_t first, int64_t count) {
+  return compare(w->moved + first, w->exact + first, count).distance / (LAST_BIT * LAST_BIT);
 }
 
-/* Elements [first, first + count) of an output. */
-static double distance(const rgc_value *value, const double *got, const double *want, const double *moved, int64_t first, int64_t count) {
-  apart a = compare(got + first, want + first, count);
+/* The first `count` elements of an output. */
+static double distance(const rgc_value *value, const double *got, const wanted *want, int64_t count) {
+  apart a = compare(got, want->right, count);
   if (a.broken) return INFINITY;
-  if (value->dtype != RGC_F32) return a.differ / (double)(count ? count : 1);
-  double size = fmax(a.size, uncancelled_size(want + first, moved + first, count));
+  if (!rgc_is_real(value)) return a.differ / (double)(count ? count : 1);
+  double size = fmax(a.size, uncancelled_size(want, 0, count));
   return a.distance == 0 ? 0 : sqrt(a.distance / size);
 }
 
 /* Partials [tiles, planes, 1, C]: count, mean and M2 are of different sizes, so each plane by itself. */
-static double plane_distance(const rgc_value *value, const double *got, const double *want, const double *moved) {
+static double plane_distance(const rgc_value *value, const double *got, const wanted *want) {
   int64_t channels = value->shape[RGC_C], planes = value->shape[RGC_H];
   double worst = 0;
   for (int64_t plane = 0; plane < planes; plane++) {
     double far = 0, size = 0;
     for (int64_t t = 0; t < value->shape[RGC_N]; t++) {
       int64_t at = (t * planes + plane) * channels;
-      apart a = compare(got + at, want + at, channels);
+      apart a = compare(got + at, want->right + at, channels);
       if (a.broken) return INFINITY;
       far += a.distance;
-      size += fmax(a.size, uncancelled_size(want + at, moved + at, channels));
+      size += fmax(a.size, uncancelled_size(want, at, channels));
     }
     worst = far == 0 ? worst : fmax(worst, sqrt(far / size));
   }
@@ -87,14 +94,12 @@ static bool is_moments(const rgc_kernel *kernel, int value) {
   return false;
 }
 
-/* moved: the outputs of the op on moved inputs, by output number. */
-static double output_distance(const rgc_interpreter *oracle, const rgc_op *op, int k, const double *got, const double *moved, int64_t valid) {
+static double output_distance(const rgc_interpreter *oracle, const rgc_op *op, int k, const double *got, const wanted *want, int64_t valid) {
   const rgc_value *value = &oracle->graph->values[op->outputs[k]];
-  const double *want = oracle->data[value->id];
   int64_t count = rgc_shape_elems(value->shape);
-  if (is_moments(op->kernel, value->id)) return plane_distance(value, got, want, moved);
+  if (is_moments(op->kernel, value->id)) return plane_distance(value, got, want);
   if (oracle->samples[value->id] && valid < value->shape[RGC_N]) count = count / value->shape[RGC_N] * valid;
-  return distance(value, got, want, moved, 0, count);
+  return distance(value, got, want, count);
 }
 
 static bool shares_storage(void *const *data, const rgc_op *op, int output) {
@@ -103,34 +108,37 @@ static bool shares_storage(void *const *data, const rgc_op *op, int output) {
   return false;
 }
 
-static double *copy(rgc_arena *arena, const double *from, int64_t count) {
+static double *copy(const rgc_interpreter *oracle, int value, rgc_arena *arena) {
+  int64_t count = rgc_shape_elems(oracle->graph->values[value].shape);
   double *to = RGC_NEW_ARRAY(arena, double, count);
-  memcpy(to, from, sizeof *to * (size_t)count);
+  memcpy(to, oracle->data[value], sizeof *to * (size_t)count);
   return to;
 }
 
-/* The oracle's outputs on inputs whose last bit is up or down by chance; then the right ones again. */
-static double **move_inputs(rgc_interpreter *oracle, const rgc_op *op, rgc_arena *scratch) {
-  const rgc_value *values = oracle->graph->values;
-  double **moved = RGC_NEW_ARRAY(scratch, double *, op->output_count), **right = RGC_NEW_ARRAY(scratch, double *, op->output_count);
-  double **inputs = RGC_NEW_ARRAY(scratch, double *, op->input_count);
-  for (int k = 0; k < op->output_count; k++) right[k] = copy(scratch, oracle->data[op->outputs[k]], rgc_shape_elems(values[op->outputs[k]].shape));
+/* The last bit of every number that the op reads goes up or down by chance. */
+static void move_inputs(rgc_interpreter *oracle, const rgc_op *op) {
   for (int k = 0; k < op->input_count; k++) {
-    const rgc_value *v = &values[op->inputs[k]];
+    const rgc_value *v = &oracle->graph->values[op->inputs[k]];
     double *data = oracle->data[v->id];
-    inputs[k] = copy(scratch, data, rgc_shape_elems(v->shape));
-    for (int64_t e = 0; v->dtype == RGC_F32 && e < rgc_shape_elems(v->shape); e++)
+    for (int64_t e = 0; rgc_is_real(v) && e < rgc_shape_elems(v->shape); e++)
       data[e] *= 1 + (rgc_philox_uniform(7, (uint32_t)v->id, 0, (uint64_t)e) < 0.5 ? LAST_BIT : -LAST_BIT);
   }
-  rgc_interpret_kernel(oracle, op->kernel);
-  for (int k = 0; k < op->output_count; k++) {
-    size_t bytes = sizeof(double) * (size_t)rgc_shape_elems(values[op->outputs[k]].shape);
-    moved[k] = copy(scratch, oracle->data[op->outputs[k]], (int64_t)(bytes / sizeof(double)));
-    memcpy(oracle->data[op->outputs[k]], right[k], bytes);
+}
+
+/* The oracle's outputs, by number; the oracle's inputs are not the device's any more. */
+static wanted *want_outputs(rgc_interpreter *oracle, const rgc_op *op, rgc_arena *scratch) {
+  wanted *want = RGC_NEW_ARRAY(scratch, wanted, op->output_count);
+  for (int pass = 0; pass < 3; pass++) {
+    oracle->exact = pass > 0;
+    if (pass == 2) move_inputs(oracle, op);
+    if (pass != 1 || oracle->graph->precision == RGC_PRECISION_BF16) rgc_interpret_kernel(oracle, op->kernel);
+    for (int k = 0; k < op->output_count; k++) {
+      double **to[] = {&want[k].right, &want[k].exact, &want[k].moved};
+      *to[pass] = copy(oracle, op->outputs[k], scratch);
+    }
   }
-  for (int k = 0; k < op->input_count; k++)
-    memcpy(oracle->data[op->inputs[k]], inputs[k], sizeof(double) * (size_t)rgc_shape_elems(values[op->inputs[k]].shape));
-  return moved;
+  oracle->exact = false;
+  return want;
 }
 
 static bool verify_op(const rgc_verify_device *device, rgc_interpreter *oracle, void *const *data, const rgc_cpu_step *step, int i,
@@ -140,8 +148,7 @@ static bool verify_op(const rgc_verify_device *device, rgc_interpreter *oracle, 
   rgc_verified result = {.op = i, .value = op->outputs[0]};
   rgc_arena *scratch = rgc_arena_create();
   for (int k = 0; k < op->input_count; k++) read_value(&graph->values[op->inputs[k]], data[op->inputs[k]], oracle->data[op->inputs[k]]);
-  rgc_interpret_kernel(oracle, op->kernel);
-  double **moved = move_inputs(oracle, op, scratch);
+  const wanted *want = want_outputs(oracle, op, scratch);
   for (int k = 0; k < op->output_count; k++)
     if (!shares_storage(data, op, op->outputs[k])) poison(&graph->values[op->outputs[k]], data[op->outputs[k]]);
   bool good = device->run_ops(device->program, step, i, 1, diags);
@@ -149,7 +156,7 @@ static bool verify_op(const rgc_verify_device *device, rgc_interpreter *oracle, 
     const rgc_value *value = &graph->values[op->outputs[k]];
     double *got = RGC_NEW_ARRAY(scratch, double, rgc_shape_elems(value->shape));
     read_value(value, data[value->id], got);
-    double error = output_distance(oracle, op, k, got, moved[k], (int64_t)step->scalars[RGC_SCALAR_N_VALID]);
+    double error = output_distance(oracle, op, k, got, &want[k], (int64_t)step->scalars[RGC_SCALAR_N_VALID]);
     if (error > result.error || isnan(error)) result.error = isnan(error) ? INFINITY : error, result.value = value->id;
   }
   rgc_arena_destroy(scratch);
@@ -168,6 +175,20 @@ bool rgc_verify(const rgc_verify_device *device, const rgc_graph *graph, void *c
   for (int i = 0; i < graph->op_count && good; i++) good = verify_op(device, oracle, data, step, i, &results[i], diags);
   rgc_arena_destroy(arena);
   return good;
+}
+
+static bool has_rounding(const rgc_body *body) {
+  for (int i = 0; body && i < body->node_count; i++)
+    if (body->nodes[i].kind == RGC_EXPR_BF16) return true;
+  return false;
+}
+
+double rgc_verify_allowed(const rgc_graph *graph, const rgc_op *op, double tolerance) {
+  const rgc_kernel *k = op->kernel;
+  bool rounds = has_rounding(k->a) || has_rounding(k->b) || has_rounding(k->tap) || has_rounding(k->epi);
+  for (int i = 0; i < op->output_count; i++) rounds |= graph->values[op->outputs[i]].dtype == RGC_BF16;
+  if (rounds) return sqrt(tolerance * 0x1p-6);
+  return graph->precision == RGC_PRECISION_TF32 && k->kind == RGC_CONTRACT ? fmax(tolerance, sqrt(2.0 / 3) * 0x1p-11) : tolerance;
 }
 
 static bool run_cpu(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {

@@ -21,6 +21,11 @@ typedef struct rgc_verify_device {
  * overwrite nothing are poisoned first. data[v] is where value v lies. False where the device fails. */
 bool rgc_verify(const rgc_verify_device *device, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results,
                 rgc_diagnostics *diags);
+/* What a kernel may be off by, where `tolerance` is what float32 arithmetic may. A kernel that rounds to bf16 may round the other way than the
+ * reference where a number is within `tolerance` of the middle of two: that is a share of tolerance / 2^-8 of all numbers at most (the
+ * smallest distance of neighbours is 2^-8 of a number), and costs 2^-7 of such a number at most, so sqrt(tolerance 2^-6) in L2. One product
+ * of tf32 has factors that are each off by 2^-11 at most, evenly spread: sqrt(2/3) 2^-11 in L2. */
+double rgc_verify_allowed(const rgc_graph *graph, const rgc_op *op, double tolerance);
 bool rgc_device_verify(rgc_device_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step, rgc_verified *results,
                        rgc_diagnostics *diags);
 void rgc_cpu_verify(rgc_cpu_program *program, const rgc_graph *graph, void *const *data, const rgc_cpu_step *step,

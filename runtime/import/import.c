@@ -8,18 +8,23 @@
 
 #include "compiler/plan/plan.h"
 #include "runtime/data/slurp.h"
+#include "runtime/import/import_fit.h"
+#include "runtime/import/import_folded.h"
+#include "runtime/import/import_mismatch.h"
 #include "runtime/import/import_names.h"
 #include "runtime/import/import_settled.h"
+#include "runtime/import/onnx_file.h"
 #include "runtime/import/torch_file.h"
 
 const char *rgc_import_fate_word(rgc_import_fate fate) {
-  static const char *const words[] = {"loaded", "reshaped", "fresh", "missing", "misfit", "left over"};
+  static const char *const words[] = {"loaded", "reshaped", "folded", "fresh", "missing", "misfit", "left over"};
   return words[fate];
 }
 
 rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *path, rgc_diagnostics *diags) {
-  rgc_tensor_file *file = rgc_torch_is_file(bytes, size_bytes) ? rgc_torch_parse(arena, bytes, size_bytes, path, diags)
-                                                               : rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
+  rgc_tensor_file *file = rgc_torch_is_file(bytes, size_bytes)  ? rgc_torch_parse(arena, bytes, size_bytes, path, diags)
+                          : rgc_onnx_is_file(bytes, size_bytes) ? rgc_onnx_parse(arena, bytes, size_bytes, path, diags)
+                                                                : rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
   while (file && rgc_import_strip(file, arena)) continue;
   return file;
 }
@@ -40,7 +45,8 @@ typedef struct mapping {
   const char *path;
   rgc_arena *arena;
   rgc_import_report *report;
-  rgc_names missing, left_over;
+  rgc_mismatch mismatch;
+  bool any_folded;
   rgc_tensor_file *made;
   rgc_diagnostics *diags;
 } mapping;
@@ -50,14 +56,6 @@ static void tell(mapping *m, rgc_import_fate fate, const char *name, const char 
 }
 
 static void add_name(mapping *m, rgc_names *names, const char *name) { *RGC_PUSH(m->arena, names->items, names->count, names->capacity) = name; }
-
-static const char *shape_text(rgc_arena *arena, const int64_t *shape, int rank) {
-  rgc_text out = {0};
-  rgc_text_add(&out, "[");
-  for (int i = 0; i < rank; i++) rgc_text_printf(&out, "%s%" PRId64, i ? "," : "", shape[i]);
-  rgc_text_add(&out, "]");
-  return rgc_text_take(&out, arena);
-}
 
 /* ---- numbers ---- */
 
@@ -86,6 +84,8 @@ static double number_at(const rgc_tensor *t, int64_t e) {
     case RGC_TENSOR_I32: return u.i32;
     case RGC_TENSOR_F16: return half(u.u16);
     case RGC_TENSOR_BF16: u.u32 = (uint32_t)u.u16 << 16; return (double)u.f32;
+    case RGC_TENSOR_I16: return (int16_t)u.u16;
+    case RGC_TENSOR_I8: return (int8_t)*at;
     default: return *at;
   }
 }
@@ -113,36 +113,15 @@ static void sum_channels(float *data, const int64_t *shape) {
 
 /* ---- shapes ---- */
 
-static int rank_without_ones(const int64_t *shape, int rank) {
-  while (rank > 1 && shape[rank - 1] == 1) rank--;
-  return rank;
-}
-
-static bool same_but_for_ones(const int64_t *a, int a_rank, const int64_t *b, int b_rank) {
-  int x = rank_without_ones(a, a_rank), y = rank_without_ones(b, b_rank);
-  return x == y && !memcmp(a, b, sizeof *a * (size_t)x);
-}
-
 /* Whether the graph file lets the input channels be summed: a convolution of the image, 3 channels to 1. */
 static bool may_sum(const mapping *m, const int64_t *want, int rank, const rgc_tensor *t) {
   return m->network->weights_sum_channels && m->network->channels == 1 && rank == 4 && t->rank == 4 && want[1] == 1 && t->shape[1] > 1 &&
          want[0] == t->shape[0] && want[2] == t->shape[2] && want[3] == t->shape[3];
 }
 
-static const char *layer_of(mapping *m, const char *name) {
-  const char *dot = strrchr(name, '.');
-  return dot ? rgc_arena_strndup(m->arena, name, (size_t)(dot - name)) : name;
-}
-
-static void misfit(mapping *m, const rgc_value *v, const int64_t *want, int rank, const rgc_tensor *t) {
-  const char *help = "is it of another network?";
-  if (rank == t->rank && rank > 1 && want[0] != t->shape[0] && !memcmp(want + 1, t->shape + 1, sizeof *want * (size_t)(rank - 1)))
-    help = "another class count? weights: {file: FILE, head: fresh} draws the last layer anew";
-  else if (rank == 4 && t->rank == 4 && want[1] == 1 && t->shape[1] == 3)
-    help = "weights: {file: FILE, channels: sum} sums the input channels";
-  tell(m, RGC_IMPORT_MISFIT, v->name, shape_text(m->arena, t->shape, t->rank));
-  rgc_diag_fail(m->diags, RGC_CODE_WEIGHTS, m->path, help, "layer %s: '%s' is %s in the file and %s in the network", layer_of(m, v->name), t->name,
-                shape_text(m->arena, t->shape, t->rank), shape_text(m->arena, want, rank));
+static void misfit(mapping *m, const rgc_value *v, const rgc_tensor *t) {
+  tell(m, RGC_IMPORT_MISFIT, v->name, rgc_import_shape_text(t->shape, t->rank, m->arena));
+  *RGC_PUSH(m->arena, m->mismatch.misfits, m->mismatch.count, m->mismatch.capacity) = (rgc_misfit){v, t};
 }
 
 static const char *detail_of(mapping *m, const rgc_value *v, const rgc_tensor *t, const char *how) {
@@ -158,7 +137,7 @@ static bool take(mapping *m, const rgc_value *v, const rgc_tensor *t) {
   made.rank = rgc_torch_shape(v, made.shape);
   bool equal = made.rank == t->rank && !memcmp(made.shape, t->shape, sizeof *t->shape * (size_t)t->rank);
   bool sum = !equal && may_sum(m, made.shape, made.rank, t);
-  if (!equal && !sum && !same_but_for_ones(made.shape, made.rank, t->shape, t->rank)) return misfit(m, v, made.shape, made.rank, t), false;
+  if (!equal && !sum && !rgc_import_same_shape(made.shape, made.rank, t->shape, t->rank)) return misfit(m, v, t), false;
   int64_t elems = (int64_t)(t->size_bytes / rgc_tensor_elem_bytes(t->dtype));
   float *data = RGC_NEW_ARRAY(m->arena, float, elems + 1);
   if (!convert(m, t, data, elems)) return false;
@@ -166,20 +145,13 @@ static bool take(mapping *m, const rgc_value *v, const rgc_tensor *t) {
   made.data = data;
   made.size_bytes = sizeof(float) * (size_t)rgc_shape_elems(v->shape);
   *RGC_PUSH(m->arena, m->made->tensors, m->made->tensor_count, m->made->tensor_capacity) = made;
-  const char *how = equal ? "" : sum ? "input channels summed" : rgc_arena_printf(m->arena, "%s to %s", shape_text(m->arena, t->shape, t->rank),
-                                                                                  shape_text(m->arena, made.shape, made.rank));
+  const char *how = equal ? "" : sum ? "input channels summed" : rgc_arena_printf(m->arena, "%s to %s", rgc_import_shape_text(t->shape, t->rank, m->arena),
+                                                                                  rgc_import_shape_text(made.shape, made.rank, m->arena));
   tell(m, equal ? RGC_IMPORT_LOADED : RGC_IMPORT_RESHAPED, v->name, detail_of(m, v, t, how));
   return true;
 }
 
 /* ---- names ---- */
-
-/* The layer whose output the loss reads, or which is the network's output: what head: fresh means. NULL: it has no weights. */
-static const char *head_layer(const rgc_graph *graph) {
-  for (int i = graph->op_count - 1; i >= 0; i--)
-    if (graph->ops[i].kind == RGC_OP_CONV) return graph->ops[i].layer;
-  return NULL;
-}
 
 static bool is_fresh(const mapping *m, const char *name, const char *head) {
   if (m->settled) return false;
@@ -188,42 +160,60 @@ static bool is_fresh(const mapping *m, const char *name, const char *head) {
   return m->network->weights_head_fresh && head && rgc_layer_holds(head, name);
 }
 
-static int find_tensor(const mapping *m, const char *name) {
+/* Rules of rename: that match no name; each sees the names as those before it leave them. */
+static void note_unmatched(mapping *m) {
+  const rgc_naming *rename = &m->network->rename;
+  bool *matched = RGC_NEW_ARRAY(m->arena, bool, rename->count + 1);
   for (int i = 0; i < m->file->tensor_count; i++)
-    if (!strcmp(m->names[i], name)) return i;
-  return -1;
-}
-
-static bool ends_with(const char *text, const char *end) {
-  size_t length = strlen(text), tail = strlen(end);
-  return length >= tail && !strcmp(text + length - tail, end);
+    for (int k = 0; k < rename->count; k++) {
+      const rgc_naming before = {.rules = rename->rules, .count = k};
+      const char *name = rgc_naming_ours(&before, m->file->tensors[i].name, m->arena);
+      if (rgc_import_rename(rename->rules[k].theirs, "", name, m->arena)) matched[k] = true;
+    }
+  for (int k = 0; k < rename->count; k++)
+    if (!matched[k]) add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "rename: no tensor is called '%s'", rename->rules[k].theirs));
 }
 
 static void rename_all(mapping *m) {
-  const rgc_yaml *rules = m->settled ? NULL : m->network->weights_rename;
-  bool *matched = RGC_NEW_ARRAY(m->arena, bool, (rules ? rules->count : 0) + 1);
-  for (int i = 0; i < m->file->tensor_count; i++) {
-    m->names[i] = m->file->tensors[i].name;
-    for (int k = 0; rules && k < rules->count; k++) {
-      const char *renamed = rgc_import_rename(rules->keys[k]->text, rules->items[k]->text, m->names[i], m->arena);
-      if (renamed) m->names[i] = renamed, matched[k] = true;
-    }
-  }
-  for (int k = 0; rules && k < rules->count; k++)
-    if (!matched[k]) add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "rename: no tensor is called '%s'", rules->keys[k]->text));
+  const rgc_naming *used = NULL;
+  m->names = rgc_import_name_all(m->network, m->graph, m->file, &used, m->arena);
+  if (used) add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "the names are those of names: %s", used->name));
+  note_unmatched(m);
+}
+
+/* A parameter or buffer of a batch norm that the file has folded into the layer before; false where it has not. */
+static bool take_folded(mapping *m, const rgc_value *v) {
+  rgc_folded_part part;
+  int bias = rgc_import_folded(m->graph, v->id, &part) ? rgc_import_find(m->names, m->file->tensor_count, part.bias) : -1;
+  for (int k = 0; bias >= 0 && k < 4; k++)
+    if (rgc_import_find(m->names, m->file->tensor_count, part.parts[k]) >= 0) return false;
+  if (bias < 0) return false;
+  m->any_folded = m->used[bias] = true;
+  if (part.is_bias) return take(m, v, &m->file->tensors[bias]), true;
+  rgc_tensor made = {.name = v->name, .dtype = RGC_TENSOR_F32};
+  made.rank = rgc_torch_shape(v, made.shape);
+  float *data = RGC_NEW_ARRAY(m->arena, float, rgc_shape_elems(v->shape));
+  for (int64_t e = 0; e < rgc_shape_elems(v->shape); e++) data[e] = (float)part.number;
+  made.data = data;
+  made.size_bytes = sizeof *data * (size_t)rgc_shape_elems(v->shape);
+  *RGC_PUSH(m->arena, m->made->tensors, m->made->tensor_count, m->made->tensor_capacity) = made;
+  tell(m, RGC_IMPORT_FOLDED, v->name, "into the layer before");
+  return true;
 }
 
 static void map_values(mapping *m) {
-  const char *head = head_layer(m->graph);
+  const char *head = m->mismatch.head = rgc_import_head(m->graph);
   for (int i = 0; i < m->graph->value_count; i++) {
     const rgc_value *v = &m->graph->values[i];
-    if ((v->role != RGC_ROLE_PARAM && v->role != RGC_ROLE_BUFFER) || v->op >= 0) continue;
-    int found = find_tensor(m, v->name);
+    if (!rgc_import_is_wanted(v)) continue;
+    int found = rgc_import_find(m->names, m->file->tensor_count, v->name);
     if (is_fresh(m, v->name, head)) {
       if (found >= 0) m->used[found] = true;
       tell(m, RGC_IMPORT_FRESH, v->name, "");
+    } else if (found < 0 && take_folded(m, v)) {
+      continue;
     } else if (found < 0) {
-      add_name(m, &m->missing, v->name);
+      add_name(m, &m->mismatch.missing, v->name);
       tell(m, RGC_IMPORT_MISSING, v->name, "");
     } else {
       m->used[found] = true;
@@ -235,20 +225,17 @@ static void map_values(mapping *m) {
 /* A counter of batches, which PyTorch keeps and no program here reads, is no loss. */
 static void list_left_over(mapping *m) {
   for (int i = 0; i < m->file->tensor_count; i++)
-    if (!m->used[i] && !ends_with(m->file->tensors[i].name, ".num_batches_tracked")) {
-      add_name(m, &m->left_over, m->file->tensors[i].name);
-      tell(m, RGC_IMPORT_LEFT_OVER, m->file->tensors[i].name, shape_text(m->arena, m->file->tensors[i].shape, m->file->tensors[i].rank));
+    if (!m->used[i] && !rgc_import_is_counter(m->file->tensors[i].name)) {
+      add_name(m, &m->mismatch.left_over, m->file->tensors[i].name);
+      tell(m, RGC_IMPORT_LEFT_OVER, m->file->tensors[i].name, rgc_import_shape_text(m->file->tensors[i].shape, m->file->tensors[i].rank, m->arena));
     }
 }
 
-static void report_missing(mapping *m) {
-  if (!m->missing.count) return;
-  const char *hint = rgc_import_hint(&m->missing, &m->left_over);
-  const char *near = rgc_suggest(m->missing.items[0], m->left_over.items, m->left_over.count);
-  const char *help = hint ? hint : near ? rgc_arena_printf(m->arena, "rename: {%s: %s} in weights: if '%s' is meant", near, m->missing.items[0], near)
-                                        : "is it of another network?";
-  rgc_diag_fail(m->diags, RGC_CODE_WEIGHTS, m->path, help, "has no tensor '%s'%s", m->missing.items[0],
-                m->missing.count > 1 ? rgc_arena_printf(m->arena, ", nor %d more that the network needs", m->missing.count - 1) : "");
+/* A file that has more than the network takes may be of another one. */
+static void note_left_over(mapping *m) {
+  const char *fitting = m->mismatch.left_over.count ? rgc_import_fitting(m->network, m->file, m->arena) : NULL;
+  if (fitting)
+    add_name(m, &m->report->notes, rgc_arena_printf(m->arena, "%d tensors of the file are left over; all of it fits %s", m->mismatch.left_over.count, fitting));
 }
 
 rgc_tensor_file *rgc_import_map(const rgc_network *network, const rgc_graph *graph, const rgc_tensor_file *file, const char *path,
@@ -263,9 +250,16 @@ rgc_tensor_file *rgc_import_map(const rgc_network *network, const rgc_graph *gra
   for (int i = 0; i < file->metadata_count; i++)
     if (!strcmp(file->metadata[i].key, "note")) add_name(&m, &m.report->notes, file->metadata[i].text);
   m.settled = rgc_import_is_settled(network, file, arena);
-  rename_all(&m);
+  if (m.settled) {
+    for (int i = 0; i < file->tensor_count; i++) m.names[i] = file->tensors[i].name;
+  } else {
+    rename_all(&m);
+  }
   map_values(&m);
+  if (m.any_folded)
+    add_name(&m, &m.report->notes, "batch norms are folded into the layers before them: right for inference, and for training where those are frozen");
   list_left_over(&m);
-  report_missing(&m);
+  if (diags->error_count == errors && !m.mismatch.count && !m.mismatch.missing.count) note_left_over(&m);
+  rgc_import_report_mismatch(&m.mismatch, network, file, path, diags);
   return diags->error_count == errors ? m.made : NULL;
 }

@@ -1,9 +1,9 @@
 /* import.h: other people's weights, mapped onto a network's parameters.
  *
- * Reading: PyTorch's files (torch_file.h) and safetensors (plans among them), told apart by their contents. Prefixes that all names share
- * because a wrapper put them there ("module.") are taken off, and told.
- * Mapping: a parameter takes the tensor of its name, after the graph file's rename: rules. Shapes must be equal, but for extents of 1 behind
- * (a linear layer as a 1x1 convolution, and back), and for what the graph file allows: fresh: and head: fresh (drawn anew), channels: sum (the
+ * Reading: PyTorch's files (torch_file.h), ONNX models (onnx_file.h) and safetensors (plans among them), told apart by their contents.
+ * Prefixes that all names share because a wrapper put them there ("module.") are taken off, and told.
+ * Mapping: a parameter takes the tensor of its name, after the graph file's rename: rules and, where more names fit so, one of its names:.
+ * Shapes must be equal, but for extents of 1 behind (a linear layer as a 1x1 convolution, and back), and for what the graph file allows: fresh: and head: fresh (drawn anew), channels: sum (the
  * input channels of a first convolution summed to the network's single one). What the graph file says holds once: a plan that was made by
  * the same rules is taken as it is (import_settled.h). Values are converted to float32; one that is not finite is
  * an error that names its tensor. */
@@ -15,6 +15,7 @@
 typedef enum rgc_import_fate {
   RGC_IMPORT_LOADED,   /* as it is, or converted to float32 */
   RGC_IMPORT_RESHAPED, /* same elements under another shape, or summed channels */
+  RGC_IMPORT_FOLDED,   /* of a batch norm that the file has folded into the layer before: as one that adds only its bias */
   RGC_IMPORT_FRESH,    /* the graph file says so: not taken from the file */
   RGC_IMPORT_MISSING,  /* the file has none: an error */
   RGC_IMPORT_MISFIT,   /* of another shape: an error */

@@ -7,28 +7,52 @@
 
 enum { MAX_VALUES = 1 << 20, MAX_MEMO = 1 << 18, MAX_STACK = 1 << 20, MAX_NAME = 200 };
 
-/* What a global does when it is called; TYPE_* are storages and are not called. */
-typedef enum global_call { CALL_DICT, CALL_TENSOR, CALL_PARAMETER, CALL_SIZE, STORAGE_TYPE } global_call;
+/* What a global does when it is called; the last four are not called. */
+typedef enum global_call {
+  CALL_DICT, CALL_TENSOR, CALL_TYPED_TENSOR, CALL_PARAMETER, CALL_FROM_TYPE, CALL_SIZE, CALL_NOTHING,
+  STORAGE_TYPE, UNTYPED_STORAGE, ELEMENT_TYPE, TENSOR_CLASS
+} global_call;
 
 /* Everything that a file may name. */
 static const struct {
   const char *name;
   global_call call;
-  rgc_tensor_dtype dtype; /* STORAGE_TYPE */
+  rgc_tensor_dtype dtype; /* STORAGE_TYPE, ELEMENT_TYPE */
 } rgc_pickle_globals[] = {
     {"collections.OrderedDict", CALL_DICT, 0},
     {"torch._utils._rebuild_tensor_v2", CALL_TENSOR, 0},
     {"torch._utils._rebuild_tensor", CALL_TENSOR, 0},
+    {"torch._utils._rebuild_tensor_v3", CALL_TYPED_TENSOR, 0},
     {"torch._utils._rebuild_parameter", CALL_PARAMETER, 0},
+    {"torch._utils._rebuild_parameter_with_state", CALL_PARAMETER, 0},
+    {"torch._tensor._rebuild_from_type_v2", CALL_FROM_TYPE, 0}, /* a tensor with attributes: they are dropped */
+    {"torch.Tensor", TENSOR_CLASS, 0},
+    {"torch.nn.parameter.Parameter", TENSOR_CLASS, 0},
+    {"torch.nn.parameter.Buffer", TENSOR_CLASS, 0},
     {"torch.Size", CALL_SIZE, 0},
+    {"torch.device", CALL_NOTHING, 0},
+    {"argparse.Namespace", CALL_NOTHING, 0}, /* the settings of a training script, dropped */
     {"torch.FloatStorage", STORAGE_TYPE, RGC_TENSOR_F32},
     {"torch.DoubleStorage", STORAGE_TYPE, RGC_TENSOR_F64},
     {"torch.HalfStorage", STORAGE_TYPE, RGC_TENSOR_F16},
     {"torch.BFloat16Storage", STORAGE_TYPE, RGC_TENSOR_BF16},
     {"torch.LongStorage", STORAGE_TYPE, RGC_TENSOR_I64},
     {"torch.IntStorage", STORAGE_TYPE, RGC_TENSOR_I32},
+    {"torch.ShortStorage", STORAGE_TYPE, RGC_TENSOR_I16},
+    {"torch.CharStorage", STORAGE_TYPE, RGC_TENSOR_I8},
     {"torch.ByteStorage", STORAGE_TYPE, RGC_TENSOR_U8},
     {"torch.BoolStorage", STORAGE_TYPE, RGC_TENSOR_BOOL},
+    {"torch.storage.UntypedStorage", UNTYPED_STORAGE, RGC_TENSOR_U8},
+    {"torch.float32", ELEMENT_TYPE, RGC_TENSOR_F32},
+    {"torch.float64", ELEMENT_TYPE, RGC_TENSOR_F64},
+    {"torch.float16", ELEMENT_TYPE, RGC_TENSOR_F16},
+    {"torch.bfloat16", ELEMENT_TYPE, RGC_TENSOR_BF16},
+    {"torch.int64", ELEMENT_TYPE, RGC_TENSOR_I64},
+    {"torch.int32", ELEMENT_TYPE, RGC_TENSOR_I32},
+    {"torch.int16", ELEMENT_TYPE, RGC_TENSOR_I16},
+    {"torch.int8", ELEMENT_TYPE, RGC_TENSOR_I8},
+    {"torch.uint8", ELEMENT_TYPE, RGC_TENSOR_U8},
+    {"torch.bool", ELEMENT_TYPE, RGC_TENSOR_BOOL},
 };
 enum { GLOBAL_COUNT = sizeof rgc_pickle_globals / sizeof *rgc_pickle_globals };
 
@@ -160,6 +184,9 @@ static bool read_stack_global(machine *m) {
 
 /* ---- calls ---- */
 
+/* Of a GLOBAL. */
+static global_call call_of(const rgc_pickle *v) { return rgc_pickle_globals[v->integer].call; }
+
 static bool ints_of(machine *m, const rgc_pickle *list, const int64_t **numbers) {
   int64_t *out = RGC_NEW_ARRAY(m->arena, int64_t, RGC_TENSOR_MAX_RANK);
   if (list->kind != RGC_PICKLE_LIST || list->count > RGC_TENSOR_MAX_RANK) return fail(m, "a tensor has no usable shape");
@@ -186,6 +213,29 @@ static rgc_pickle *call_tensor(machine *m, const rgc_pickle *args) {
   return v;
 }
 
+/* storage, offset, size, stride, gradient wanted, hooks, type of the elements, and more that does not matter: an untyped storage, whose length is in bytes, gets
+ * the type of the tensor on it. */
+static rgc_pickle *call_typed_tensor(machine *m, const rgc_pickle *args) {
+  const rgc_pickle *type = args->count > 6 ? args->items[6] : NULL;
+  rgc_pickle *from = args->count ? args->items[0] : NULL;
+  if (!type || type->kind != RGC_PICKLE_GLOBAL || call_of(type) != ELEMENT_TYPE || from->kind != RGC_PICKLE_STORAGE || !from->untyped)
+    return fail(m, "a tensor is built of something that is no storage and its type"), NULL;
+  rgc_tensor_dtype dtype = rgc_pickle_globals[type->integer].dtype;
+  if (from->typed && from->dtype != dtype) return fail(m, "a storage of two types"), NULL;
+  if (!from->typed) from->typed = true, from->dtype = dtype, from->integer /= (int64_t)rgc_tensor_elem_bytes(dtype);
+  return call_tensor(m, args);
+}
+
+/* A builder of tensors, a class of tensors, the builder's arguments, attributes. */
+static rgc_pickle *call_from_type(machine *m, const rgc_pickle *args) {
+  rgc_pickle **of = args->items;
+  bool good = args->count >= 3 && of[0]->kind == RGC_PICKLE_GLOBAL && of[1]->kind == RGC_PICKLE_GLOBAL && call_of(of[1]) == TENSOR_CLASS &&
+              of[2]->kind == RGC_PICKLE_LIST;
+  if (good && call_of(of[0]) == CALL_TENSOR) return call_tensor(m, of[2]);
+  if (good && call_of(of[0]) == CALL_TYPED_TENSOR) return call_typed_tensor(m, of[2]);
+  return fail(m, "a tensor is built of something that builds none"), NULL;
+}
+
 static rgc_pickle *call_dict(machine *m, const rgc_pickle *args) {
   rgc_pickle *v = make(m, RGC_PICKLE_DICT);
   const rgc_pickle *pairs = args->count ? args->items[0] : NULL;
@@ -203,18 +253,21 @@ static bool call(machine *m) {
   rgc_pickle *args = pop(m), *function = args ? pop(m) : NULL;
   if (!function) return false;
   if (function->kind != RGC_PICKLE_GLOBAL || args->kind != RGC_PICKLE_LIST) return fail(m, "the pickle calls something that is no function");
-  switch (rgc_pickle_globals[function->integer].call) {
+  switch (call_of(function)) {
     case CALL_DICT: return push_made(m, call_dict(m, args));
     case CALL_TENSOR: return push_made(m, call_tensor(m, args));
+    case CALL_TYPED_TENSOR: return push_made(m, call_typed_tensor(m, args));
+    case CALL_FROM_TYPE: return push_made(m, call_from_type(m, args));
+    case CALL_NOTHING: return push_made(m, make(m, RGC_PICKLE_DICT));
     case CALL_PARAMETER:
       if (!args->count || args->items[0]->kind != RGC_PICKLE_TENSOR) return fail(m, "a parameter that is no tensor");
       return push(m, args->items[0]);
     case CALL_SIZE:
       if (!args->count || args->items[0]->kind != RGC_PICKLE_LIST) return fail(m, "a size that is no tuple");
       return push(m, args->items[0]);
-    case STORAGE_TYPE: break;
+    default: break;
   }
-  return fail(m, "the pickle calls a storage type");
+  return fail(m, "the pickle calls a type");
 }
 
 /* ("storage", type, key, location, elements[, view of a storage: None]) */
@@ -223,7 +276,7 @@ static bool read_persistent(machine *m) {
   if (!id) return false;
   rgc_pickle **of = id->items;
   bool good = id->kind == RGC_PICKLE_LIST && id->count >= 5 && of[0]->kind == RGC_PICKLE_TEXT && !strcmp(of[0]->text, "storage") &&
-              of[1]->kind == RGC_PICKLE_GLOBAL && rgc_pickle_globals[of[1]->integer].call == STORAGE_TYPE &&
+              of[1]->kind == RGC_PICKLE_GLOBAL && (call_of(of[1]) == STORAGE_TYPE || call_of(of[1]) == UNTYPED_STORAGE) &&
               of[2]->kind == RGC_PICKLE_TEXT && of[4]->kind == RGC_PICKLE_INT && of[4]->integer >= 0;
   if (!good) return fail(m, "the pickle refers to something that is no storage of a known type");
   if (id->count > 5 && of[5]->kind != RGC_PICKLE_NONE) return fail(m, "a storage is a view of another storage (PyTorch before 0.4)");
@@ -232,6 +285,7 @@ static bool read_persistent(machine *m) {
   v->text = of[2]->text;
   v->dtype = rgc_pickle_globals[of[1]->integer].dtype;
   v->integer = of[4]->integer;
+  v->untyped = call_of(of[1]) == UNTYPED_STORAGE;
   add_item(m, m->storages, v);
   return push(m, v);
 }
@@ -345,6 +399,7 @@ static bool step(machine *m, int op) {
     case 'c': return read_global(m);                                  /* GLOBAL */
     case 0x93: return read_stack_global(m);                           /* STACK_GLOBAL */
     case 'R': return call(m);                                         /* REDUCE */
+    case 0x81: return call(m);                                        /* NEWOBJ */
     case 'Q': return read_persistent(m);                              /* BINPERSID */
     case 'b': return build(m);                                        /* BUILD */
     case '(': return push(m, NULL);                                   /* MARK */

@@ -2,7 +2,7 @@
  *
  * A pickle is a program for a small stack machine that may name any function of Python ("global") and call it. This reader knows a
  * handful of globals, all of them plain data (rgc_pickle_globals in pickle.c): OrderedDict, the builders of a tensor from a storage,
- * and the types of storages. Whatever else a file names is refused by that name. Opcodes: protocol 2, and the few that protocols 3
+ * the types of storages and elements, and what scripts put beside weights (argparse.Namespace), which is read over. Whatever else a file names is refused by that name. Opcodes: protocol 2, and the few that protocols 3
  * and 4 write for the same things. Memory is bounded by the size of the input, and by MAX_VALUES. */
 #ifndef RGC_IMPORT_PICKLE_H
 #define RGC_IMPORT_PICKLE_H
@@ -22,7 +22,7 @@ typedef enum rgc_pickle_kind {
   RGC_PICKLE_LIST,    /* items: a tuple or a list */
   RGC_PICKLE_DICT,    /* items[i] under keys[i]; an OrderedDict too */
   RGC_PICKLE_GLOBAL,  /* integer: which of the known ones */
-  RGC_PICKLE_STORAGE, /* text: its key; dtype; integer: elements */
+  RGC_PICKLE_STORAGE, /* text: its key; dtype; integer: elements; untyped: the file counts it in bytes (dtype is U8 until it is typed) */
   RGC_PICKLE_TENSOR   /* a view of items[0], a storage: integer is the offset in elements; shape, stride, rank */
 } rgc_pickle_kind;
 
@@ -30,6 +30,7 @@ typedef struct rgc_pickle rgc_pickle;
 struct rgc_pickle {
   rgc_pickle_kind kind;
   rgc_tensor_dtype dtype; /* STORAGE */
+  bool untyped, typed;    /* STORAGE */
   int count, capacity, key_capacity, rank;
   union {
     int64_t integer;

@@ -9,6 +9,7 @@
 
 enum { MAX_ENTRIES = 1 << 14, MAX_DEPTH = 4 };
 static const char legacy_magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"; /* LONG1, 10 bytes */
+enum { FRAME_BYTES = 9 }; /* before it in protocol 4 and later */
 
 /* One storage: its bytes, and which of its elements a tensor has taken. */
 typedef struct storage {
@@ -46,7 +47,8 @@ static void note(const reader *r, const char *text) {
 
 bool rgc_torch_is_file(const void *bytes, size_t size_bytes) {
   const unsigned char *b = bytes;
-  return size_bytes > 16 && (!memcmp(b, "PK\3\4", 4) || (b[0] == 0x80 && !memcmp(b + 2, legacy_magic, 12)));
+  if (size_bytes <= 2 + FRAME_BYTES + 12) return false;
+  return !memcmp(b, "PK\3\4", 4) || (b[0] == 0x80 && !memcmp(b + 2 + (b[2] == 0x95 ? FRAME_BYTES : 0), legacy_magic, 12));
 }
 
 /* ---- zip ---- */
@@ -127,7 +129,7 @@ static int by_text(const void *a, const void *b) {
 static size_t elem_bytes_of(const reader *r, const char *key) {
   rgc_pickle wanted = {.text = key}, *at = &wanted;
   rgc_pickle **found = r->references.count ? bsearch(&at, r->references.items, (size_t)r->references.count, sizeof at, by_text) : NULL;
-  return found ? rgc_tensor_elem_bytes((*found)->dtype) : 0;
+  return !found ? 0 : (*found)->untyped ? 1 : rgc_tensor_elem_bytes((*found)->dtype);
 }
 
 static bool read_storages(reader *r, const rgc_pickle *keys, size_t at) {

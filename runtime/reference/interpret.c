@@ -41,10 +41,16 @@ bool rgc_next_point(int64_t point[RGC_AXES], const int64_t extent[RGC_AXES]) {
 
 /* Stages A and B. */
 
+/* What is left of a number in memory. */
+static double stored(const rgc_interpreter *interpreter, int value, double number) {
+  bool rounded = interpreter->graph->values[value].dtype == RGC_BF16 && !interpreter->exact;
+  return rounded ? rgc_round_bf16(number) : number;
+}
+
 static void side_store(const run *r, int64_t element, const double *nodes) {
   for (int i = 0; i < r->kernel->store_count; i++) {
     const rgc_store *store = &r->kernel->stores[i];
-    if (store->kind == RGC_SIDE_STORE) r->interpreter->data[store->value][element] = nodes[store->node];
+    if (store->kind == RGC_SIDE_STORE) r->interpreter->data[store->value][element] = stored(r->interpreter, store->value, nodes[store->node]);
   }
 }
 
@@ -128,15 +134,16 @@ static void reduce(const run *r, const int64_t out[RGC_AXES], accumulators *a) {
   } while (number++, rgc_next_point(step, span));
 }
 
-/* Where output coordinate `out` and tap `tap` meet A; false where a transposed tap does not reach. */
-static bool meet(const rgc_geometry *g, int64_t out, int64_t tap, int64_t *in) {
+/* Where output coordinate `out` and tap `tap` meet A, along rows or columns; false where a transposed tap does not reach. */
+static bool meet(const rgc_geometry *g, int axis, int64_t out, int64_t tap, int64_t *in) {
+  int64_t stride = axis == RGC_H ? g->stride : g->stride_w, pad = axis == RGC_H ? g->pad : g->pad_w;
   if (!g->transposed) {
-    *in = out * g->stride + tap * g->dilation - g->pad;
+    *in = out * stride + tap * g->dilation - pad;
     return true;
   }
-  int64_t scaled = out + g->pad - tap * g->dilation;
-  *in = scaled / g->stride;
-  return scaled % g->stride == 0;
+  int64_t scaled = out + pad - tap * g->dilation;
+  *in = scaled / stride;
+  return scaled % stride == 0;
 }
 
 static bool inside(const int64_t extent[RGC_AXES], const int64_t point[RGC_AXES]) {
@@ -169,8 +176,8 @@ static void window(const run *r, const int64_t out[RGC_AXES], accumulators *a) {
   memcpy(place.tap_point, out, sizeof place.tap_point);
   for (int64_t row = 0; row < g->kernel_h; row++)
     for (int64_t column = 0; column < g->kernel_w; column++) {
-      if (!meet(g, out[RGC_H], row, &place.tap_point[RGC_H])) continue;
-      if (!meet(g, out[RGC_W], column, &place.tap_point[RGC_W])) continue;
+      if (!meet(g, RGC_H, out[RGC_H], row, &place.tap_point[RGC_H])) continue;
+      if (!meet(g, RGC_W, out[RGC_W], column, &place.tap_point[RGC_W])) continue;
       place.tap_row = row;
       place.tap_column = column;
       place.tap_number = row * g->kernel_w + column;
@@ -202,7 +209,7 @@ static void contract_pixels(const run *r, const int64_t out[RGC_AXES], accumulat
   int64_t point[RGC_AXES] = {out[RGC_N]};
   for (int64_t row = 0; row < g->kernel_h; row++)
     for (int64_t column = 0; column < g->kernel_w; column++) {
-      if (!meet(g, out[RGC_H], row, &point[RGC_H]) || !meet(g, out[RGC_W], column, &point[RGC_W])) continue;
+      if (!meet(g, RGC_H, out[RGC_H], row, &point[RGC_H]) || !meet(g, RGC_W, out[RGC_W], column, &point[RGC_W])) continue;
       for (int64_t k = 0; k < depth; k++) {
         point[RGC_C] = group * depth + k;
         a->acc[0] += tapped(r, 0, point) * weight_at(r, out[RGC_C], row, column, k, group, depth);
@@ -219,8 +226,8 @@ static void contract_weights(const run *r, const int64_t out[RGC_AXES], accumula
     if (pixel[RGC_N] >= r->in_limit) break;
     int64_t point[RGC_AXES] = {pixel[RGC_N], 0, 0, group * k->extent[3] + out[3]};
     int64_t gradient[RGC_AXES] = {pixel[RGC_N], pixel[RGC_H], pixel[RGC_W], out[0]};
-    if (!meet(&k->geometry, pixel[RGC_H], out[1], &point[RGC_H])) continue;
-    if (!meet(&k->geometry, pixel[RGC_W], out[2], &point[RGC_W])) continue;
+    if (!meet(&k->geometry, RGC_H, pixel[RGC_H], out[1], &point[RGC_H])) continue;
+    if (!meet(&k->geometry, RGC_W, pixel[RGC_W], out[2], &point[RGC_W])) continue;
     a->acc[0] += tapped(r, 0, point) * r->b[element_of(k->b_extent, gradient)];
   } while (rgc_next_point(pixel, pixels));
 }
@@ -264,7 +271,7 @@ static void store_point(const run *r, const int64_t out[RGC_AXES]) {
     double number = r->epi_nodes[store->node];
     int64_t channels = k->extent[RGC_C], planes = store->kind == RGC_PARTIAL_MOMENTS ? 3 : 1;
     if (store->kind == RGC_STORE)
-      data[element_of(k->extent, out)] = number;
+      data[element_of(k->extent, out)] = stored(r->interpreter, store->value, number);
     else
       store_partial(store, data + tile_of(k, out) * planes * channels + out[RGC_C], channels, number);
   }

@@ -47,6 +47,7 @@ void rgc_interpret_body(const rgc_body *body, const rgc_expr_place *place, doubl
     int arity = rgc_expr_arity(node->kind);
     double number[3] = {0};
     for (int k = 0; k < arity; k++) number[k] = nodes[node->arg[k]];
-    nodes[i] = arity ? rgc_expr_compute(node->kind, number[0], number[1], number[2]) : leaf(body, node, place);
+    if (node->kind == RGC_EXPR_BF16 && place->interpreter->exact) nodes[i] = number[0];
+    else nodes[i] = arity ? rgc_expr_compute(node->kind, number[0], number[1], number[2]) : leaf(body, node, place);
   }
 }

@@ -27,7 +27,7 @@ static void draw_initial_values(rgc_reference_model *m, uint64_t seed) {
 
 static bool append_backward(rgc_reference_model *m, rgc_diagnostics *diags) {
   if (!rgc_differentiate_network(m->train_graph, m->network, diags)) return false;
-  rgc_append_network_updates(m->train_graph, m->network);
+  rgc_append_network_updates(m->train_graph, m->network, false);
   return rgc_graph_verify(m->train_graph, diags);
 }
 

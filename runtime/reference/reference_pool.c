@@ -18,22 +18,22 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t inside(int64_t first, int64_t kernel, int64_t extent) { return smaller(kernel, extent - first); }
 
 static window window_at(const rgc_op *op, const int64_t x_shape[RGC_AXES], int64_t oh, int64_t ow) {
-  int64_t kernel = (int64_t)op->attr[RGC_ATTR_KERNEL], stride = (int64_t)op->attr[RGC_ATTR_STRIDE];
-  int64_t pad = (int64_t)op->attr[RGC_ATTR_PAD], h = x_shape[RGC_H], w = x_shape[RGC_W];
-  window at = {.h0 = oh * stride - pad, .w0 = ow * stride - pad};
+  rgc_window g = rgc_op_window(op);
+  int64_t h = x_shape[RGC_H], w = x_shape[RGC_W];
+  window at = {.h0 = oh * g.stride[0] - g.pad[0], .w0 = ow * g.stride[1] - g.pad[1]};
   at.r0 = at.h0 < 0 ? -at.h0 : 0;
   at.s0 = at.w0 < 0 ? -at.w0 : 0;
-  at.r1 = inside(at.h0, kernel, h);
-  at.s1 = inside(at.w0, kernel, w);
+  at.r1 = inside(at.h0, g.kernel[0], h);
+  at.s1 = inside(at.w0, g.kernel[1], w);
   at.divisor = (double)((at.r1 - at.r0) * (at.s1 - at.s0));
   if (op->attr[RGC_ATTR_COUNT_PAD] != 0)
-    at.divisor = (double)(inside(at.h0, kernel, h + pad) * inside(at.w0, kernel, w + pad));
+    at.divisor = (double)(inside(at.h0, g.kernel[0], h + g.pad[0]) * inside(at.w0, g.kernel[1], w + g.pad[1]));
   return at;
 }
 
-/* What is done at a window: `x` and `y` say where, c runs over all channels. */
+/* What is done at a window of so many columns: `x` and `y` say where, c runs over all channels. */
 typedef void (*window_function)(const rgc_tensor_view *x, const window *at, int64_t n, double *y, double *tap,
-                                int64_t kernel);
+                                int64_t columns);
 
 static void visit_windows(const rgc_op *op, rgc_tensor_view x, rgc_tensor_view y, double *taps, window_function visit) {
   int64_t rows = smaller(x.rows, y.rows), channels = y.shape[RGC_C];
@@ -43,7 +43,7 @@ static void visit_windows(const rgc_op *op, rgc_tensor_view x, rgc_tensor_view y
         window at = window_at(op, x.shape, oh, ow);
         int64_t pixel = (n * y.shape[RGC_H] + oh) * y.shape[RGC_W] + ow;
         visit(&x, &at, n, y.data + pixel * channels, taps ? taps + pixel * channels : NULL,
-              (int64_t)op->attr[RGC_ATTR_KERNEL]);
+              rgc_op_window(op).kernel[1]);
       }
 }
 
@@ -51,10 +51,10 @@ static double *pixel_of(const rgc_tensor_view *x, const window *at, int64_t n, i
   return x->data + ((n * x->shape[RGC_H] + at->h0 + r) * x->shape[RGC_W] + at->w0 + s) * x->shape[RGC_C];
 }
 
-static void take_maximum(const rgc_tensor_view *x, const window *at, int64_t n, double *y, double *tap, int64_t kernel) {
+static void take_maximum(const rgc_tensor_view *x, const window *at, int64_t n, double *y, double *tap, int64_t columns) {
   for (int64_t c = 0; c < x->shape[RGC_C]; c++) {
     y[c] = -INFINITY;
-    tap[c] = (double)(at->r0 * kernel + at->s0);
+    tap[c] = (double)(at->r0 * columns + at->s0);
   }
   for (int64_t r = at->r0; r < at->r1; r++)
     for (int64_t s = at->s0; s < at->s1; s++) {
@@ -62,7 +62,7 @@ static void take_maximum(const rgc_tensor_view *x, const window *at, int64_t n, 
       for (int64_t c = 0; c < x->shape[RGC_C]; c++)
         if (pixel[c] > y[c] || (isnan(pixel[c]) && !isnan(y[c]))) {
           y[c] = pixel[c];
-          tap[c] = (double)(r * kernel + s);
+          tap[c] = (double)(r * columns + s);
         }
     }
 }
@@ -73,10 +73,10 @@ void rgc_reference_maxpool(rgc_reference *reference, const rgc_op *op) {
 }
 
 static void give_to_maximum(const rgc_tensor_view *x, const window *at, int64_t n, double *y, double *tap,
-                            int64_t kernel) {
+                            int64_t columns) {
   for (int64_t c = 0; c < x->shape[RGC_C]; c++) {
     int64_t number = (int64_t)tap[c];
-    pixel_of(x, at, n, number / kernel, number % kernel)[c] += y[c];
+    pixel_of(x, at, n, number / columns, number % columns)[c] += y[c];
   }
 }
 
@@ -85,8 +85,8 @@ void rgc_reference_maxpool_grad(rgc_reference *reference, const rgc_op *op) {
                 rgc_reference_input(reference, op, 1).data, give_to_maximum);
 }
 
-static void take_average(const rgc_tensor_view *x, const window *at, int64_t n, double *y, double *tap, int64_t kernel) {
-  (void)tap, (void)kernel;
+static void take_average(const rgc_tensor_view *x, const window *at, int64_t n, double *y, double *tap, int64_t columns) {
+  (void)tap, (void)columns;
   for (int64_t r = at->r0; r < at->r1; r++)
     for (int64_t s = at->s0; s < at->s1; s++) {
       const double *pixel = pixel_of(x, at, n, r, s);
@@ -99,8 +99,8 @@ void rgc_reference_avgpool(rgc_reference *reference, const rgc_op *op) {
   visit_windows(op, rgc_reference_input(reference, op, 0), rgc_reference_output(reference, op, 0), NULL, take_average);
 }
 
-static void give_to_all(const rgc_tensor_view *x, const window *at, int64_t n, double *y, double *tap, int64_t kernel) {
-  (void)tap, (void)kernel;
+static void give_to_all(const rgc_tensor_view *x, const window *at, int64_t n, double *y, double *tap, int64_t columns) {
+  (void)tap, (void)columns;
   for (int64_t r = at->r0; r < at->r1; r++)
     for (int64_t s = at->s0; s < at->s1; s++) {
       double *pixel = pixel_of(x, at, n, r, s);

@@ -4,13 +4,14 @@
 #include <math.h>
 
 #include "compiler/passes/decompose_samples.h"
+#include "runtime/reference/interpret.h"
 
 /* samples: of the value that count; -1: it has none. */
-static bool is_finite(const rgc_value *value, const float *data, int64_t samples) {
-  int64_t count = rgc_shape_elems(value->shape);
+static bool is_finite(const rgc_value *value, const void *data, int64_t samples) {
+  int64_t count = rgc_is_real(value) && value->layout.kind == RGC_LAYOUT_NHWC ? rgc_shape_elems(value->shape) : 0;
   if (samples >= 0 && samples < value->shape[RGC_N]) count = count / value->shape[RGC_N] * samples;
-  for (int64_t e = 0; value->dtype == RGC_F32 && value->layout.kind == RGC_LAYOUT_NHWC && e < count; e++)
-    if (!isfinite(data[e])) return false;
+  for (int64_t e = 0; e < count; e++)
+    if (!isfinite(value->dtype == RGC_BF16 ? rgc_bf16_number(((const uint16_t *)data)[e]) : (double)((const float *)data)[e])) return false;
   return true;
 }
 

@@ -23,20 +23,33 @@ static int64_t sample_elems(const rgc_model_program *program, int value) {
   return rgc_shape_elems(v->shape) / v->shape[RGC_N];
 }
 
+int64_t rgc_model_classes(const rgc_model *model) {
+  int64_t classes = 0;
+  for (int k = 0; k < model->network->class_set_count; k++) classes += sample_elems(&model->infer, model->infer.outputs[k].logits);
+  return classes;
+}
+
+/* Output k of a batch that has run: to its columns of the rows. */
+static bool copy_output(const rgc_model *model, int k, int64_t valid, float *rows, int64_t row_elems, rgc_diagnostics *diags) {
+  int value = model->infer.outputs[k].logits;
+  int64_t classes = sample_elems(&model->infer, value);
+  const float *logits = rgc_model_read(&model->infer, value, diags);
+  for (int64_t i = 0; logits && i < valid; i++) memcpy(rows + i * row_elems, logits + i * classes, sizeof *rows * (size_t)classes);
+  return logits != NULL;
+}
+
 bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *logits, rgc_diagnostics *diags) {
   const rgc_model_program *program = &model->infer;
-  if (model->network->class_set_count > 1)
-    return rgc_diag_fail(diags, RGC_CODE_USAGE, model->network->file, "rgc_model_run is for one output", "the network has several outputs");
-  int64_t image = sample_elems(program, program->input), classes = sample_elems(program, program->logits);
+  int64_t image = sample_elems(program, program->input), classes = rgc_model_classes(model);
   bool good = rgc_model_fold(model, diags);
   for (int64_t begin = 0; good && begin < count; begin += model->batch) {
     int64_t valid = count - begin < model->batch ? count - begin : model->batch;
     rgc_cpu_step step = rgc_single_step(model, 0, valid);
     rgc_batch batch = {.images = (float *)(images + begin * image), .valid = valid};
+    rgc_output_facts output;
     good = rgc_model_give(model, program, &batch, diags) && rgc_device_run(program->run, &step, diags);
-    const float *made = good ? rgc_model_read(program, program->logits, diags) : NULL;
-    if (made) memcpy(logits + begin * classes, made, sizeof *logits * (size_t)(valid * classes));
-    good = made != NULL;
+    for (int k = 0; good && rgc_network_output(model->network, k, &output); k++)
+      good = copy_output(model, k, valid, logits + begin * classes + output.first, classes, diags);
   }
   return good;
 }
@@ -59,11 +72,12 @@ bool rgc_model_predict_file(rgc_model *model, const char *path, double *probabil
   rgc_pipeline_options options = rgc_input_pipeline(n, NULL, false, 0, scratch);
   rgc_pipeline *pipeline = rgc_pipeline_create(&options, scratch, diags);
   float *input = RGC_NEW_ARRAY(scratch, float, n->height * n->width * n->channels);
-  float *logits = RGC_NEW_ARRAY(scratch, float, n->classes[0].count);
+  float *logits = RGC_NEW_ARRAY(scratch, float, rgc_model_classes(model));
+  rgc_output_facts output;
   const char *problem = pipeline ? rgc_pipeline_file(pipeline, path, scratch, input) : NULL;
   if (problem) rgc_diag_fail(diags, RGC_CODE_DATA_FORMAT, path, "give a whole JPEG, PNG or WebP file", "%s", problem);
   bool good = pipeline && !problem && rgc_model_run(model, input, 1, logits, diags);
-  if (good) rgc_softmax(logits, n->classes[0].count, probabilities);
+  for (int k = 0; good && rgc_network_output(n, k, &output); k++) rgc_softmax(logits + output.first, output.classes, probabilities + output.first);
   rgc_arena_destroy(scratch);
   return good;
 }

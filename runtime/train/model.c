@@ -36,8 +36,10 @@ static void find_outputs(const rgc_network *n, rgc_model_program *p) {
   }
 }
 
+/* A training program that is there already is compiled anew for as many micro-batches. */
 static bool need(rgc_model *m, rgc_program_kind kind, const char *keep, rgc_model_program *program, rgc_diagnostics *diags) {
-  rgc_compile_options o = {.kind = kind, .batch = m->batch, .target = m->target, .keep = keep};
+  rgc_compile_options o = {.kind = kind, .batch = kind == RGC_PROGRAM_TRAIN ? m->step_batch : m->batch, .target = m->target, .keep = keep,
+                           .parts = program->program ? program->program->parts : 0};
   const rgc_program *found = rgc_plan_need_program(m->plan, m->network, &o, diags);
   if (!found) return false;
   rgc_program *own = RGC_NEW(m->arena, rgc_program); /* the plan's array may move */
@@ -59,15 +61,28 @@ static void need_bytes(int64_t need[RGC_REGION_COUNT], const rgc_model_program *
     if (program->program->memory->region_bytes[r] > need[r]) need[r] = program->program->memory->region_bytes[r];
 }
 
+/* What programs that are not started yet will take beside the regions. */
+static bool count_extra(const rgc_model *m, int64_t *bytes, rgc_diagnostics *diags) {
+  const rgc_model_program *programs[] = {&m->train, &m->fold, &m->infer};
+  *bytes = 0;
+  for (int i = 0; i < 3; i++) {
+    int64_t own = 0;
+    if (programs[i]->program && !programs[i]->run && !rgc_device_memory_extra_bytes(&m->memory, programs[i]->program->graph, m->target, &own, diags)) return false;
+    *bytes += own;
+  }
+  return true;
+}
+
 static bool fits_memory(const rgc_model *m, const int64_t need_region[RGC_REGION_COUNT], rgc_diagnostics *diags) {
-  int64_t total = 0, there;
-  if (!rgc_device_memory_free_bytes(&m->memory, &there, diags)) return false;
+  int64_t total, there;
+  if (!rgc_device_memory_free_bytes(&m->memory, &there, diags) || !count_extra(m, &total, diags)) return false;
+  int64_t extra = total;
   for (int r = 0; r < RGC_REGION_COUNT; r++) total += need_region[r] - m->memory.size_bytes[r];
   if (total <= there) return true;
   rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = m->batch, .target = m->target};
   return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "give a smaller --batch",
                        "batch %lld needs %.1f MB and %.1f MB are available; the largest batch that fits is %lld", (long long)m->batch,
-                       (double)total * 1e-6, (double)there * 1e-6, (long long)rgc_largest_batch(m->network, &o, there));
+                       (double)total * 1e-6, (double)there * 1e-6, (long long)rgc_largest_batch(m->network, &o, there - extra));
 }
 
 /* What is there already stays as it is if it is large enough. */
@@ -128,14 +143,30 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
   return rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags);
 }
 
+/* What the training program takes, and where there is none as many samples as the file's memory: lets inference take. */
+static int64_t take_at_once(const rgc_model *m) {
+  rgc_compile_options o = {.kind = RGC_PROGRAM_INFER, .batch = m->step_batch, .target = m->target};
+  if (m->train.program) return m->train.program->graph->batch;
+  if (rgc_plan_program(m->plan, RGC_PROGRAM_INFER, m->target->name, "fp32", m->step_batch)) return m->step_batch;
+  return rgc_micro_batch(m->step_batch, rgc_count_parts(m->network, &o));
+}
+
 bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const rgc_model_options *o, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .threads = o->threads, .bn = network->train.bn};
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = network, .plan = plan, .batch = o->batch, .step_batch = o->batch, .threads = o->threads, .bn = network->train.bn};
   m->device = rgc_device_choose(o->device, o->target, diags);
   m->target = m->device ? rgc_device_target(m->device, o->target, diags) : NULL;
   if (!m->target || (o->train && !need(m, RGC_PROGRAM_TRAIN, o->keep, &m->train, diags))) return false;
+  m->batch = take_at_once(m);
   if (!need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags)) return false;
   if (!need(m, RGC_PROGRAM_INFER, o->train ? NULL : o->keep, &m->infer, diags)) return false;
   return rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start_all(m, diags) && start_weights(m, o->seed, diags);
+}
+
+bool rgc_model_create_fold(rgc_model *m, rgc_plan *plan, int64_t batch, const rgc_target *target, rgc_diagnostics *diags) {
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = plan->network, .plan = plan, .batch = batch, .target = target};
+  m->device = rgc_device_choose(NULL, target->name, diags);
+  return m->device && need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags) && need(m, RGC_PROGRAM_INFER, NULL, &m->infer, diags) &&
+         rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start(m, &m->fold, diags) && start_weights(m, 0, diags);
 }
 
 bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
@@ -149,6 +180,7 @@ bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
 }
 
 void rgc_model_destroy(rgc_model *m) {
+  if (!m->arena) return;
   rgc_device_program_destroy(m->train.run);
   rgc_device_program_destroy(m->fold.run);
   rgc_device_program_destroy(m->infer.run);

@@ -26,7 +26,8 @@ typedef struct rgc_model {
   rgc_plan *plan;
   const rgc_device *device;
   const rgc_target *target;
-  int64_t batch;
+  int64_t batch;           /* samples that a program takes at once */
+  int64_t step_batch;      /* samples of a training step's batch, taken in micro-batches of `batch`, the last of them perhaps smaller */
   int threads;
   rgc_device_memory memory;
   rgc_model_program train, fold, infer;
@@ -39,7 +40,10 @@ typedef struct rgc_model {
 /* Takes the programs from the plan, or compiles those it lacks (and adds them), allocates all memory; weights are the plan's, or drawn.
  * False after an error; destroy it in any case. */
 bool rgc_model_create(rgc_model *model, rgc_network *network, rgc_plan *plan, const rgc_model_options *options, rgc_diagnostics *diags);
-void rgc_model_destroy(rgc_model *model);
+/* Only to run program fold, and to look at program infer, which gets no machine code. */
+bool rgc_model_create_fold(rgc_model *model, rgc_plan *plan, int64_t batch, const rgc_target *target, rgc_diagnostics *diags);
+void rgc_model_destroy(rgc_model *model); /* nothing, for one that is all 0 */
+int64_t rgc_model_classes(const rgc_model *model); /* logits of a sample, all outputs together */
 /* Compiles the training program anew after the network's settings have changed; all values stay. */
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 

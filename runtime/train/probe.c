@@ -6,6 +6,7 @@
 
 #include "runtime/data/loader.h"
 #include "runtime/data/npy.h"
+#include "runtime/reference/interpret.h"
 
 rgc_pipeline_options rgc_input_pipeline(const rgc_network *n, const rgc_dataset *data, bool train, uint64_t seed, rgc_arena *arena) {
   float *mean = RGC_NEW_ARRAY(arena, float, n->channels), *std = RGC_NEW_ARRAY(arena, float, n->channels);
@@ -30,13 +31,24 @@ rgc_cpu_step rgc_single_step(const rgc_model *model, uint64_t seed, int64_t vali
   return step;
 }
 
+/* numpy has no bf16: such a value is written as the float32 numbers that it is. */
+static void *widen(const uint16_t *data, int64_t count, rgc_arena *arena) {
+  float *wide = RGC_NEW_ARRAY(arena, float, count);
+  for (int64_t e = 0; e < count; e++) wide[e] = (float)rgc_bf16_number(data[e]);
+  return wide;
+}
+
 static bool write_value(const rgc_model_program *program, const char *path, rgc_diagnostics *diags) {
   const rgc_value *v = &program->program->graph->values[program->kept];
+  rgc_arena *scratch = rgc_arena_create();
   rgc_npy array = {.type = RGC_NPY_F32, .rank = RGC_AXES, .count_elems = (size_t)rgc_shape_elems(v->shape), .data = program->data[v->id]};
   memcpy(array.shape, v->shape, sizeof v->shape);
   if (v->dtype == RGC_I32) array.type = RGC_NPY_I32;
   if (v->dtype == RGC_U8) array.type = RGC_NPY_U8;
-  return rgc_npy_write(path, &array, diags);
+  if (v->dtype == RGC_BF16) array.data = widen(program->data[v->id], rgc_shape_elems(v->shape), scratch);
+  bool good = rgc_npy_write(path, &array, diags);
+  rgc_arena_destroy(scratch);
+  return good;
 }
 
 /* The first training batch through the program, and the value to the file. */

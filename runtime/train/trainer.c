@@ -1,6 +1,6 @@
 /* trainer.c: rgc_model_train of rgc.h. Batches are drawn without replacement from a permutation that depends on (seed, epoch) only; the
  * last batch of an epoch may be smaller, and is then one with fewer valid samples. A step is of train: accumulate batches, the last of an
- * epoch of those that are left. */
+ * epoch of those that are left. A batch is what the program takes at once, or, where memory: had it split, several micro-batches. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -60,22 +60,31 @@ static bool check_finite(const trainer *t, const char *which, double loss, int64
   return rgc_check_finite(t->model, which, loss, step, t->diags);
 }
 
-/* Of the batches of one step. */
+/* One run of the program. */
+typedef struct micro_batch {
+  int64_t number;  /* among those of all steps: of random numbers, so that no two share them */
+  double fraction; /* of the samples of its batch; 1 where that is not split */
+  int64_t batches; /* of the step */
+  bool last;       /* of the step */
+} micro_batch;
+
+/* Of the micro-batches of one step. */
 typedef struct step_sums {
-  double loss;    /* sum of the batches' means */
+  double loss, weight; /* sums of fraction times the mean, and of the fractions */
   double correct;
-  int64_t batches, valid;
+  int64_t runs, valid;
 } step_sums;
 
 /* The sums of a run that has been asked for; tells where it is no number. */
-static bool read_sums(trainer *t, const rgc_batch *batch, const rgc_cpu_step *numbers, int64_t step, step_sums *sums) {
+static bool read_sums(trainer *t, const rgc_batch *batch, const rgc_cpu_step *numbers, int64_t step, const micro_batch *part, step_sums *sums) {
   const rgc_model_program *program = &t->model->train;
   int hits = batch->mix < 0.5 && program->other_correct >= 0 ? program->other_correct : program->correct; /* of the label that weighs more */
   const float *loss = rgc_model_read(program, program->loss, t->diags), *correct = rgc_model_read(program, hits, t->diags);
   if (!loss || !correct) return false;
-  sums->loss += (double)*loss;
+  sums->loss += part->fraction * (double)*loss;
+  sums->weight += part->fraction;
   sums->correct += (double)*correct;
-  sums->batches++;
+  sums->runs++;
   sums->valid += batch->valid;
   double told = (double)*loss; /* what is found below may run over it */
   if (!isfinite(told) && rgc_feed_again(&t->feed, t->diags))
@@ -83,37 +92,49 @@ static bool read_sums(trainer *t, const rgc_batch *batch, const rgc_cpu_step *nu
   return check_finite(t, "training", told, step);
 }
 
-/* Batch `part` of the `parts` of a step. One of which every file was skipped does nothing: where it is the last of several, the step
- * updates nothing. */
-static bool train_batch(trainer *t, int64_t step, int64_t part, int64_t parts, step_sums *sums) {
+/* One of which every file was skipped does nothing: where it is the last of several, the step updates nothing. */
+static bool train_part(trainer *t, int64_t step, const micro_batch *part, step_sums *sums) {
   const rgc_model_program *program = &t->model->train;
   const rgc_batch *batch = rgc_feed_next(&t->feed, t->diags);
   if (!batch) return rgc_loader_failed(t->loader, t->diags), false;
   if (!batch->valid) return true;
   t->model->folded = false;
   rgc_cpu_step numbers = step_numbers(t, step, batch->valid);
-  numbers.step = (uint32_t)(step * t->network->train.accumulate + part); /* of random numbers: no two batches share them */
-  numbers.scalars[RGC_SCALAR_FIRST] = sums->batches == 0;
-  numbers.scalars[RGC_SCALAR_LAST] = part + 1 == parts;
-  numbers.scalars[RGC_SCALAR_SHARE] = 1 / (float)parts;
+  numbers.step = (uint32_t)part->number;
+  numbers.scalars[RGC_SCALAR_FIRST] = sums->runs == 0;
+  numbers.scalars[RGC_SCALAR_LAST] = part->last;
+  numbers.scalars[RGC_SCALAR_SHARE] = (float)part->fraction / (float)part->batches;
   numbers.scalars[RGC_SCALAR_MIX] = (float)batch->mix;
   return rgc_device_run_step(program->run, &numbers, program->loss, t->diags) && rgc_feed_ahead(&t->feed, t->diags) &&
-         read_sums(t, batch, &numbers, step, sums);
+         read_sums(t, batch, &numbers, step, part, sums);
+}
+
+/* The micro-batches of batch `within` of the epoch, which is number `batch` of the `batches` of the step. */
+static bool train_batch(trainer *t, int64_t step, int64_t within, int64_t batch, int64_t batches, step_sums *sums) {
+  int64_t micro = t->model->batch, whole = t->model->step_batch, left = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - within * whole;
+  int64_t size = left < whole ? left : whole, parts = (whole + micro - 1) / micro;
+  for (int64_t first = 0; first < size; first += micro) {
+    int64_t samples = size - first < micro ? size - first : micro;
+    micro_batch part = {.number = (step * t->network->train.accumulate + batch) * parts + first / micro, .batches = batches,
+                        .fraction = (double)samples / (double)size, .last = batch + 1 == batches && first + micro >= size};
+    if (!train_part(t, step, &part, sums)) return false;
+  }
+  return true;
 }
 
 /* A step of which every file was skipped is none: loss and accuracy stay. */
 static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
   int64_t accumulate = t->network->train.accumulate, within = step % t->epoch_steps * accumulate, left = t->epoch_batches - within;
-  int64_t parts = left < accumulate ? left : accumulate, seen = within * t->model->batch, epoch = step / t->epoch_steps;
+  int64_t parts = left < accumulate ? left : accumulate, seen = within * t->model->step_batch, epoch = step / t->epoch_steps;
   if (within == 0 || step == t->first) {
     shuffle(t, epoch);
     rgc_feed_start(&t->feed, t->order + seen, rgc_dataset_count(t->data, RGC_SPLIT_TRAIN) - seen, epoch);
   }
   step_sums sums = {0};
   for (int64_t part = 0; part < parts; part++)
-    if (!train_batch(t, step, part, parts, &sums)) return false;
-  if (!sums.batches) return true;
-  *loss = sums.loss / (double)sums.batches;
+    if (!train_batch(t, step, within + part, part, parts, &sums)) return false;
+  if (!sums.runs) return true;
+  *loss = sums.loss / sums.weight;
   *acc = sums.correct / (double)sums.valid;
   return true;
 }
@@ -128,7 +149,7 @@ static bool save_last(trainer *t, int64_t step) {
 
 static void tell(const trainer *t, rgc_progress progress) {
   progress.total = t->total;
-  progress.batch = t->model->batch * t->network->train.accumulate;
+  progress.batch = t->model->step_batch * t->network->train.accumulate;
   if (t->options->progress) t->options->progress(t->options->context, &progress);
 }
 
@@ -218,7 +239,7 @@ static bool train(trainer *t, rgc_run_result *result) {
   int train_count = rgc_dataset_count(t->data, RGC_SPLIT_TRAIN);
   int64_t accumulate = t->network->train.accumulate;
   t->order = RGC_NEW_ARRAY(t->arena, int, train_count);
-  t->epoch_batches = (train_count + t->model->batch - 1) / t->model->batch;
+  t->epoch_batches = (train_count + t->model->step_batch - 1) / t->model->step_batch;
   t->epoch_steps = (t->epoch_batches + accumulate - 1) / accumulate;
   t->total = t->options->steps ? t->options->steps : t->options->epochs * t->epoch_steps;
   bool good = start_state(t) && open_csv(t) && loop(t, result);

@@ -33,12 +33,13 @@ static void judge(const rgc_model *model, const rgc_graph *graph, const rgc_veri
                   rgc_diagnostics *diags) {
   *to = (rgc_verify_result){.kernels = graph->op_count, .agree = graph->op_count};
   for (int i = 0; i < graph->op_count; i++) {
-    if (results[i].error > to->error) to->error = results[i].error, to->furthest = i;
-    if (results[i].error <= tolerance || to->agree-- != graph->op_count) continue;
     const rgc_op *op = &graph->ops[i];
+    double allowed = rgc_verify_allowed(graph, op, tolerance);
+    if (results[i].error > to->error) to->error = results[i].error, to->furthest = i;
+    if (results[i].error <= allowed || to->agree-- != graph->op_count) continue;
     rgc_diag_fail(diags, RGC_CODE_DEVICE, model->plan->path ? model->plan->path : model->network->file,
                   "this is a bug of rgc: please report it with the graph file",
-                  "kernel %d (%s%s, line %d) is the first that is off: %%%s by %.3g, allowed %.3g", i, op->layer, op->backward ? ", backward" : "", op->line, graph->values[results[i].value].name, results[i].error, tolerance);
+                  "kernel %d (%s%s, line %d) is the first that is off: %%%s by %.3g, allowed %.3g", i, op->layer, op->backward ? ", backward" : "", op->line, graph->values[results[i].value].name, results[i].error, allowed);
   }
   to->layer = graph->ops[to->furthest].layer;
 }

@@ -18,7 +18,7 @@ expect 0 "$out/edited.bin: error[plan-digest]: the contents do not match the dig
 # By its word in a golden diagnostic or a script, or by its identifier in a unit test.
 untested=0
 while read -r identifier word; do
-  grep -rqE "(error|warning)\\\\?\[$word\\\\?\]" tests/golden/diag tests/cli || grep -rqw "RGC_CODE_$identifier" tests/unit && continue
+  grep -rqE "(error|warning|note)\\\\?\[$word\\\\?\]" tests/golden/diag tests/cli || grep -rqw "RGC_CODE_$identifier" tests/unit && continue
   echo "no test looks for error[$word]"
   untested=1
 done < <(sed -n 's/^CODE(\([A-Z_]*\), *"\([a-z-]*\)".*/\1 \2/p' compiler/base/codes.def)

@@ -46,6 +46,19 @@ done
 cmp "$out/eval-cuda" "$out/eval-cuda-emu"
 cmp "$out/predict-cuda" "$out/predict-cuda-emu"
 "$RGC" verify "$out/cuda/last.bin" --device cuda | grep -qE '^([0-9]+) of \1 kernels agree'
+# Kernels give the same bits on both, on small integers; times are written as JSON, and their share of what the card does at most is not asked of an emulator.
+for precision in fp32 bf16; do
+  "$RGC" verify "$out/tiny.yaml" --set precision=$precision --device cuda --beside cuda-emu | grep -qE '^([0-9]+) of \1 kernels give the same bits, \1 are close'
+done
+"$RGC" bench "$out/tiny.yaml" --train --kernels --device cuda-emu --repeats 1 --json "$out/bench.json" >/dev/null
+python3 - "$out/bench.json" <<'PY'
+import json, sys
+bench = json.load(open(sys.argv[1]))
+assert bench["device"] == "cuda-emu" and bench["peak_gflops"] == 0, bench
+for name in ("train", "infer"):
+    program = bench["programs"][name]
+    assert program["seconds"] > 0 and len(program["each"]) == program["kernels"] and all(k["bytes"] > 0 for k in program["each"]), program
+PY
 # Nothing of the card is kept.
 [ "$(grep -c '^cuMemAlloc$' "$out/trace")" -eq "$(grep -c '^cuMemFree$' "$out/trace")" ]
 [ "$(grep -c '^cuMemHostAlloc$' "$out/trace")" -eq "$(grep -c '^cuMemFreeHost$' "$out/trace")" ]
@@ -58,6 +71,13 @@ if [ ! -e "$cuda_h" ]; then
 fi
 sed -n 's/^ *FUNCTION(\(cu[A-Za-z]*\), *\(_v2\)\{0,1\},.*/\1\2/p' runtime/device/cuda_driver.h >"$out/symbols"
 [ "$(wc -l <"$out/symbols")" -gt 35 ]
+stub=$(dirname "$cuda_h")/../lib64/stubs/libcuda.so
+if [ -e "$stub" ]; then
+  nm -D --defined-only "$stub" | awk '{ print $3 }' | sort >"$out/exported"
+  [ -z "$(sort "$out/symbols" | comm -23 - "$out/exported")" ] || { echo "the driver has no $(sort "$out/symbols" | comm -23 - "$out/exported")"; exit 1; }
+else
+  echo "SKIPPED: comparing with the names of $stub, which is not there"
+fi
 {
   echo '#define __CUDA_API_VERSION_INTERNAL'
   echo '#include <cuda.h>'

@@ -57,3 +57,6 @@ grep -qE '^plain20 +[0-9.]+ +[0-9.]+ +[0-9.]+$' "$out/degradation/table.txt"
 OUT=$out/pretrained ran pretrained examples/cifar_pretrained.sh
 grep -qE '^validation loss 0\.0[0-9]+, accuracy 0\.99[0-9]+, top-5 [0-9.]+$' "$out/pretrained.txt"
 [ -s "$out/pretrained/resnet20.safetensors" ]
+
+OUT=$out/c_program ran c_program examples/c_program.sh
+[ "$(grep -cE '^(-?[0-9.e-]+ ){9}-?[0-9.e-]+$' "$out/c_program.txt")" -eq 8 ]

@@ -26,7 +26,7 @@ refuse codegen/cuda/templates '' '"codegen/cuda/templates/|/philox\.h"' # the ge
 refuse runtime/reference 'runtime/(data|device)/'
 refuse runtime/data 'runtime/(device|train|reference)/' 'runtime/reference/philox\.h"'
 refuse runtime/device 'runtime/(data|train)/'
-refuse codegen 'codegen/cuda/templates/' '^codegen/cuda/templates/|/kernel_args\.cuh"'
+refuse codegen 'codegen/cuda/templates/' '^codegen/cuda/templates/|/kernel_args\.cuh"|^codegen/cuda/contract_maps\.c:.*/contract\.cuh"' # where pixels meet A, for tensor maps
 refuse runtime 'codegen/cuda/templates/' '/(kernel_args|emu_calls)\.cuh"'
 refuse codegen 'codegen/cpu/templates/' '^codegen/cpu/templates/|^codegen/cuda/templates/expression\.cuh:|/(kernel_args|contract_args|contract_slab)\.h"'
 refuse runtime 'codegen/cpu/templates/' '^runtime/reference/philox\.h:|/(kernel_args|contract_args)\.h"'

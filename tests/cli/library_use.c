@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HOLDS(what)                                                                                                    \
   do {                                                                                                                 \
@@ -118,6 +119,50 @@ static void check_run(const char *trained) {
   rgc_diagnostics_destroy(errors);
 }
 
+/* A C program appears whole; a second time its folder is in the way. */
+static void check_export_c(const char *trained, const char *out) {
+  char dir[512];
+  rgc_diagnostics *errors = rgc_diagnostics_create();
+  rgc_plan *plan = rgc_plan_open(trained, NULL, 0, errors);
+  rgc_c_options o = {0};
+  rgc_c_facts facts;
+  snprintf(dir, sizeof dir, "%s/program%d", out, (int)getpid());
+  o.batch = -1;
+  HOLDS(!rgc_plan_export_c(plan, dir, &o, &facts, errors) && rgc_diagnostics_error_count(errors) == 1);
+  o.batch = 2;
+  HOLDS(rgc_plan_export_c(plan, dir, &o, &facts, errors) && facts.batch == 2 && facts.kernels > 0 && facts.weight_bytes > 0);
+  HOLDS(!rgc_plan_export_c(plan, dir, NULL, NULL, errors) && rgc_diagnostics_error_count(errors) == 2);
+  rgc_plan_close(plan);
+  rgc_diagnostics_destroy(errors);
+}
+
+/* A network of two outputs gives the logits of both, for any number of images. */
+static void check_outputs(const char *graph) {
+  static float images[IMAGES * PIXELS], together[IMAGES * CLASSES], alone[IMAGES * CLASSES];
+  const char *const sets[] = {"classes={one: 4, two: 6}", "train.loss={one: {cross_entropy: {weight: 1}}, two: {cross_entropy: {weight: 1}}}",
+                              "head=[{avgpool: {over: global, as: f}}, {linear: {from: f, out: classes.one, output: one, name: a}}, "
+                              "{linear: {from: f, out: classes.two, output: two, name: b}}]"};
+  rgc_diagnostics *errors = rgc_diagnostics_create();
+  rgc_plan *plan = rgc_plan_open(graph, sets, 3, errors);
+  rgc_output_facts two;
+  HOLDS(plan && rgc_network_output(rgc_plan_network(plan), 1, &two) && two.first == 4 && two.classes == 6 && !strcmp(two.name, "two"));
+  HOLDS(!rgc_network_output(rgc_plan_network(plan), 2, &two));
+  for (int i = 0; i < IMAGES * PIXELS; i++) images[i] = (float)((i * 7919) % 1000) / 1000;
+  for (int64_t batch = 1; batch <= 3; batch += 2) {
+    rgc_model_options o = {0};
+    rgc_model_facts facts;
+    o.batch = batch;
+    rgc_model *model = rgc_model_open(plan, &o, errors);
+    HOLDS(model);
+    rgc_model_tell(model, &facts);
+    HOLDS(facts.classes == CLASSES && rgc_model_run(model, images, IMAGES, batch == 1 ? alone : together, errors));
+    rgc_model_close(model);
+  }
+  for (int i = 0; i < IMAGES * CLASSES; i++) HOLDS(together[i] - alone[i] < 1e-4f && alone[i] - together[i] < 1e-4f && (!i || alone[i] != alone[i - 1]));
+  rgc_plan_close(plan);
+  rgc_diagnostics_destroy(errors);
+}
+
 static void raise_flag(void *context, const rgc_progress *now) {
   if (now->event == RGC_EVENT_STEP && now->step == 1) *(volatile int *)context = 1;
 }
@@ -211,13 +256,30 @@ static void check_model(const char *graph, const char *trained, const char *pict
   rgc_diagnostics_destroy(errors);
 }
 
+/* A trained plan as an ONNX model; one that cannot be written. */
+static void check_export(const char *trained, const char *out) {
+  char path[512];
+  int nodes = 0, folded = 0;
+  rgc_diagnostics *errors = rgc_diagnostics_create();
+  rgc_plan *plan = rgc_plan_open(trained, NULL, 0, errors);
+  rgc_problem p;
+  snprintf(path, sizeof path, "%s/trained.onnx", out);
+  HOLDS(plan && rgc_plan_export_onnx(plan, path, false, &nodes, errors) && rgc_plan_export_onnx(plan, path, true, &folded, errors) && 0 < folded && folded < nodes);
+  HOLDS(!rgc_plan_export_onnx(plan, "/none/x.onnx", true, NULL, errors) && rgc_diagnostics_get(errors, 0, &p) && !strcmp(p.code, "file-write"));
+  rgc_plan_close(plan);
+  rgc_diagnostics_destroy(errors);
+}
+
 int main(int argc, char **argv) {
   HOLDS(argc == 6 && !strcmp(rgc_version(), RGC_VERSION));
   check_errors(argv[4]);
   check_network(argv[1]);
   check_plan(argv[1], argv[5]);
   check_run(argv[2]);
+  check_export_c(argv[2], argv[5]);
+  check_outputs(argv[1]);
   check_threads(argv[1]);
   check_model(argv[1], argv[2], argv[3]);
+  check_export(argv[2], argv[5]);
   return 0;
 }

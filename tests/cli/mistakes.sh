@@ -28,3 +28,16 @@ grep -q 'error\[memory\]: program train of batch 20 needs [0-9.]* MB even with r
 batch=$(sed -n 's/.*the largest batch that fits is \([0-9]*\); .*/\1/p' "$out/memory")
 [ ! -e "$out/small.bin" ]
 "$RGC" compile graphs/quickdraw_small.yaml --set memory=700kB --batch "$batch" --no-kernels -o "$out/small.bin" >/dev/null
+# Or by splitting the batch, where the file allows it; else the least that would do is named, and it does.
+grep -q 'kB would do for this one, or allow: \[recompute, split\]$' "$out/memory"
+"$RGC" compile graphs/quickdraw_small.yaml --set 'memory={limit: 700kB, allow: [recompute, split]}' --no-kernels -o "$out/small.bin" >"$out/memory"
+grep -q '^  memory: the batch is split in 3 micro-batches of 7, gradients accumulated; batch normalisation takes its statistics of a micro-batch$' "$out/memory"
+"$RGC" explain "$out/small.bin" >"$out/why"
+grep -q '^split: a batch of 20 samples is taken in 3 micro-batches of 7' "$out/why"
+if "$RGC" compile graphs/quickdraw_small.yaml --set 'memory={limit: 100kB, allow: [recompute, split]}' --no-kernels -o "$out/small.bin" >"$out/memory" 2>&1; then exit 1; fi
+least=$(sed -n 's/.*not even one sample fits; memory: \([0-9]*kB\) would do for this one$/\1/p' "$out/memory")
+"$RGC" compile graphs/quickdraw_small.yaml --set "memory={limit: $least, allow: [recompute, split]}" --no-kernels -o "$out/small.bin" >/dev/null
+expect 1 "--set:1:22: error[bad-value]: memory cannot be kept by hope
+      1 | {limit: 1MB, allow: [hope]}
+        |                      ^
+  expected: recompute, split" "$RGC" check graphs/quickdraw_small.yaml --set 'memory={limit: 1MB, allow: [hope]}'

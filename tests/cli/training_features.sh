@@ -57,6 +57,12 @@ for threads in 1 2; do
   "$RGC" run "$out/two.bin" --train $data --steps 150 --validate 149 --threads $threads --out "$out/two$threads" >"$out/two$threads.txt"
 done
 cmp "$out/two1/last.bin" "$out/two2/last.bin"
+# Of a picture each output is told.
+"$RGC" show $data --count 1 --out "$out/drawing.png" >/dev/null
+"$RGC" run "$out/two1/last.bin" --predict "$out/drawing.png" >"$out/predicted"
+grep -qE "^$out/drawing.png: drawing: class [0-9] [0-9.]+ %, class [0-9] [0-9.]+ %, class [0-9] [0-9.]+ %$" "$out/predicted"
+grep -qE "^$out/drawing.png: food: class [01] [0-9.]+ %, class [01] [0-9.]+ %$" "$out/predicted"
+[ "$(wc -l <"$out/predicted")" -eq 2 ]
 awk '/^     drawing \|/ {d = $5} /^     food \|/ {f = $5; acc = $NF} /^Iter/ {all = $(NF - 4)}
   END {e = all - d - 2 * f; if (e * e > 1e-7 || acc < 0.72) {print "of drawing " d ", food " f ": " all ", accuracy " acc; exit 1}}' "$out/two1.txt"
 sed 's/0, 0, 0, 0]/0, 0]/' "$out/two.yaml" >"$out/few.yaml"
@@ -72,3 +78,15 @@ awk -F, '$2 * $2 > 1e-8 {exit 1}' "$out/self/log.csv"
 if "$RGC" run graphs/quickdraw_small.yaml --set input.mean=[0.5] --set "train.distill={plan: $out/1/last.bin}" --train $data --steps 2 \
   --out "$out/pupil" >"$out/other" 2>&1; then exit 1; fi
 grep -q "last.bin: error\[shape\]: the teacher's input is not the network's" "$out/other"
+# A batch that memory: has split: said so, the same bits for any threads, and resumed as if never stopped.
+"$RGC" compile graphs/quickdraw_small.yaml --set 'memory={limit: 700kB, allow: [recompute, split]}' -o "$out/split.bin" >/dev/null
+for threads in 1 2; do
+  "$RGC" run "$out/split.bin" --train $data --steps 4 --validate 2 --threads $threads --out "$out/split$threads" >"$out/split$threads.txt"
+done
+grep -q '^memory: the batch of 20 is split in micro-batches of 7, gradients accumulated' "$out/split1.txt"
+"$RGC" run "$out/split.bin" --train $data --steps 3 --validate 2 --out "$out/split_part" >/dev/null
+"$RGC" run "$out/split.bin" --train $data --steps 4 --validate 2 --resume --out "$out/split_part" >/dev/null
+for file in last.bin last.state log.csv; do
+  cmp "$out/split1/$file" "$out/split2/$file"
+  cmp "$out/split1/$file" "$out/split_part/$file"
+done

@@ -10,7 +10,7 @@
  *   - What was not given back when the context goes is told on stderr.
  *
  * RGC_FAKE_CUDA_SKIP leaves one kind of wait out, as if the device had forgotten it: "host" what the process waits for of an event, "1" and "2"
- * what the first and the second stream wait for.
+ * what the first and the second stream wait for; another word the kernels whose text holds it.
  * RGC_FAKE_CUDA_FAIL=CALL:N=ERROR: the N-th call (from 1) of CALL returns ERROR; CALL "kernel": the N-th kernel that runs goes wrong, which
  * a later wait finds. RGC_FAKE_CUDA_MEMORY: bytes of the card. RGC_FAKE_CUDA_SM: its compute capability, 80. RGC_FAKE_CUDA_VERSION: of the
  * driver, 13000. RGC_FAKE_CUDA_TRACE: a file that gets a line a call. */

@@ -450,3 +450,50 @@ FAKE_API cuGraphDestroy(CUgraph graph) {
   free(graph);
   return CUDA_SUCCESS;
 }
+
+/* ---- tensor maps: the emulator's own, of what rgc says ---- */
+
+static bool is_dense(const rgc_tensor_map *what, const uint64_t *sizes, const uint64_t *strides) {
+  uint64_t bytes = 2;
+  for (int i = 0; i < what->rank - 1; i++)
+    if (strides[i] != (bytes *= sizes[i])) return false;
+  return true;
+}
+
+static unsigned int make_map(CUtensorMap *map, rgc_tensor_map *what, const void *base, const uint64_t *sizes, const uint64_t *strides) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  for (int i = 0; i < what->rank; i++) what->size[i] = (int64_t)sizes[i];
+  bool good = (uintptr_t)map % RGC_TENSOR_MAP_ALIGN == 0 && is_dense(what, sizes, strides) && rgc_emu_tensor_map(map, what, base, &diags);
+  rgc_arena_destroy(arena);
+  return good ? CUDA_SUCCESS : INVALID_VALUE;
+}
+
+static bool is_ours(unsigned int type, unsigned int interleave, unsigned int swizzle, unsigned int promotion, unsigned int fill) {
+  return type == CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 && interleave == CU_TENSOR_MAP_INTERLEAVE_NONE && swizzle == CU_TENSOR_MAP_SWIZZLE_128B &&
+         promotion <= CU_TENSOR_MAP_L2_PROMOTION_L2_256B && fill == CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE;
+}
+
+FAKE_API cuTensorMapEncodeTiled(CUtensorMap *map, unsigned int type, unsigned int rank, void *base, const uint64_t *sizes, const uint64_t *strides,
+                                const unsigned int *box, const unsigned int *steps, unsigned int interleave, unsigned int swizzle, unsigned int promotion,
+                                unsigned int fill) {
+  ENTER(cuTensorMapEncodeTiled, true);
+  rgc_tensor_map what = {.rank = (int)rank};
+  if (rank > 3 || !is_ours(type, interleave, swizzle, promotion, fill)) return INVALID_VALUE;
+  for (unsigned int i = 0; i < rank; i++) {
+    if (steps[i] != 1) return INVALID_VALUE;
+    what.box[i] = (int)box[i];
+  }
+  return make_map(map, &what, base, sizes, strides);
+}
+
+FAKE_API cuTensorMapEncodeIm2col(CUtensorMap *map, unsigned int type, unsigned int rank, void *base, const uint64_t *sizes, const uint64_t *strides,
+                                 const int *lower, const int *upper, unsigned int channels, unsigned int pixels, const unsigned int *steps,
+                                 unsigned int interleave, unsigned int swizzle, unsigned int promotion, unsigned int fill) {
+  ENTER(cuTensorMapEncodeIm2col, true);
+  rgc_tensor_map what = {.rank = RGC_TENSOR_MAP_IM2COL, .pixels = (int)pixels, .lower = {lower[0], lower[1]}, .upper = {upper[0], upper[1]}, .stride = (int)steps[1]};
+  if (rank != 4 || channels != RGC_TENSOR_BOX_ELEMS || steps[0] != 1 || steps[1] != steps[2] || !is_ours(type, interleave, swizzle, promotion, fill))
+    return INVALID_VALUE;
+  return make_map(map, &what, base, sizes, strides);
+}

@@ -14,6 +14,8 @@
 #include "runtime/data/image.h"
 #include "runtime/data/npy.h"
 #include "runtime/import/import.h"
+#include "runtime/import/onnx.h"
+#include "runtime/import/protobuf.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOST_MEMORY_BYTES = 1 << 30 };
@@ -276,8 +278,8 @@ static int torch_tokens(const char **words, int limit) {
   return ADD_WORDS(words, 0, limit, more);
 }
 
-/* Both forms of PyTorch's files; every tensor that comes out is as long as it says, and within the input's size. */
-static void run_torch(const fuzz_input *input) {
+/* Every tensor that comes out is as long as it says, and its bytes are within `growth` times the input's. */
+static void run_weights(const fuzz_input *input, size_t growth) {
   rgc_arena *arena = rgc_arena_create();
   rgc_diagnostics diags;
   rgc_diagnostics_init(&diags, arena);
@@ -288,13 +290,48 @@ static void run_torch(const fuzz_input *input) {
   unsigned sum = 0;
   for (int i = 0; file && i < file->tensor_count; i++) {
     const rgc_tensor *t = &file->tensors[i];
-    if (t->size_bytes > input->size) fuzz_fail("%s has %zu bytes, the file %zu", t->name, t->size_bytes, input->size);
+    if (t->size_bytes > growth * input->size) fuzz_fail("%s has %zu bytes, the file %zu", t->name, t->size_bytes, input->size);
     for (size_t b = 0; b < t->size_bytes; b++) sum += ((const unsigned char *)t->data)[b];
   }
   if (sum == UINT32_MAX) fuzz_fail("no file is that large");
   check_memory(arena);
   rgc_arena_destroy(arena);
 }
+
+/* Both forms of PyTorch's files. */
+static void run_torch(const fuzz_input *input) { run_weights(input, 1); }
+
+/* ---- onnx ---- */
+
+static int onnx_tokens(const char **words, int limit) {
+  static const char *const more[] = {"\x08\x08", "\x10\x01", "\x10\x07", "\x10\x0a", "\x22\x08", "\x2a\x02", "\x3a\x02", "\x42\x02", "\x4a\x04", "\x4a\x08", "\x52\x08",
+                                     "\x70\x01", "\x6a\x04", "\xff\xff\xff\xff\x0f", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\x80", "onnx::Conv_1", "Identity",
+                                     "Conv", "/layer1/layer1.0/Conv", "//", "\x0a\x03"};
+  return ADD_WORDS(words, 0, limit, more);
+}
+
+/* The model's head and the graph's length, which every mutation that moves bytes breaks: all that follows the graph's beginning is the graph. */
+static void repair_onnx(fuzz_input *input) {
+  static const unsigned char head[] = {0x08, 0x08, 0x42, 0x02, 0x10, 0x11, 0x3a, 0x80, 0x80, 0x00}; /* IR 8, operator set 17, a graph of so many bytes */
+  rgc_proto_span span = {input->bytes, input->bytes + input->size};
+  rgc_proto_field field = {0};
+  while (field.number != ONNX_MODEL_GRAPH && span.at < span.end) {
+    size_t at = (size_t)(span.at - input->bytes);
+    if (rgc_proto_next(&span, &field) > 0 && field.number != ONNX_MODEL_GRAPH) continue;
+    if (input->bytes[at] != (ONNX_MODEL_GRAPH << 3 | 2)) return;
+    for (at++; at < input->size && input->bytes[at] > 127;) at++; /* the old length */
+    size_t length = at < input->size ? input->size - at - 1 : 0;
+    if (!length || length + sizeof head > FUZZ_MAX_BYTES) return;
+    memmove(input->bytes + sizeof head, input->bytes + at + 1, length);
+    memcpy(input->bytes, head, sizeof head);
+    for (int i = 0; i < 3; i++) input->bytes[7 + i] |= (unsigned char)(length >> (7 * i) & 127);
+    input->size = sizeof head + length;
+    return;
+  }
+}
+
+/* A number of one byte in the file may be an int64. */
+static void run_onnx(const fuzz_input *input) { run_weights(input, 8); }
 
 const fuzz_target fuzz_targets[] = {
     {"yaml",
@@ -303,6 +340,7 @@ const fuzz_target fuzz_targets[] = {
     {"ir", {"tests/fuzz/corpus/ir/*"}, ir_tokens, NULL, run_ir},
     {"safetensors", {"tests/fuzz/corpus/safetensors/*"}, safetensors_tokens, repair_safetensors, run_safetensors},
     {"torch", {"tests/fuzz/corpus/torch/*"}, torch_tokens, NULL, run_torch},
+    {"onnx", {"tests/fuzz/corpus/onnx/*", "tests/data/import/*.onnx"}, onnx_tokens, repair_onnx, run_onnx},
     {"plan", {"tests/fuzz/corpus/plan/*"}, ir_tokens, repair_plan, run_plan},
     {"image", {"tests/data/images/*.jpg", "tests/data/images/*.png", "tests/data/images/*.webp"}, image_tokens, repair_image, run_image},
     {"npy", {"tests/fuzz/corpus/npy/*"}, npy_tokens, NULL, run_npy},

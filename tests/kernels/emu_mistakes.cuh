@@ -151,6 +151,43 @@ RGC_KERNEL(barrier_without_init, 32, 1, mistake_args) {
 }
 #endif
 
+#if RGC_HAS_WGMMA
+/* 64 x 64 of zeros, twice: A and B. */
+DEV void clear_operands(unsigned char *shared) {
+  for (int i = (int)threadIdx.x; i < 2 * 64 * 128 / 4; i += 128) ((float *)shared)[i] = 0.0f;
+}
+
+RGC_KERNEL(stores_that_wgmma_does_not_see, 128, 1, mistake_args) {
+  RGC_SHARED(shared);
+  float d[32];
+  clear_operands(shared);
+  __syncthreads();
+  for (int i = 0; i < 32; i++) d[i] = 0.0f;
+  wgmma_fence();
+  wgmma_ss_n64(d, wgmma_desc(smem_u32(shared)), wgmma_desc(smem_u32(shared) + 64 * 128), 1);
+  wgmma_commit();
+  wgmma_wait(0);
+  args.x[threadIdx.x] = d[0];
+}
+
+RGC_KERNEL(operand_changed_before_the_wait, 128, 1, mistake_args) {
+  RGC_SHARED(shared);
+  float d[32];
+  u32 a[4];
+  clear_operands(shared);
+  fence_proxy_async();
+  __syncthreads();
+  for (int i = 0; i < 32; i++) d[i] = 0.0f;
+  for (int i = 0; i < 4; i++) a[i] = 0u;
+  wgmma_fence();
+  wgmma_rs_n64(d, a, wgmma_desc(smem_u32(shared)), 1);
+  wgmma_commit();
+  a[2] = (u32)args.count;
+  wgmma_wait(0);
+  args.x[threadIdx.x] = d[0] + (float)a[2];
+}
+#endif
+
 RGC_KERNEL(divide_by_zero, 32, 1, mistake_args) { args.x[threadIdx.x] = (float)(7 / (args.count - 256)); }
 
 DEV float deep(float *x, int n) {

@@ -108,7 +108,12 @@ RGC_KERNEL(accesses, 64, 1, primitive_args) {
   stg_u32(args.out + t * 4, pair.x);
   stg_u32(args.out + t * 4 + 1, pair.y);
   stg_f32(args.out + t * 4 + 2, lds_f32(base + 512 + (63 - t) * 4));
-  stg_u32(args.out + t * 4 + 3, (u32)lds_u16(base + 768 + (63 - t) * 2) + lds_u32(base) * 0);
+  /* what the thread itself wrote, and what nobody writes */
+  const uint2 own = ld_v2(args.out + t * 4), same = ldg_v2(args.in + 2 * t);
+  const uint4 four = ld_v4(args.in + t / 2 * 4);
+  u32 apart = (own.x - pair.x) | (ld_u32(args.out + t * 4 + 1) - pair.y) | (u32)(ld_u16(args.in + t) ^ ldg_u16(args.in + t));
+  apart |= ((t % 2 ? four.z : four.x) - same.x) | ((t % 2 ? four.w : four.y) - same.y) | (u32)(ld_f32(args.out + t * 4 + 2) != lds_f32(base + 512 + (63 - t) * 4));
+  stg_u32(args.out + t * 4 + 3, (u32)lds_u16(base + 768 + (63 - t) * 2) + apart + lds_u32(base) * 0);
 }
 
 /* Four warps, in a ring through named barriers: warp w adds w to what warp w - 1 left. And blocks take tickets: the last one adds up. */

@@ -10,6 +10,15 @@ INLINE vec relu_affine_scaled(const contract_args *args, int64_t n, int64_t h, i
   return relu_affine(args, n, h, w, c, count) / vec_load_part(args->operands[6] + c, count);
 }
 
+/* Output 1 is what the prologue made, output 2 counts how often. Right for one thread. */
+INLINE vec relu_affine_stored(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count) {
+  vec a = relu_affine_scaled(args, n, h, w, c, count);
+  int64_t at = ((n * args->a_h + h) * args->a_w + w) * args->a_c + c;
+  vec_store_part(args->outputs[1] + at, a, count);
+  vec_store_part(args->outputs[2] + at, vec_load_part(args->outputs[2] + at, count) + vec_set(1), count);
+  return a;
+}
+
 #define CONTRACT_NAME reducing
 #define CONTRACT_VECTORS 2
 #define CONTRACT_BLOCK 16
@@ -17,6 +26,7 @@ INLINE vec relu_affine_scaled(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_ROWS 1
 #define CONTRACT_PIXEL_STRIDE 1
 #define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_SIDE_PROLOGUE relu_affine_stored
 #define CONTRACT_EPILOGUE store_and_reduce
 #define CONTRACT_PARTIALS 3
 #define CONTRACT_PARTIAL_KINDS {CONTRACT_MOMENTS, CONTRACT_SUM, CONTRACT_MAX}
@@ -29,6 +39,7 @@ INLINE vec relu_affine_scaled(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_ROWS 2
 #define CONTRACT_PIXEL_STRIDE (args->a_step / args->slab_step)
 #define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_SIDE_PROLOGUE relu_affine_stored
 #define CONTRACT_EPILOGUE store_only
 #define CONTRACT_PARTIALS 0
 #define CONTRACT_PARTIAL_KINDS {0}
@@ -41,6 +52,7 @@ INLINE vec relu_affine_scaled(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_ROWS 1
 #define CONTRACT_PIXEL_STRIDE (args->a_step / args->slab_step)
 #define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_SIDE_PROLOGUE relu_affine_stored
 #define CONTRACT_EPILOGUE store_and_reduce
 #define CONTRACT_PARTIALS 3
 #define CONTRACT_PARTIAL_KINDS {CONTRACT_MOMENTS, CONTRACT_SUM, CONTRACT_MAX}
@@ -69,6 +81,7 @@ INLINE vec relu_affine_scaled(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_BLOCK 16
 #define CONTRACT_WIDTH 6
 #define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_SIDE_PROLOGUE relu_affine_stored
 #define CONTRACT_EPILOGUE store_and_reduce
 #define CONTRACT_PARTIALS 3
 #define CONTRACT_PARTIAL_KINDS {CONTRACT_MOMENTS, CONTRACT_SUM, CONTRACT_MAX}
@@ -79,6 +92,7 @@ INLINE vec relu_affine_scaled(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_BLOCK 16
 #define CONTRACT_WIDTH 5
 #define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_SIDE_PROLOGUE relu_affine_stored
 #define CONTRACT_EPILOGUE store_only
 #define CONTRACT_PARTIALS 0
 #define CONTRACT_PARTIAL_KINDS {0}

@@ -28,11 +28,13 @@ static uint64_t fresh_seed(void) {
   return seed;
 }
 
-emu_fixture emu_fixture_open(const char *file, const char *defines, bool watched) {
+emu_fixture emu_fixture_open(const char *file, const char *defines, bool watched) { return emu_fixture_open_with(file, defines, watched, NULL); }
+
+emu_fixture emu_fixture_open_with(const char *file, const char *defines, bool watched, const rgc_template *templates) {
   emu_fixture f = {.arena = rgc_arena_create(), .emu = rgc_emu_create(), .options = {.seed = fresh_seed()}};
   rgc_diagnostics_init(&f.diags, f.arena);
   rgc_template text = emu_kernel_text(f.arena, file, defines);
-  f.module = rgc_emu_module_build(&text, 1, rgc_cuda_templates, rgc_cuda_template_count, watched, &f.diags);
+  f.module = rgc_emu_module_build(&text, 1, templates ? templates : rgc_cuda_templates, rgc_cuda_template_count, watched, &f.diags);
   cr_assert(f.module, "%s", emu_fixture_message(&f));
   return f;
 }

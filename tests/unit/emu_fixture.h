@@ -15,6 +15,8 @@ typedef struct emu_fixture {
 rgc_template emu_kernel_text(rgc_arena *arena, const char *file, const char *defines);
 /* Compiles or fails the test. Watched: emu.h. */
 emu_fixture emu_fixture_open(const char *file, const char *defines, bool watched);
+/* The same with other templates for those of codegen/cuda; NULL: those. */
+emu_fixture emu_fixture_open_with(const char *file, const char *defines, bool watched, const rgc_template *templates);
 void emu_fixture_close(emu_fixture *f);
 bool emu_fixture_run(emu_fixture *f, const char *kernel, unsigned int blocks_x, unsigned int blocks_y, unsigned int threads, size_t shared_bytes,
                      const void *args, size_t args_bytes);

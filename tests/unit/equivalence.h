@@ -13,7 +13,7 @@ typedef struct equivalence {
   rgc_network *network;
   int64_t batch;
   uint64_t seed;         /* of all numbers; printed with every failure */
-  rgc_graph *unfused;    /* after `decompose` */
+  rgc_graph *unfused;    /* after `decompose`; in bf16 after `precision` */
   rgc_compilation *done; /* after the last pass */
 } equivalence;
 

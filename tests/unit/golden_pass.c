@@ -7,7 +7,7 @@
 #include "compiler/plan/plan_text.h"
 
 const rgc_target golden_target = {.name = "golden", .panel_lanes = 8, .min_panel_lanes = 4, .block = 4, .tile_pixels = 32,
-                                  .tile_floats = 1 << 12, .map_tile_floats = 1 << 8, .operations_per_byte = 8, .min_tiles = 2, .max_streams = 3,
+                                  .tile_floats = 1 << 12, .map_tile_floats = 1 << 8, .operations_per_byte = 8, .min_tiles = 2, .side_stores = true, .max_streams = 3,
                                   .max_weight_streams = 0, .max_operands = 24, .max_outputs = 12, .max_partials = 4};
 
 static rgc_program_kind kind_of(const char *name) {
@@ -54,9 +54,10 @@ rgc_compilation *golden_pass_run(golden_pass *g) {
     return network ? rgc_compile(network, &o, g->arena, &g->diags) : NULL;
   }
   rgc_compilation *c = RGC_NEW(g->arena, rgc_compilation);
-  *c = (rgc_compilation){.arena = g->arena, .kind = g->kind, .target = &golden_target};
+  *c = (rgc_compilation){.arena = g->arena, .kind = g->kind, .parts = 1, .target = &golden_target};
   c->graph = rgc_graph_parse(g->arena, golden_read(g->arena, g->in), g->in, &g->diags);
   if (c->graph && !strcmp(g->pass, "recompute")) c->memory_bytes = 1; /* as little as can be */
+  if (!strcmp(g->pass, "precision")) c->precision = RGC_PRECISION_BF16;
   if (!c->graph || !rgc_graph_verify(c->graph, &g->diags)) return NULL;
   c->batch = c->graph->batch;
   return rgc_run_pass(g->pass, c, &g->diags) ? c : NULL;
@@ -64,7 +65,7 @@ rgc_compilation *golden_pass_run(golden_pass *g) {
 
 char *golden_pass_text(golden_pass *g, rgc_compilation *c) {
   rgc_text text = {0};
-  rgc_program program = {.kind = g->kind, .target = golden_target.name, .precision = "fp32", .batch = c->batch, .graph = c->graph,
+  rgc_program program = {.kind = g->kind, .target = golden_target.name, .precision = "fp32", .batch = c->batch, .parts = c->parts, .graph = c->graph,
                          .memory = c->memory, .ledger = ""};
   if (c->memory) rgc_program_print(&program, &text);
   else rgc_graph_print(c->graph, &text);

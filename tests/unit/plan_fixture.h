@@ -51,7 +51,7 @@ static inline void add_program(fixture *f, rgc_plan *plan, rgc_network *network,
   rgc_compilation *c = rgc_compile(network, &(rgc_compile_options){.kind = kind, .batch = batch, .target = target}, f->arena, &f->diags);
   cr_assert(c, "%s", rendered(f));
   *RGC_PUSH(f->arena, plan->programs, plan->program_count, plan->program_capacity) =
-      (rgc_program){.kind = kind, .target = target->name, .precision = "fp32", .batch = batch, .graph = c->graph, .memory = c->memory,
+      (rgc_program){.kind = kind, .target = target->name, .precision = "fp32", .batch = batch, .parts = c->parts, .graph = c->graph, .memory = c->memory,
                     .ledger = c->ledger};
 }
 

@@ -4,6 +4,7 @@
  * written, shows. Tiles are run last to first. Values past n_valid must still be NaN afterwards. */
 #include <criterion/criterion.h>
 
+#include "compiler/graph/kernel.h"
 #include "tests/unit/contract_kernels.h"
 #include "tests/unit/contract_reference.h"
 
@@ -23,6 +24,8 @@ static const kernel kernel_winograd = {winograd_any, 16, 2, 3, winograd_any_slab
 static const kernel kernel_winograd_narrow = {winograd_narrow, 16, 1, 0, winograd_narrow_slab_floats, 400};
 
 enum { PLANES = 5 };
+
+static int sides_checked; /* contracts whose side store was checked whole */
 
 static int64_t output_extent(const contract_args *args, int64_t in, int64_t kernel_size) {
   int64_t reach = (kernel_size - 1) * args->dilation + 1;
@@ -106,17 +109,40 @@ static void check_partials(const contract_args *args, const term_sum *y, int64_t
   free(got);
 }
 
+/* Whether tiles load all of A, by the compiler's rule: then each point of A is stored, once; else at most once. */
+static bool may_side_store(const contract_args *args) {
+  rgc_kernel contract = {.kind = RGC_CONTRACT, .form = RGC_PIXELS,
+                       .extent = {1, args->out_h, args->out_w, 1}, .a_extent = {1, args->a_h, args->a_w, 1},
+                       .geometry = {args->kernel_h, args->kernel_w, args->stride, args->pad, args->dilation, args->groups, args->transposed}};
+  return rgc_kernel_may_side_store(&contract);
+}
+
+/* What the side prologue stored: A, `count` numbers, of which those of the samples that count are `written`. */
+static void check_side(const contract_args *args, const float *a, int64_t count, int64_t written) {
+  bool all = may_side_store(args);
+  for (int64_t i = 0; i < count; i++) {
+    float times = args->outputs[2][i], got = args->outputs[1][i];
+    cr_assert(i < written ? times == 1 || (!all && times == 0) : times == 0, "point %lld of A is stored %g times", (long long)i, (double)times);
+    cr_assert(times == 1 ? fabsf(got - a[i]) <= 1e-5f : isnan(got), "point %lld of A is stored as %g, and is %g", (long long)i, (double)got, (double)a[i]);
+  }
+  sides_checked += all;
+}
+
 /* args: extents of A, channels, geometry, tiles and valid; `images` samples there are. */
 static void check_pixels(const kernel *tested, contract_args args, int64_t images) {
   args.out_h = output_extent(&args, args.a_h, args.kernel_h);
   args.out_w = output_extent(&args, args.a_w, args.kernel_w);
   cr_assert_eq(contract_plan(&args), 0);
   float *a = make_operands(&args, images), *w = new_random(args.out_c * args.kernel_h * args.kernel_w * args.group_a);
-  float *packed = pack_weight(&args, w, tested->block, tested->vectors * CONTRACT_LANES);
   int64_t count = images * args.out_h * args.out_w * args.out_c, written = count / images * args.valid;
-  int64_t tiles = reducing_tile_count(&args, images);
+  int64_t panel = tested->vectors * CONTRACT_LANES, tiles = pixels_tile_count(&args, images, panel);
+  float *packed = pack_weight(&args, w, tested->block, panel);
   args.weight = packed;
+  int64_t a_count = images * args.a_h * args.a_w * args.a_c;
   args.outputs[0] = new_poison(count);
+  args.outputs[1] = new_poison(a_count);
+  args.outputs[2] = new_floats(a_count);
+  memset(args.outputs[2], 0, (size_t)a_count * sizeof(float));
   for (int k = 0; k < 3; k++) args.partials[k] = new_poison(tiles * 3 * args.out_c);
   float *slab = new_floats(tested->slab_floats(&args));
   for (int64_t tile = tiles - 1; tile >= 0; tile--) {
@@ -132,10 +158,11 @@ static void check_pixels(const kernel *tested, contract_args args, int64_t image
   double apart = distance_l2(args.outputs[0], want, written);
   cr_expect(apart < (double)tested->tolerance_e8 * 1e-8, "outputs are off by %g", apart);
   for (int64_t i = written; i < count; i++) cr_assert(isnan(args.outputs[0][i]), "a sample past n_valid is written");
-  if (tested->partials) check_partials(&args, want, tiles);
+  if (tested->partials) check_partials(&args, want, tiles / pixels_panel_cuts(&args, panel));
+  check_side(&args, a, a_count, a_count / images * args.valid);
   free_operands(&args, a);
-  for (int k = 0; k < 3; k++) free(args.partials[k]);
-  free(args.outputs[0]), free(slab), free(want), free(w), free(packed);
+  for (int k = 0; k < 3; k++) free(args.partials[k]), free(args.outputs[k]);
+  free(slab), free(want), free(w), free(packed);
 }
 
 static void check_weights(kernel_function run, int64_t tiles_of(const contract_args *),
@@ -209,6 +236,26 @@ Test(contract_template, forward) {
   check_pixels(&kernel_paired, whole_images(square(5, 7, 35, 33, 3, 1, 1), 2), 5);
   check_pixels(&kernel_paired, square(2, 15, 8, 21, 3, 2, 1), 2);
   check_pixels(&kernel_paired, square(1, 23, 3, 18, 7, 2, 3), 1);
+}
+
+/* Tiles of the same pixels, cut by panels of output channels: the first stores. */
+Test(contract_template, side_stores_of_tiles_cut_by_panels) {
+  contract_args cut = square(2, 13, 19, 150, 3, 1, 1);
+  cut.tile_panels = 1;
+  check_pixels(&kernel_paired, cut, 2);
+  check_pixels(&kernel_reducing, cut, 2);
+  check_pixels(&kernel_winograd, rows_of_tiles(cut, 8), 2);
+  check_pixels(&kernel_winograd_narrow, rows_of_tiles(cut, 8), 2);
+  cr_expect_eq(sides_checked, 4);
+}
+
+Test(contract_template, side_stores_of_odd_geometries) {
+  check_pixels(&kernel_paired, square(2, 16, 8, 21, 3, 2, 1), 2);
+  check_pixels(&kernel_paired, square(2, 12, 8, 21, 3, 2, 0), 2); /* the last row is in no window */
+  check_pixels(&kernel_narrow, dilated(square(1, 9, 5, 4, 3, 1, 1), 2), 1);
+  check_pixels(&kernel_narrow, square(1, 9, 5, 4, 3, 1, 2), 1);
+  check_pixels(&kernel_reducing, transposed(square(1, 9, 17, 4, 3, 1, 2)), 2);
+  cr_expect_eq(sides_checked, 4);
 }
 
 Test(contract_template, one_pixel) {

@@ -55,6 +55,7 @@ static machine *build(const char *yaml, int64_t batch, const rgc_target *target,
   if (how == FUSED) rgc_fuse(m->graph, target, NULL);
   if (how == FUSED) rgc_choose_tiles(m->graph, target);
   rgc_assign_layouts(m->graph, target);
+  if (how == FUSED) rgc_fuse_side_stores(m->graph, target, NULL);
   if (!rgc_graph_verify(m->graph, &m->diags)) fail_with(m);
   return m;
 }
@@ -100,10 +101,11 @@ static void destroy(machine *m) {
   rgc_arena_destroy(m->arena);
 }
 
-static int count_functions(const rgc_cpu_program *program, const char *containing) {
+/* Functions whose text has both words. */
+static int count_functions(const rgc_cpu_program *program, const char *word, const char *other) {
   const rgc_cpu_code *code = rgc_cpu_program_code(program);
   int count = 0;
-  for (int i = 0; i < code->function_count; i++) count += strstr(code->functions[i].text, containing) != NULL;
+  for (int i = 0; i < code->function_count; i++) count += strstr(code->functions[i].text, word) && strstr(code->functions[i].text, other);
   return count;
 }
 
@@ -112,7 +114,9 @@ static void check_target(const char *yaml, int64_t batch, int64_t valid, const r
   place(m);
   rgc_cpu_program *program = rgc_cpu_program_create(m->graph, target, m->data, 2, &m->diags);
   if (!program) fail_with(m);
-  if (target->facts.winograd_min_pixels == 1) cr_expect_gt(count_functions(program, "contract_winograd.h"), 0);
+  bool winograd = target->facts.winograd_min_pixels == 1;
+  if (winograd) cr_expect_gt(count_functions(program, "contract_winograd.h", ""), 0);
+  if (target->facts.min_tiles == 1) cr_expect_gt(count_functions(program, "CONTRACT_SIDE_PROLOGUE", winograd ? "contract_winograd.h" : "contract_pixels.h"), 0);
   rgc_verified *results = RGC_NEW_ARRAY(m->arena, rgc_verified, m->graph->op_count);
   rgc_cpu_step step = one_step(m, valid);
   rgc_cpu_verify(program, m->graph, m->data, &step, results);
@@ -141,6 +145,12 @@ static const char winograd_network[] =
     "stages:\n  - {block: basic, repeat: 1, width: 16}\n  - {block: basic, repeat: 1, width: 70, stride: 2}\n"
     "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
 
+static const char oblong_pools[] =
+    "rgc: 1\nname: oblong\ninput: {channels: 3, height: 13, width: 10}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 10, kernel: 3}\n  - relu\n  - maxpool: {kernel: [3, 2], stride: [2, 1], pad: [1, 0]}\n  - conv: {out: 19, kernel: 1}\n"
+    "  - avgpool: {kernel: [1, 3], stride: [1, 2], pad: [0, 1], count_pad: false}\n  - avgpool: {kernel: 2, stride: [2, 3], ceil: true}\n"
+    "head:\n  - linear: {out: classes}\n";
+
 /* With Winograd wherever it can be. */
 static void check_winograd(int64_t batch, int64_t valid) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++) {
@@ -151,10 +161,52 @@ static void check_winograd(int64_t batch, int64_t valid) {
   }
 }
 
+/* Blocks whose joins many read, in tiles so small that there are several of an image: loaders store the joins. */
+static const char joins[] =
+    "rgc: 1\nname: joins\ninput: {channels: 3, size: 13}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 18, kernel: 3, stride: 1, pad: 1}\n  - bn\n  - relu\n"
+    "stages:\n  - {block: basic, repeat: 3, width: 18}\n  - {block: bottleneck, repeat: 3, width: 9, stride: 2}\n"
+    "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
+
+/* The same with the normalisation first: loaders of data gradients store the gradients of joins. */
+static const char preactivated_joins[] =
+    "rgc: 1\nname: joins\ninput: {channels: 3, size: 11}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 18, kernel: 3, stride: 1, pad: 1}\n"
+    "stages:\n  - {block: preact_basic, repeat: 2, width: 18}\n  - {block: preact_basic, repeat: 2, width: 20, stride: 2}\n"
+    "head:\n  - bn\n  - relu\n  - avgpool: global\n  - linear: {out: classes}\n";
+
+static void check_side_stores(const char *yaml, int64_t batch, int64_t valid, bool winograd) {
+  for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++) {
+    if (!rgc_cpu_target_named(target->facts.name)) continue;
+    rgc_cpu_target small = *target;
+    small.facts.min_tiles = 1;
+    small.facts.tile_pixels = small.facts.winograd_patches = winograd ? 8 : 40;
+    small.facts.winograd_min_channels = winograd;
+    small.facts.winograd_min_pixels = winograd ? 1 : 1 << 30;
+    check_target(yaml, batch, valid, &small, FUSED);
+  }
+}
+
+Test(cpu, side_stores) { check_side_stores(joins, 3, 3, false); }
+Test(cpu, side_stores_of_data_gradients) { check_side_stores(preactivated_joins, 3, 3, false); }
+Test(cpu, side_stores_by_winograd) { check_side_stores(joins, 3, 3, true); }
+Test(cpu, side_stores_of_data_gradients_by_winograd) { check_side_stores(preactivated_joins, 3, 3, true); }
+Test(cpu, side_stores_with_fewer_valid_samples) { check_side_stores(joins, 5, 2, false); }
 Test(cpu, winograd) { check_winograd(3, 3); }
 Test(cpu, winograd_with_fewer_valid_samples) { check_winograd(5, 2); }
 Test(cpu, small_residual_network) { check(small_residual, 5, 5, UNFUSED); }
 Test(cpu, fewer_valid_samples) { check(small_residual, 5, 3, UNFUSED); }
+Test(cpu, oblong_pools) { check(oblong_pools, 3, 2, UNFUSED); }
+Test(cpu, oblong_pools_fused) { check(oblong_pools, 3, 3, FUSED); }
 Test(cpu, batch_of_one) { check(small_residual, 2, 1, UNFUSED); }
 Test(cpu, fused) { check(small_residual, 5, 5, FUSED); }
 Test(cpu, fused_with_fewer_valid_samples) { check(small_residual, 5, 3, FUSED); }
+
+static const char depthwise[] =
+    "rgc: 1\nname: depthwise\ninput: {channels: 3, height: 13, width: 10}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 21, kernel: 3}\n  - bn\n  - relu\n  - conv: {out: 21, kernel: 3, groups: 21, stride: 2}\n  - bn\n  - relu\n"
+    "  - conv: {out: 21, kernel: 5, groups: 21}\n  - bn\n  - relu\n  - conv: {out: 21, kernel: [1, 3], pad: 0, groups: 21, bias: true}\n"
+    "head:\n  - linear: {out: classes}\n";
+
+Test(cpu, depthwise) { check(depthwise, 3, 2, UNFUSED); }
+Test(cpu, depthwise_fused) { check(depthwise, 3, 3, FUSED); }

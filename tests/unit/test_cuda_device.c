@@ -2,11 +2,13 @@
  * driver: the same bits, however late or early the driver does what it was asked for; and what goes wrong is told. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/train/model.h"
 #include "tests/unit/network_text.h"
+#include "tests/unit/temp_folder.h"
 
 /* Dropout, averages, parts of a step, a batch that is not full: everything that changes from run to run. */
 static const char yaml[] =
@@ -43,7 +45,8 @@ static trained *open_model(const char *text, const char *device, const char *tar
   t->network = network_of_text(arena, text, &t->diags);
   rgc_plan *plan = t->network ? rgc_plan_create(t->network, arena, &t->diags) : NULL;
   cr_assert(plan, "%s", told(t));
-  t->made = rgc_model_create(&t->model, t->network, plan, &(rgc_model_options){.batch = 8, .seed = 5, .train = train, .device = device, .target = target}, &t->diags);
+  rgc_model_options o = {.batch = 8, .seed = 5, .train = train, .device = device, .target = target};
+  t->made = rgc_model_create(&t->model, t->network, plan, &o, &t->diags);
   return t;
 }
 
@@ -91,6 +94,31 @@ Test(cuda_device, training_has_the_bits_of_cuda_emu) {
     if (variants[i].name) unsetenv(variants[i].name);
   }
   close_model(emu);
+}
+
+/* On a card with TMA: tensor maps by the driver's functions, tiled and im2col, of strided convolutions and their gradients. */
+Test(cuda_device, kernels_with_tensor_maps_have_the_bits_of_cuda_emu, .timeout = 300) {
+  static const char wide[] =
+      "rgc: 1\nname: wide\ninput: {channels: 1, size: 6}\nclasses: 3\nprecision: bf16\n"
+      "stem: [conv: {out: 64, kernel: 3}, bn, relu, conv: {out: 64, kernel: 1}, bn, relu, conv: {out: 64, kernel: 3, stride: 2, pad: 1}, bn, relu]\n"
+      "stages: []\nhead: [avgpool: global, linear: {out: classes}]\ntrain: {batch: 8, optimizer: {adam: {lr: 0.01}}}\n";
+  fixture folder = setup();
+  const char *path = rgc_arena_printf(folder.arena, "%s/trace", folder.dir);
+  use_fake();
+  setenv("RGC_FAKE_CUDA_SM", "90", 1);
+  setenv("RGC_FAKE_CUDA_TRACE", path, 1);
+  trained *emu = open_model(wide, "cuda-emu", "cuda-sm_90a", true), *cuda = open_model(wide, "cuda", NULL, true);
+  cr_assert(train(emu, 2, 0.01), "%s", told(emu));
+  cr_assert(train(cuda, 2, 0.01), "%s", told(cuda));
+  cr_expect(same_weights(emu, cuda));
+  FILE *trace = fopen(path, "r");
+  int tiled = 0, im2col = 0;
+  for (char line[200]; fgets(line, sizeof line, trace);) tiled += !strcmp(line, "cuTensorMapEncodeTiled\n"), im2col += !strcmp(line, "cuTensorMapEncodeIm2col\n");
+  fclose(trace);
+  cr_expect(tiled > 0 && im2col > 0, "%d tiled, %d im2col", tiled, im2col);
+  close_model(cuda);
+  close_model(emu);
+  teardown(&folder);
 }
 
 /* ---- without a look at anything in between ---- */
@@ -184,6 +212,11 @@ Test(cuda_device, a_loss_that_is_not_finite_changes_nothing) {
   for (int i = 0; i < graph->value_count; i++) /* running statistics are of the forward pass */
     for (int64_t e = 0; graph->values[i].role == RGC_ROLE_PARAM && graph->values[i].op < 0 && e < rgc_shape_elems(graph->values[i].shape); e++)
       cr_assert(!isnan(((const float *)cuda->model.train.data[i])[e]), "%s[%d]", graph->values[i].name, (int)e);
+  setenv("RGC_FAKE_CUDA_SKIP", "step_guard.cuh", 1);
+  trained *unguarded = open_model(yaml, "cuda", NULL, true);
+  cr_assert(run_blindly(unguarded, 1e30f), "%s", told(unguarded));
+  cr_expect(!same_weights(emu, unguarded), "the guard is not needed");
+  close_model(unguarded);
   close_model(emu);
   close_model(cuda);
 }
@@ -215,8 +248,8 @@ static const mishap mishaps[] = {
     {{{"RGC_FAKE_CUDA_FAIL", "cuInit:1=1"}}, "cuda", NULL, "error[device]: cuInit failed: CUDA_ERROR_INVALID_VALUE (1, invalid argument)", false},
     {{{"RGC_FAKE_CUDA_SM", "75"}}, "cuda", NULL,
      "error[device]: Fake GPU is sm_75: rgc needs sm_80 or later, whose tensor cores know tf32 and bf16\n  help: --device cpu runs", false},
-    {{{"RGC_FAKE_CUDA_SM", "120"}}, "cuda", NULL,
-     "error[device]: Fake GPU is sm_120, for which rgc has no kernels\n  help: there are kernels for sm_80, sm_90a, sm_100", false},
+    {{{"RGC_FAKE_CUDA_SM", "130"}}, "cuda", NULL,
+     "error[device]: Fake GPU is sm_130, for which rgc has no kernels\n  help: there are kernels for sm_80, sm_90a, sm_100, sm_120", false},
     {{{"RGC_FAKE_CUDA_SM", "86"}}, "cuda", "cuda-sm_90a",
      "error[device]: target cuda-sm_90a does not run on this GPU: Fake GPU is sm_86\n  help: leave out --target, or give --target cuda-sm_80", false},
     {{{"RGC_NVRTC", "/nowhere/libnvrtc.so"}}, "cuda", NULL, "error[device]: NVRTC cannot be opened: /nowhere/libnvrtc.so", false},

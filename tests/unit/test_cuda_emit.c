@@ -9,6 +9,7 @@
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
 #include "compiler/passes/optimizer.h"
+#include "compiler/passes/precision.h"
 #include "compiler/pipeline.h"
 #include "runtime/device/cuda_build.h"
 #include "runtime/device/verify.h"
@@ -51,7 +52,9 @@ static rgc_graph *build_unfused(machine *m, int64_t batch) {
   if (!graph || !rgc_autodiff(graph, rgc_graph_find(graph, "loss"), &m->diags)) return NULL;
   rgc_update_settings updates = {.rule = RGC_UPDATE_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 1e-3};
   rgc_append_updates(graph, &updates, NULL, NULL);
-  return rgc_decompose(graph, m->arena, &m->diags);
+  graph = rgc_decompose(graph, m->arena, &m->diags);
+  if (graph) rgc_apply_precision(graph, m->network->precision);
+  return graph;
 }
 
 static void build(machine *m, int64_t batch, form how) {
@@ -88,8 +91,9 @@ static void close_machine(machine *m) {
   rgc_arena_destroy(m->arena);
 }
 
-static void check_kernels(machine *m, int64_t valid) {
-  place(m);
+static void check_once(machine *m, int64_t valid, const char *async) {
+  setenv("RGC_EMU_ASYNC", async, 1);
+  setenv("RGC_EMU_SEED", rgc_arena_printf(m->arena, "%llu", (unsigned long long)m->seed), 1);
   const rgc_device *device = rgc_device_choose("cuda-emu", NULL, &m->diags);
   rgc_device_memory memory = {.device = device};
   rgc_device_program *program = rgc_device_program_create(&memory, m->graph, &m->target->facts, m->data, 1, &m->diags);
@@ -101,25 +105,41 @@ static void check_kernels(machine *m, int64_t valid) {
   rgc_verified *results = RGC_NEW_ARRAY(m->arena, rgc_verified, m->graph->op_count);
   if (!rgc_device_verify(program, m->graph, m->data, &step, results, &m->diags)) fail_with(m);
   for (int i = 0; i < m->graph->op_count; i++)
-    cr_expect(results[i].error < tolerance, "op %d (%s %s) %%%s is off by %g (seed %llu)", i, m->graph->ops[i].layer,
-              m->graph->ops[i].word ? m->graph->ops[i].word : "", m->graph->values[results[i].value].name, results[i].error,
+    cr_expect(results[i].error < rgc_verify_allowed(m->graph, &m->graph->ops[i], tolerance), "op %d (%s %s) %%%s is off by %g (copies %s, seed %llu)", i, m->graph->ops[i].layer,
+              m->graph->ops[i].word ? m->graph->ops[i].word : "", m->graph->values[results[i].value].name, results[i].error, async,
               (unsigned long long)m->seed);
+  double worst = 0;
+  for (int i = 0; i < m->graph->op_count; i++)
+    if (results[i].error > worst) worst = results[i].error;
+  printf("%s: %d kernels, copies %s, off by %.2g at most\n", m->graph->name ? m->graph->name : "", m->graph->op_count, async, worst);
   rgc_device_program_destroy(program);
 }
 
-static void check(const char *yaml, int64_t batch, int64_t valid, form how) {
-  machine *m = open_machine("sm_80");
+/* With asynchronous copies as late as a wait allows, which finds missing waits, and at once, which finds buffers reused too early. */
+static void check_kernels(machine *m, int64_t valid) {
+  place(m);
+  check_once(m, valid, "late");
+  check_once(m, valid, "early");
+}
+
+static void check_on(const char *target, rgc_precision precision, const char *yaml, int64_t batch, int64_t valid, form how) {
+  machine *m = open_machine(target);
   m->network = network_of_text(m->arena, yaml, &m->diags);
+  if (m->network) m->network->precision = precision;
   build(m, batch, how);
   check_kernels(m, valid);
   close_machine(m);
 }
+
+static void check_in(rgc_precision precision, const char *yaml, int64_t batch, int64_t valid, form how) { check_on("sm_80", precision, yaml, batch, valid, how); }
+static void check(const char *yaml, int64_t batch, int64_t valid, form how) { check_in(RGC_PRECISION_FP32, yaml, batch, valid, how); }
 
 /* Every shape of window and contract that is not the usual one: strides that leave residues without taps, dilation, groups, a group a
  * channel, few channels, odd extents; and channels enough for tensor cores, in numbers that fill no tile. */
 static const char odd[] =
     "rgc: 1\nname: odd\ninput: {channels: 1, height: 37, width: 31}\nclasses: 3\n"
     "stem:\n  - conv: {out: 6, kernel: 5, stride: 2, pad: 4, dilation: 2}\n  - bn\n  - relu\n  - maxpool: {kernel: 3, stride: 2, pad: 1}\n"
+    "  - avgpool: {kernel: [1, 3], stride: [1, 2], pad: [0, 1], count_pad: false}\n  - maxpool: {kernel: [2, 1], stride: [1, 2], pad: [1, 0]}\n"
     "  - conv: {out: 12, kernel: 3, stride: 3, pad: 2, dilation: 2, groups: 3, bias: true}\n  - sigmoid\n"
     "  - conv: {out: 12, kernel: 3, stride: 1, pad: 1, groups: 12}\n  - bn\n  - silu\n"
     "stages:\n  - {block: basic, repeat: 1, width: 35, stride: 2}\n"
@@ -137,6 +157,80 @@ Test(cuda, odd_shapes_inference, .timeout = 300) { check(odd, 3, 2, EVAL); }
 Test(cuda, tensor_cores, .timeout = 300) { check(wide, 5, 5, TRAIN); }
 Test(cuda, tensor_cores_with_fewer_valid_samples, .timeout = 300) { check(wide, 5, 2, TRAIN); }
 Test(cuda, tensor_cores_unfused, .timeout = 300) { check(wide, 3, 3, UNFUSED); }
+
+/* In bf16, rows of 8, of 2, and of one channel, aligned or not; few channels without tensor cores. */
+static const char even[] =
+    "rgc: 1\nname: even\ninput: {channels: 3, size: 13}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 24, kernel: 3, stride: 2, pad: 1}\n  - bn\n  - relu\n"
+    "stages:\n  - {block: bottleneck, repeat: 1, width: 40, expansion: 4}\n  - {block: basic, repeat: 1, width: 48, stride: 2}\n"
+    "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
+
+Test(cuda, bf16, .timeout = 300) { check_in(RGC_PRECISION_BF16, even, 3, 3, TRAIN); }
+Test(cuda, bf16_with_fewer_valid_samples, .timeout = 300) { check_in(RGC_PRECISION_BF16, even, 3, 2, TRAIN); }
+Test(cuda, bf16_unfused, .timeout = 300) { check_in(RGC_PRECISION_BF16, even, 2, 2, UNFUSED); }
+Test(cuda, bf16_inference, .timeout = 300) { check_in(RGC_PRECISION_BF16, even, 3, 2, EVAL); }
+Test(cuda, bf16_odd_shapes, .timeout = 300) { check_in(RGC_PRECISION_BF16, odd, 5, 3, TRAIN); }
+Test(cuda, bf16_odd_channels, .timeout = 300) { check_in(RGC_PRECISION_BF16, wide, 3, 2, TRAIN); }
+Test(cuda, tf32, .timeout = 300) { check_in(RGC_PRECISION_TF32, wide, 3, 2, TRAIN); }
+
+/* In bf16 with channels enough for wgmma: 1x1 and 3x3, strided, projections; joins, and BN's gradients, in prologues. */
+static const char broad[] =
+    "rgc: 1\nname: broad\ninput: {channels: 3, size: 9}\nclasses: 5\n"
+    "stem:\n  - conv: {out: 64, kernel: 3, pad: 1}\n  - bn\n  - relu\n"
+    "stages:\n  - {block: bottleneck, repeat: 1, width: 64, expansion: 2}\n  - {block: bottleneck, repeat: 1, width: 72, expansion: 2, stride: 2}\n"
+    "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
+
+Test(cuda, wgmma, .timeout = 600) { check_on("sm_90a", RGC_PRECISION_BF16, broad, 3, 3, TRAIN); }
+Test(cuda, wgmma_with_fewer_valid_samples, .timeout = 600) { check_on("sm_90a", RGC_PRECISION_BF16, broad, 3, 2, TRAIN); }
+Test(cuda, wgmma_inference, .timeout = 600) { check_on("sm_90a", RGC_PRECISION_BF16, broad, 2, 2, EVAL); }
+Test(cuda, wgmma_unfused, .timeout = 600) { check_on("sm_90a", RGC_PRECISION_BF16, broad, 2, 2, UNFUSED); }
+
+/* Which kernels of a text have a line, by the forms of contract_wgmma.cuh. */
+static int functions_with(const rgc_cuda_code *code, const char *line, const char *other) {
+  int count = 0;
+  for (int i = 0; i < code->function_count; i++)
+    count += strstr(code->functions[i].text, "contract_wgmma.cuh") && strstr(code->functions[i].text, line) && strstr(code->functions[i].text, other);
+  return count;
+}
+
+Test(cuda, wgmma_takes_what_it_can) {
+  machine *m = open_machine("sm_90a");
+  m->network = network_of_text(m->arena, broad, &m->diags);
+  m->network->precision = RGC_PRECISION_BF16;
+  build(m, 3, TRAIN);
+  rgc_cuda_code *code = rgc_cuda_emit(m->graph, m->target, m->arena, &m->diags);
+  cr_assert_not_null(code);
+  static const char *const lines[] = {"#define TRANSPOSED 0\n", "#define TRANSPOSED 1\n"};
+  for (int i = 0; i < 2; i++) {
+    cr_expect(functions_with(code, lines[i], "#define A_PROLOGUE 1\n") > 0, "%s with a prologue", lines[i]);
+    cr_expect(functions_with(code, lines[i], "#define A_TILED 1\n") > 0, "%s in rows", lines[i]);
+    cr_expect(functions_with(code, lines[i], "#define STRIDE 2\n") > 0, "%s strided", lines[i]);
+  }
+  cr_expect(functions_with(code, "#define A_PROLOGUE 0\n", "") > 0, "without prologue");
+  cr_expect(functions_with(code, "#define STREAMS 2\n", "") > 0, "of two streams");
+  m->network->precision = RGC_PRECISION_FP32;
+  build(m, 3, TRAIN);
+  cr_expect_eq(functions_with(rgc_cuda_emit(m->graph, m->target, m->arena, &m->diags), "", ""), 0, "in float32");
+  close_machine(m);
+}
+
+/* Every kind of layer of two networks, the stem, the pool and the strided blocks with them, scaled down: channels that fill no tile, odd sizes. */
+static void check_scaled(const char *name, int64_t valid, form how) {
+  const char *overrides[] = {"input.size=37", "classes=7", "stem.0.conv.out=18", "stages.0.width=18", "stages.1.width=20", "stages.2.width=24", "stages.3.width=40",
+                             "stages.0.repeat=2", "stages.1.repeat=2", "stages.2.repeat=1", "stages.3.repeat=1", "expect={}"};
+  machine *m = open_machine("sm_80");
+  m->network = rgc_network_load(m->arena, rgc_arena_printf(m->arena, RGC_SOURCE_DIR "/graphs/%s.yaml", name), overrides, sizeof overrides / sizeof *overrides, &m->diags);
+  build(m, 3, how);
+  check_kernels(m, valid);
+  close_machine(m);
+}
+
+Test(cuda, scaled_resnet18, .timeout = 600) { check_scaled("resnet18", 3, TRAIN); }
+Test(cuda, scaled_resnet18_unfused, .timeout = 600) { check_scaled("resnet18", 2, UNFUSED); }
+Test(cuda, scaled_resnet18_inference, .timeout = 600) { check_scaled("resnet18", 2, EVAL); }
+Test(cuda, scaled_resnet50, .timeout = 600) { check_scaled("resnet50", 2, TRAIN); }
+Test(cuda, scaled_resnet50_unfused, .timeout = 600) { check_scaled("resnet50", 3, UNFUSED); }
+Test(cuda, scaled_resnet50_inference, .timeout = 600) { check_scaled("resnet50", 3, EVAL); }
 
 /* The first contract with a prologue stores what that makes, too. */
 static void add_side_store(machine *m) {
@@ -202,15 +296,17 @@ static void check_nvrtc(machine *m, const rgc_cuda_target *target) {
   rgc_cuda_build *built = code ? rgc_cuda_build_open(code, target, m->arena, &m->diags) : NULL;
   if (!built) fail_with(m);
   for (int i = 0; i < built->count; i++) {
-    const rgc_cubin_kernel *kernel = rgc_cuda_build_kernel(built, i);
-    cr_expect_eq(kernel->spill_store_bytes, 0, "%s: %s of %s spills %d bytes", target->arch, kernel->name, code->functions[i].comment, kernel->spill_store_bytes);
+    const rgc_cubin_kernel *kernel = built->kernels[i];
+    cr_expect(!strstr(built->cubins[i]->log, "serialized"), "%s: %s waits for each wgmma: %s", target->arch, kernel->name, built->cubins[i]->log);
     cr_expect_eq(kernel->stack_bytes, 0, "%s: %s of %s has %d bytes of local memory", target->arch, kernel->name, code->functions[i].comment, kernel->stack_bytes);
+    cr_expect_gt(kernel->most_registers, 0, "%s: %s of %s does not say what it declares", target->arch, kernel->name, code->functions[i].comment);
   }
-  printf("%s: %d kernels, at most %d registers, %.1f s\n", target->arch, built->count, built->most_registers, built->seconds);
-  rgc_cuda_build_close(built);
+  if (rgc_cuda_build_warn(built, code, &m->diags)) fail_with(m);
+  printf("%s: %d kernels, at most %d registers, %d compiled in %.1f s\n", target->arch, built->count, built->most_registers, built->compiled, built->seconds);
 }
 
-Test(cuda, nvrtc_compiles_without_spills, .timeout = 600) {
+/* arch NULL: every target. */
+static void check_nvrtc_in(rgc_precision precision, const char *yaml, const char *arch) {
   machine *m = open_machine(NULL);
   rgc_nvrtc *nvrtc = rgc_nvrtc_open(&m->diags);
   if (!nvrtc) {
@@ -219,16 +315,22 @@ Test(cuda, nvrtc_compiles_without_spills, .timeout = 600) {
     return;
   }
   rgc_nvrtc_close(nvrtc);
-  m->network = network_of_text(m->arena, few, &m->diags);
+  m->network = network_of_text(m->arena, yaml, &m->diags);
+  if (m->network) m->network->precision = precision;
   build(m, 4, TRAIN);
-  for (const rgc_cuda_target *target = rgc_cuda_targets; target->arch; target++) check_nvrtc(m, target);
+  for (const rgc_cuda_target *target = rgc_cuda_targets; target->arch; target++)
+    if (!arch || !strcmp(arch, target->arch)) check_nvrtc(m, target);
   close_machine(m);
 }
+
+Test(cuda, nvrtc_compiles_without_spills, .timeout = 600) { check_nvrtc_in(RGC_PRECISION_FP32, few, NULL); }
+Test(cuda, nvrtc_compiles_bf16_without_spills, .timeout = 900) { check_nvrtc_in(RGC_PRECISION_BF16, even, NULL); }
+Test(cuda, nvrtc_compiles_wgmma_without_spills, .timeout = 900) { check_nvrtc_in(RGC_PRECISION_BF16, broad, "sm_90a"); }
 
 Test(cuda, what_is_no_target_is_told) {
   machine *m = open_machine("sm_13");
   cr_assert_null(m->target);
-  cr_assert_str_eq(m->diags.items[0].help, "architectures: sm_80, sm_90a, sm_100");
+  cr_assert_str_eq(m->diags.items[0].help, "rgc has targets for sm_80, sm_90a, sm_100, sm_120");
   close_machine(m);
 }
 

@@ -6,11 +6,11 @@
 #include <time.h>
 
 #include "codegen/cuda/targets.h"
-#include "codegen/cuda/templates.h"
 #include "compiler/pipeline.h"
 #include "runtime/device/cuda_emu.h"
 #include "runtime/reference/philox.h"
 #include "tests/unit/network_text.h"
+#include "tests/unit/template_mutation.h"
 
 typedef struct bench {
   rgc_arena *arena;
@@ -28,13 +28,19 @@ static const char network[] =
     "rgc: 1\nname: small\ninput: {channels: 20, size: 9}\nclasses: 5\nstem: [conv: {out: 40, kernel: 3, pad: 1}, bn, relu, conv: {out: 36, kernel: 1}]\n"
     "stages: []\nhead: [maxpool: {kernel: 3, stride: 2}, avgpool: global, linear: {out: classes}]\n";
 
-static bench *open_bench(rgc_program_kind kind) {
+/* In bf16: A by its own copies, too; rows of 8 and of 2 channels. */
+static const char network_bf16[] =
+    "rgc: 1\nname: small\ninput: {channels: 20, size: 9}\nclasses: 5\nprecision: bf16\n"
+    "stem: [conv: {out: 40, kernel: 3, pad: 1}, bn, relu, conv: {out: 40, kernel: 1}, bn, relu, maxpool: {kernel: 3, stride: 2}, conv: {out: 36, kernel: 3}]\n"
+    "stages: []\nhead: [avgpool: global, linear: {out: classes}]\n";
+
+static bench *open_bench(rgc_program_kind kind, const char *yaml) {
   rgc_arena *arena = rgc_arena_create();
   bench *b = RGC_NEW(arena, bench);
   *b = (bench){.arena = arena, .seed = (uint64_t)time(NULL)};
   rgc_diagnostics_init(&b->diags, arena);
   b->target = rgc_cuda_target_choose("sm_80", &b->diags);
-  rgc_network *made = network_of_text(arena, network, &b->diags);
+  rgc_network *made = network_of_text(arena, yaml, &b->diags);
   rgc_compile_options options = {.kind = kind, .batch = 3, .target = &b->target->facts};
   b->compilation = made ? rgc_compile(made, &options, arena, &b->diags) : NULL;
   cr_assert(b->compilation, "%s", b->diags.count ? b->diags.items[0].message : "");
@@ -97,8 +103,8 @@ static uint64_t right_hash(bench *b) {
   return hash;
 }
 
-Test(cuda_mutations, results_do_not_depend_on_the_order) {
-  bench *b = open_bench(RGC_PROGRAM_TRAIN);
+static void check_orders(const char *yaml) {
+  bench *b = open_bench(RGC_PROGRAM_TRAIN, yaml);
   uint64_t right = right_hash(b);
   void *program = create(b, rgc_cuda_templates, false);
   for (int i = 0; i < 6; i++) {
@@ -115,17 +121,16 @@ Test(cuda_mutations, results_do_not_depend_on_the_order) {
   close_bench(b);
 }
 
-typedef struct mutation {
-  const char *file, *from, *to;
-} mutation;
+Test(cuda_mutations, results_do_not_depend_on_the_order, .timeout = 300) { check_orders(network); }
+Test(cuda_mutations, results_in_bf16_do_not_depend_on_the_order, .timeout = 300) { check_orders(network_bf16); }
 
 /* In kernels of a forward pass, which are few, and compiled soon. */
-static const mutation forward_mutations[] = {
+static const template_mutation forward_mutations[] = {
     /* a wait, a barrier */
     {"contract_mma.cuh", "    cp_wait(STAGES - 2);\n", ""},
-    {"contract_mma.cuh", "cp_wait(STAGES - 2);\n    __syncthreads();", "cp_wait(STAGES - 2);"},
+    {"contract_mma.cuh", "cp_wait(STAGES - 2);\n      __syncthreads();", "cp_wait(STAGES - 2);"},
     {"contract_mma.cuh", "  FN(place_pixels)(at, m0, pixels);\n  __syncthreads();", "  FN(place_pixels)(at, m0, pixels);"},
-    {"contract_walk.cuh", "  FN(put)(acc, shared);\n  __syncthreads();", "  FN(put)(acc, shared);"},
+    {"contract_block.cuh", "  FN(put)(acc, shared);\n  __syncthreads();", "  FN(put)(acc, shared);"},
     {"reduce.cuh", "    __syncthreads();\n    if (row < half)", "    if (row < half)"},
     /* a stage that is still read */
     {"contract_mma.cuh", "stages + ahead % STAGES * STAGE_FLOATS", "stages + (ahead + STAGES - 1) % STAGES * STAGE_FLOATS"},
@@ -137,38 +142,39 @@ static const mutation forward_mutations[] = {
     {"contract_walk.cuh", "o < GROUP_OUT ? int_min(", "1 ? int_min("},
 };
 
-/* The templates with all places of `from` in one file changed. */
-static rgc_template *mutate(bench *b, const mutation *m) {
-  rgc_template *made = RGC_NEW_ARRAY(b->arena, rgc_template, rgc_cuda_template_count);
-  bool found = false;
-  for (int i = 0; i < rgc_cuda_template_count; i++) {
-    const char *slash = strrchr(rgc_cuda_templates[i].name, '/'), *at = rgc_cuda_templates[i].text;
-    rgc_text text = {0};
-    made[i] = rgc_cuda_templates[i];
-    if (strcmp(slash ? slash + 1 : made[i].name, m->file)) continue;
-    for (const char *next; (next = strstr(at, m->from)); at = next + strlen(m->from), found = true) {
-      rgc_text_add_bytes(&text, at, (size_t)(next - at));
-      rgc_text_add(&text, m->to);
-    }
-    rgc_text_add(&text, at);
-    made[i].text = rgc_text_take(&text, b->arena);
-  }
-  cr_assert(found, "%s has no '%s' any more: bring this test up to date", m->file, m->from);
-  return made;
-}
+static const template_mutation forward_bf16_mutations[] = {
+    {"contract_mma_bf16.cuh", "    cp_wait(STAGES - 2);\n", ""},
+    {"contract_mma_bf16.cuh", "cp_wait(STAGES - 2);\n    __syncthreads();", "cp_wait(STAGES - 2);"},
+    {"contract_mma_bf16.cuh", "stages + (u32)(step % STAGES * STAGE_BYTES)", "stages + (u32)((step + STAGES - 1) % STAGES * STAGE_BYTES)"},
+    {"contract_mma_bf16.cuh", "n >= 0 && h >= 0 && h < A_H && w >= 0 && w < A_W", "n >= 0 && h >= 0 && h < A_H"},
+    {"contract_mma_bf16.cuh", "inside ? packed[i][e] : 0u", "packed[i][e]"},
+    /* where a matrix is read: a half, a swizzle */
+    {"mma_bf16.cuh", "m + lane % 16, k + lane / 16 * 8", "m + lane % 16, k + lane / 8 % 2 * 8"},
+    {"mma_bf16.cuh", "ldmatrix_x4(b, tile + FN(tile_byte)(n", "ldmatrix_x4(b, tile + FN(tile_byte)(1 ^ n"},
+    {"row.cuh", "inside ? 16 : 0", "16"},
+};
 
 /* In those of gradients. */
-static const mutation gradient_mutations[] = {
+static const template_mutation gradient_mutations[] = {
     {"contract_mma.cuh", "lane % 4 + 4) * W_ROW", "lane % 4 + 5) * W_ROW"},
     {"contract_weights.cuh", "    __syncthreads();\n#pragma unroll 4", "#pragma unroll 4"},
     {"contract_weights.cuh", "    }\n    __syncthreads();\n  }", "    }\n  }"},
 };
 
-static void check_mutations(rgc_program_kind kind, const mutation *mutations, size_t count) {
-  bench *b = open_bench(kind);
+static const template_mutation gradient_bf16_mutations[] = {
+    {"mma_bf16.cuh", "k + lane / 8 % 2 * 8 + lane % 8, n + lane / 16 * 8", "k + lane % 16, n + lane / 8 % 2 * 8"},
+    {"mma_bf16.cuh", "m + lane / 8 % 2 * 8", "m + lane / 16 * 8"},
+    {"contract_weights_mma_bf16.cuh", "  FN(store)(a, b, stages);\n  __syncthreads();", "  FN(store)(a, b, stages);"},
+    {"contract_weights_mma_bf16.cuh", "    __syncthreads();\n  }\n}", "  }\n}"},
+    {"contract_weights_mma_bf16.cuh", "(s ^ 1) * STAGE_BYTES", "s * STAGE_BYTES"},
+    {"contract_weights_mma_bf16.cuh", "p >= at->last || j >= ALL_J", "j >= ALL_J"},
+};
+
+static void check_mutations(rgc_program_kind kind, const char *yaml, const template_mutation *mutations, size_t count) {
+  bench *b = open_bench(kind, yaml);
   uint64_t right = right_hash(b);
   for (size_t i = 0; i < count; i++) {
-    void *program = create(b, mutate(b, &mutations[i]), false);
+    void *program = create(b, mutated_templates(&mutations[i], b->arena), false);
     bool found = false;
     for (int launch = 0; launch < 8 && !found; launch++) {
       rgc_emu_options options = {.seed = b->seed + 1000 * (uint64_t)launch, .async = launch % 2 ? RGC_EMU_EARLY : RGC_EMU_LATE};
@@ -181,8 +187,14 @@ static void check_mutations(rgc_program_kind kind, const mutation *mutations, si
 }
 
 Test(emu_errors, mistakes_forward_are_found, .timeout = 120) {
-  check_mutations(RGC_PROGRAM_EVAL, forward_mutations, sizeof forward_mutations / sizeof *forward_mutations);
+  check_mutations(RGC_PROGRAM_EVAL, network, forward_mutations, sizeof forward_mutations / sizeof *forward_mutations);
 }
 Test(emu_errors, mistakes_in_gradients_are_found, .timeout = 120) {
-  check_mutations(RGC_PROGRAM_TRAIN, gradient_mutations, sizeof gradient_mutations / sizeof *gradient_mutations);
+  check_mutations(RGC_PROGRAM_TRAIN, network, gradient_mutations, sizeof gradient_mutations / sizeof *gradient_mutations);
+}
+Test(emu_errors, mistakes_forward_in_bf16_are_found, .timeout = 300) {
+  check_mutations(RGC_PROGRAM_EVAL, network_bf16, forward_bf16_mutations, sizeof forward_bf16_mutations / sizeof *forward_bf16_mutations);
+}
+Test(emu_errors, mistakes_in_gradients_in_bf16_are_found, .timeout = 300) {
+  check_mutations(RGC_PROGRAM_TRAIN, network_bf16, gradient_bf16_mutations, sizeof gradient_bf16_mutations / sizeof *gradient_bf16_mutations);
 }

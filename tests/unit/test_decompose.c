@@ -189,7 +189,9 @@ static void check_conv(conv_case c, int64_t size, int64_t kernel, int64_t in, in
   fixture *f = start();
   build_conv(f, &c, size, kernel, in, out);
   decompose(f);
-  cr_assert_eq(f->kernels->op_count, 3);
+  bool depthwise = c.groups > 1 && c.groups == in && in == out;
+  cr_assert(depthwise || f->kernels->op_count == 3);
+  for (int i = 0; depthwise && i < f->kernels->op_count; i++) cr_assert_neq(f->kernels->ops[i].kernel->kind, RGC_CONTRACT);
   interpret(f);
   double *y = room(f, c.y), *dx = room(f, c.dx), *dw = room(f, c.dw);
   scatter_all(f, &c, y, dx, dw);
@@ -203,7 +205,14 @@ Test(decompose, convolutions_and_their_gradients) {
   check_conv((conv_case){.stride = 1, .pad = 1, .dilation = 1, .groups = 1}, 5, 3, 3, 4);
   check_conv((conv_case){.stride = 2, .pad = 2, .dilation = 2, .groups = 2}, 8, 3, 4, 6);
   check_conv((conv_case){.stride = 3, .pad = 0, .dilation = 1, .groups = 1}, 8, 1, 3, 5);
+  check_conv((conv_case){.stride = 2, .pad = 1, .dilation = 1, .groups = 4}, 7, 3, 4, 8);
+}
+
+Test(decompose, depthwise_convolutions_are_windows_and_sums) {
   check_conv((conv_case){.stride = 2, .pad = 1, .dilation = 1, .groups = 4}, 7, 3, 4, 4);
+  check_conv((conv_case){.stride = 2, .pad = 1, .dilation = 2, .groups = 4}, 7, 3, 4, 4);
+  check_conv((conv_case){.stride = 3, .pad = 0, .dilation = 1, .groups = 5}, 9, 4, 5, 5);
+  check_conv((conv_case){.stride = 2, .pad = 0, .dilation = 1, .groups = 2}, 5, 1, 2, 2);
 }
 
 Test(decompose, linear_is_a_convolution_of_the_whole_image) {
@@ -262,31 +271,6 @@ Test(interpret, a_weight_packed_for_the_data_gradient_gives_the_same) {
             data(f, c.w)[at(f, c.w, o, tap / 3, tap % 3, i)];
   rgc_interpret(f->run);
   agree_with_reference(f);
-  rgc_arena_destroy(f->arena);
-}
-
-/* Turns the contract into a window whose tap expression is gather * weight at the tap. */
-static void make_depthwise_window(rgc_kernel *kernel) {
-  rgc_view view = rgc_view_identity();
-  view.axis[0] = (rgc_axis_view){.from = RGC_C, .mul = 1, .div = 1};
-  view.axis[3].mul = 0;
-  kernel->kind = RGC_WINDOW;
-  kernel->tap = rgc_body_create(kernel->a->arena);
-  int weight = rgc_body_load(kernel->tap, kernel->weight, &view), x = rgc_body_leaf(kernel->tap, RGC_EXPR_GATHER, 0);
-  kernel->tap_roots[0] = rgc_body_node(kernel->tap, RGC_EXPR_MUL, x, weight, -1);
-  kernel->tap_operand = 1;
-  kernel->weight = -1;
-}
-
-Test(interpret, a_depthwise_convolution_is_a_window_too) {
-  fixture *f = start();
-  conv_case c = {.stride = 2, .pad = 1, .dilation = 2, .groups = 4};
-  build_conv(f, &c, 7, 3, 4, 4);
-  decompose(f);
-  make_depthwise_window(f->kernels->ops[0].kernel); /* forward */
-  make_depthwise_window(f->kernels->ops[1].kernel); /* data gradient: the same, transposed */
-  check_valid(f, f->kernels);
-  interpret(f);
   rgc_arena_destroy(f->arena);
 }
 
@@ -438,9 +422,10 @@ Test(decompose, partials_of_tiles_merge_to_the_same_statistics) {
 
 /* Pools. */
 
+/* kernel_w 0: columns as rows. */
 typedef struct pool_case {
   int x, y, tap, dy, dx;
-  int64_t size, kernel, stride, pad;
+  int64_t size, kernel, stride, pad, kernel_w, stride_w, pad_w;
   bool ceil_mode, count_pad, average;
 } pool_case;
 
@@ -448,14 +433,26 @@ static void set_pool(rgc_op *op, const pool_case *c) {
   op->attr[RGC_ATTR_KERNEL] = (double)c->kernel;
   op->attr[RGC_ATTR_STRIDE] = (double)c->stride;
   op->attr[RGC_ATTR_PAD] = (double)c->pad;
+  op->attr[RGC_ATTR_KERNEL_W] = (double)c->kernel_w;
+  op->attr[RGC_ATTR_STRIDE_W] = (double)c->stride_w;
+  op->attr[RGC_ATTR_PAD_W] = (double)c->pad_w;
   op->attr[RGC_ATTR_CEIL] = c->ceil_mode;
   if (c->average) op->attr[RGC_ATTR_COUNT_PAD] = c->count_pad;
 }
 
+/* The same along columns, as if they were rows. */
+static pool_case columns_of(const pool_case *c) {
+  pool_case columns = *c;
+  if (c->kernel_w) columns.kernel = c->kernel_w, columns.stride = c->stride_w, columns.pad = c->pad_w;
+  return columns;
+}
+
 static void build_pool(fixture *f, pool_case *c) {
+  pool_case w = columns_of(c);
   int64_t out = rgc_window_extent(c->size, c->kernel, c->stride, c->pad, 1, c->ceil_mode);
+  int64_t out_w = rgc_window_extent(w.size, w.kernel, w.stride, w.pad, 1, w.ceil_mode);
   c->x = value(f, "x", RGC_ROLE_INPUT, BATCH, c->size, c->size, 3);
-  c->dy = value(f, "dy", RGC_ROLE_INPUT, BATCH, out, out, 3);
+  c->dy = value(f, "dy", RGC_ROLE_INPUT, BATCH, out, out_w, 3);
   c->y = like(f, "y", c->dy);
   c->dx = like(f, "dx", c->x);
   if (c->average) {
@@ -481,7 +478,8 @@ static void window_span(const pool_case *c, int64_t out, int64_t *begin, int64_t
 static void pool_point(const fixture *f, const pool_case *c, const int64_t out[4], double *y, double *tap, double *dx) {
   int64_t h0, h1, w0, w1, rows, columns, e = at(f, c->y, out[0], out[1], out[2], out[3]), best = -1;
   window_span(c, out[1], &h0, &h1, &rows);
-  window_span(c, out[2], &w0, &w1, &columns);
+  pool_case along = columns_of(c);
+  window_span(&along, out[2], &w0, &w1, &columns);
   double dy = data(f, c->dy)[e], sum = 0;
   for (int64_t h = h0; h < h1; h++)
     for (int64_t w = w0; w < w1; w++) {
@@ -490,7 +488,7 @@ static void pool_point(const fixture *f, const pool_case *c, const int64_t out[4
       if (c->average) dx[ex] += dy / (double)(rows * columns);
       if (best >= 0 && !(data(f, c->x)[ex] > data(f, c->x)[best])) continue;
       best = ex;
-      tap[e] = (double)((h - out[1] * c->stride + c->pad) * c->kernel + w - out[2] * c->stride + c->pad);
+      tap[e] = (double)((h - out[1] * c->stride + c->pad) * along.kernel + w - out[2] * along.stride + along.pad);
     }
   y[e] = c->average ? sum / (double)(rows * columns) : data(f, c->x)[best];
   if (!c->average) dx[best] += dy;
@@ -517,6 +515,16 @@ Test(decompose, max_pools) {
   check_pool((pool_case){.size = 7, .kernel = 3, .stride = 2, .pad = 1});
   check_pool((pool_case){.size = 6, .kernel = 3, .stride = 2, .pad = 0, .ceil_mode = true});
   check_pool((pool_case){.size = 4, .kernel = 2, .stride = 1, .pad = 1, .ceil_mode = true});
+}
+
+Test(decompose, oblong_pools) {
+  check_pool((pool_case){.size = 7, .kernel = 3, .stride = 2, .pad = 1, .kernel_w = 1, .stride_w = 1, .pad_w = 0});
+  check_pool((pool_case){.size = 7, .kernel = 2, .stride = 1, .pad = 0, .kernel_w = 4, .stride_w = 3, .pad_w = 2, .ceil_mode = true});
+  check_pool((pool_case){.size = 6, .kernel = 1, .stride = 2, .pad = 0, .kernel_w = 5, .stride_w = 2, .pad_w = 2});
+  for (int count_pad = 0; count_pad < 2; count_pad++) {
+    check_pool((pool_case){.size = 7, .kernel = 3, .stride = 2, .pad = 1, .kernel_w = 2, .stride_w = 3, .pad_w = 1, .average = true, .count_pad = count_pad});
+    check_pool((pool_case){.size = 6, .kernel = 2, .stride = 1, .pad = 0, .kernel_w = 4, .stride_w = 3, .pad_w = 2, .average = true, .ceil_mode = true, .count_pad = count_pad});
+  }
 }
 
 Test(decompose, average_pools) {

@@ -9,6 +9,7 @@
 #include "runtime/device/emu/fiber.h"
 #include "runtime/device/nvrtc.h"
 #include "tests/unit/emu_fixture.h"
+#include "tests/unit/temp_folder.h"
 
 typedef struct primitive_args {
   const unsigned int *in;
@@ -218,4 +219,25 @@ Test(emu, the_same_texts_through_nvrtc) {
   }
   rgc_nvrtc_close(nvrtc);
   rgc_arena_destroy(arena);
+}
+
+/* Compiled once, then found; another text, other templates or another flag are another library. */
+Test(emu, libraries_are_kept) {
+  fixture f = setup();
+  setenv("RGC_CACHE", f.dir, 1);
+  rgc_template text = {"kernel.cu", "#include \"codegen/cuda/templates/prelude.cuh\"\ntypedef struct a { int x; } a;\nRGC_KERNEL(nothing, 32, 1, a) { (void)args.x; }\n"};
+  rgc_template *others = RGC_NEW_ARRAY(f.arena, rgc_template, rgc_cuda_template_count);
+  memcpy(others, rgc_cuda_templates, sizeof *others * (size_t)rgc_cuda_template_count);
+  others[0].text = rgc_arena_printf(f.arena, "%s\n", others[0].text);
+  const rgc_template longer = {text.name, rgc_arena_printf(f.arena, "%s\n", text.text)};
+  const struct { const rgc_template *text, *headers; bool watched; int compiled; } builds[] = {
+      {&text, rgc_cuda_templates, false, 1}, {&text, rgc_cuda_templates, false, 0}, {&text, rgc_cuda_templates, true, 1},
+      {&text, others, false, 1},             {&longer, rgc_cuda_templates, false, 1}, {&text, rgc_cuda_templates, false, 0}};
+  for (size_t i = 0; i < sizeof builds / sizeof *builds; i++) {
+    rgc_emu_module *module = rgc_emu_module_build(builds[i].text, 1, builds[i].headers, rgc_cuda_template_count, builds[i].watched, &f.diags);
+    cr_assert(module, "%s", f.diags.count ? f.diags.items[0].message : "");
+    cr_expect_eq(rgc_emu_module_compiled(module), builds[i].compiled, "build %zu", i);
+    rgc_emu_module_close(module);
+  }
+  teardown(&f);
 }

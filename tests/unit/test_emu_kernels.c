@@ -126,8 +126,10 @@ static double run_conv(emu_fixture *f, const conv_case *s, int columns, bool rel
   unsigned short *x = emu_random_halves(f, "x", (size_t)(s->n * s->h * s->w * s->c)), *w = emu_random_halves(f, "w", (size_t)(s->k * depth));
   args.y = rgc_emu_alloc(f->emu, "y", (size_t)(pixels * s->k) * 4);
   const int upper = s->pad - s->kernel + 1;
-  bool made = rgc_emu_tensor_map_im2col(args.x, x, (int[]){s->c, s->w, s->h, s->n}, (int[]){-s->pad, -s->pad}, (int[]){upper, upper}, s->stride, 128, &f->diags) &&
-              rgc_emu_tensor_map_2d(args.w, w, (int[]){depth, s->k}, depth * 2, columns, &f->diags);
+  const rgc_tensor_map x_map = {.rank = RGC_TENSOR_MAP_IM2COL, .size = {s->c, s->w, s->h, s->n}, .pixels = 128, .lower = {-s->pad, -s->pad},
+                                .upper = {upper, upper}, .stride = s->stride};
+  const rgc_tensor_map w_map = {.rank = 2, .size = {depth, s->k}, .box = {64, columns}};
+  bool made = rgc_emu_tensor_map(args.x, &x_map, x, &f->diags) && rgc_emu_tensor_map(args.w, &w_map, w, &f->diags);
   cr_assert(made, "%s", emu_fixture_message(f));
   size_t shared = 3 * (128 * 128 + (size_t)columns * 128) + 48;
   bool good = emu_fixture_run(f, "conv", (unsigned int)(pixels + 127) / 128, (unsigned int)(s->k / columns), 384, shared, &args, sizeof args);

@@ -35,6 +35,7 @@ static const mistake mistakes[] = {
      {"deadlock", "warp 0 lanes 0-31: waits in mbar_wait at emu_mistakes.cuh:", "mbarrier at shared offset 0, phase parity 0, 0 of 1 arrivals and 256 bytes missing"}},
     {"too_many_arrivals", 32, 16, {"mbar_arrive: all 2 arrivals of this phase", "lane", "kernel too_many_arrivals, block ("}},
     {"barrier_without_init", 32, 16, {"no mbar_init was seen for the mbarrier at shared offset 0", "", ""}},
+    {"operand_changed_before_the_wait", 128, 16384, {"wgmma_rs_n64: A's registers were changed before a wgmma_wait", "thread", ""}},
     {"divide_by_zero", 32, 0, {"divides an integer by zero", "", ""}},
     {"large_arrays", 32, 0, {"past the end of its stack", "large local arrays?", ""}},
 };
@@ -63,6 +64,7 @@ static const mistake watched_mistakes[] = {
     {"ordinary_overwrite", 64, 128, {"race: an ordinary", "shared offset", "no barrier between"}},
     {"ordinary_read_of_a_copy", 32, 512, {"an ordinary load reads shared offset", "while the cp_async of thread", "cp_commit at emu_mistakes.cuh:"}},
     {"ordinary_read_of_nothing", 32, 128, {"an ordinary load reads shared memory at offset", "that was never written", ""}},
+    {"stores_that_wgmma_does_not_see", 128, 16384, {"wgmma_ss_n64 reads shared offset", "wrote by an ordinary store, with no fence_proxy_async between", "warp 0"}},
     {"ordinary_misaligned", 32, 128, {"an ordinary load at shared offset", "misaligned: it must be a multiple of 8", ""}},
 };
 

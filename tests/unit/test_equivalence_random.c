@@ -81,6 +81,7 @@ static char *random_network(rgc_arena *arena) {
 /* A machine that may do little, or much: what a kernel is allowed decides what fusion can do. */
 static rgc_target random_target(void) {
   rgc_target target = golden_target;
+  target.side_stores = chance(80);
   target.max_streams = 1 + draw(4);
   target.max_weight_streams = draw(3);
   target.max_operands = 8 + draw(24);
@@ -93,17 +94,25 @@ static rgc_target random_target(void) {
   return target;
 }
 
+static bool has_side_stores(const rgc_graph *graph) {
+  for (int i = 0; i < graph->op_count; i++)
+    if (rgc_kernel_has_side_stores(graph->ops[i].kernel)) return true;
+  return false;
+}
+
 Test(equivalence, random_networks, .timeout = 600) {
   const char *fixed = getenv("RGC_TEST_SEED"), *more = getenv("RGC_TEST_NETWORKS");
   state = fixed ? strtoull(fixed, NULL, 10) : (uint64_t)time(NULL) * 1000003u + 1;
   fprintf(stderr, "RGC_TEST_SEED=%llu\n", (unsigned long long)state);
-  for (int i = 0, count = more ? atoi(more) : 20; i < count; i++) {
+  int storing = 0, count = more ? atoi(more) : 20;
+  for (int i = 0; i < count; i++) {
     rgc_arena *arena = rgc_arena_create();
     const char *yaml = random_network(arena);
     const rgc_target target = random_target();
     int64_t batch = 3 + draw(3), least = 2; /* one sample of one pixel would have no variance */
     equivalence *train = equivalence_compile(yaml, RGC_PROGRAM_TRAIN, batch, state, chance(20), &target);
     train->tolerance = 1e-6; /* the gradient of normalisation over two or three numbers cancels almost all of their digits */
+    storing += has_side_stores(train->done->graph);
     equivalence_check(train, batch);
     equivalence_check(train, least + draw((int)(batch - least)));
     equivalence_recompute(train, chance(50) ? 0 : train->done->memory->peak.bytes * (50 + draw(50)) / 100);
@@ -112,4 +121,5 @@ Test(equivalence, random_networks, .timeout = 600) {
     equivalence_check_inference(yaml, batch, 1 + draw((int)batch), state, &target);
     rgc_arena_destroy(arena);
   }
+  fprintf(stderr, "%d of %d networks with side stores\n", storing, count);
 }

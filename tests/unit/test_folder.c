@@ -34,7 +34,7 @@ static void expect_error(fixture *f, rgc_code code, const char *file_part, const
 
 /* Two classes, one of them in a deeper folder, and what is left alone. */
 #define TWO_CLASSES \
-  "mkdir -p $D/dog/deep $D/cat $D/.hidden && cp orientation*.jpg $D/dog && cp picture.png gray.png $D/dog/deep && cp *.webp $D/cat && " \
+  "mkdir -p $D/dog/deep $D/cat $D/.hidden && cp orientation*.jpg $D/dog && cp picture.png gray.png $D/dog/deep && cp alpha.webp loss*.webp orientation6.webp $D/cat && " \
   "cp baseline.jpg $D/cat/UPPER.JPEG && cp names.txt $D/cat && cp picture.png $D/.hidden"
 
 Test(folder, classes_are_sorted_and_files_found) {
@@ -83,7 +83,7 @@ Test(folder, splits_are_drawn_by_seed_and_class) {
 
 Test(folder, train_and_val_are_a_split) {
   fixture f = setup();
-  shell(&f, "mkdir -p $D/train/a $D/train/b $D/val/b && cp *.png $D/train/a && cp *.jpg $D/train/b && cp *.webp $D/val/b");
+  shell(&f, "mkdir -p $D/train/a $D/train/b $D/val/b && cp *.png $D/train/a && cp *.jpg $D/train/b && cp alpha.webp loss*.webp orientation6.webp $D/val/b");
   rgc_dataset *d = open_folder(&f, "folder:", NULL);
   cr_assert(d && rgc_dataset_count(d, RGC_SPLIT_TRAIN) == 10 + 11 && rgc_dataset_count(d, RGC_SPLIT_VALIDATION) == 4);
   cr_expect_eq(rgc_dataset_label(d, RGC_SPLIT_VALIDATION, 0), 1);

@@ -10,6 +10,7 @@
 #include "runtime/data/npy.h"
 #include "runtime/data/slurp.h"
 #include "runtime/import/import.h"
+#include "runtime/import/import_names.h"
 #include "runtime/import/pickle.h"
 #include "runtime/train/split_loader.h"
 #include "runtime/train/import_weights.h"
@@ -53,6 +54,8 @@ static void check_views(const char *name) {
 Test(import, views_types_and_wrappers_of_both_forms) {
   check_views("views_zip.pth");
   check_views("views_legacy.pth");
+  check_views("builders_zip.pth");
+  check_views("builders_legacy.pth");
 }
 
 static void check_refused(const char *name, const char *says) {
@@ -95,6 +98,8 @@ static void check_cut(const char *name) {
 Test(import, truncated_files_are_refused) {
   check_cut("tiny_zip.pth");
   check_cut("tiny_legacy.pth");
+  check_cut("builders_zip.pth");
+  check_cut("builders_legacy.pth");
 }
 
 Test(import, rename_rules) {
@@ -103,6 +108,29 @@ Test(import, rename_rules) {
   cr_assert_str_eq(rgc_import_rename("resnet.*", "*", "resnet.a.b", arena), "a.b");
   cr_assert_null(rgc_import_rename("a.*.c", "*", "a.b.b.c", arena));
   cr_assert_null(rgc_import_rename("a", "b", "ab", arena));
+  rgc_arena_destroy(arena);
+}
+
+/* Every name of a network with timm's names goes there and back. */
+Test(import, names_of_other_programs_turn_round) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags = diags_of(arena);
+  rgc_network *network = rgc_network_load(arena, RGC_SOURCE_DIR "/graphs/resnetv2_50.yaml", NULL, 0, &diags);
+  rgc_graph *graph = network ? rgc_network_build(network, 1, false, &diags) : NULL;
+  cr_assert(graph && network->naming_count == 1);
+  int count = 0, rank = 0;
+  for (int i = 0; i < graph->value_count; i++) {
+    const char *ours = graph->values[i].name;
+    if (graph->values[i].role != RGC_ROLE_PARAM && graph->values[i].role != RGC_ROLE_BUFFER) continue;
+    const char *theirs = rgc_naming_theirs(&network->namings[0], ours, &rank, arena);
+    cr_assert(strcmp(theirs, ours), "%s", ours);
+    cr_assert_str_eq(rgc_naming_ours(&network->namings[0], theirs, arena), ours);
+    count++;
+  }
+  cr_assert(count == 251 && rank == 4);
+  rank = 0;
+  cr_assert_str_eq(rgc_naming_theirs(&network->namings[0], "layer3.5.downsample.0.weight", &rank, arena), "stages.2.blocks.5.downsample.conv.weight");
+  cr_assert_eq(rank, 0);
   rgc_arena_destroy(arena);
 }
 

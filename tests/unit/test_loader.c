@@ -132,3 +132,22 @@ Test(loader, refuses_what_does_not_fit) {
   for (int i = 0; i < 3; i++) cr_expect_eq(f.diags.items[i].code, RGC_CODE_BAD_VALUE);
   teardown(&f);
 }
+
+/* Of every 20 samples 8, 8 and 4; what is left of a group at the end, likewise. */
+Test(loader, batches_are_cut_from_groups) {
+  fixture f = setup();
+  for (int workers = 0; workers <= MAX_TEST_WORKERS; workers++)
+    for (int64_t count = 1; count <= COUNT; count += 11) {
+      rgc_loader_options o = {.split = RGC_SPLIT_TRAIN, .batch = 8, .group = 20, .workers = workers};
+      rgc_loader *l = rgc_loader_create(f.data, &f.options, &o, &f.diags);
+      rgc_loader_start(l, f.order, count, 0);
+      for (int64_t begin = 0, size; begin < count; begin += size) {
+        const rgc_batch *b = rgc_loader_next(l);
+        size = begin % 20 == 16 ? 4 : 8;
+        cr_assert(b && b->valid == (count - begin < size ? count - begin : size) && batch_is(&f, b, f.order + begin), "%d of %d", (int)begin, (int)count);
+      }
+      cr_expect_null(rgc_loader_next(l));
+      rgc_loader_destroy(l);
+    }
+  teardown(&f);
+}

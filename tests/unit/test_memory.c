@@ -231,7 +231,7 @@ Test(memory, parts_of_the_peak) {
   rgc_kernel *contract = MAP(&f, grad, packed, saved, sums, in);
   contract->epi->operands[0] = contract->epi->operands[1];
   contract->weight = packed;
-  contract->geometry = (rgc_geometry){1, 1, 1, 0, 1, 1, false};
+  contract->geometry = (rgc_geometry){1, 1, 1, 0, 1, 1, false, 1, 0};
   sum_zeros(&f, contract, RGC_CONTRACT, LINE);
   MAP(&f, last, grad);
   f.graph->ops[4].backward = f.graph->ops[5].backward = true;

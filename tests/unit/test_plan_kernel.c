@@ -211,6 +211,8 @@ Test(plan_kernel, contracts_and_their_weights) {
       {contract, "geometry 3,3,2,1,1,2,0", "geometry 4,3,2,1,1,2,0", "the weight %p does not have the shape"},
       {contract, "geometry 3,3,2,1,1,2,0", "geometry 3,3,0,1,1,2,0", "a number out of range"},
       {contract, "geometry 3,3,2,1,1,2,0", "geometry 3,3,2,1,1,0,0", "a number out of range"},
+      {contract, "geometry 3,3,2,1,1,2,0", "geometry 3,3,2,1,1,2,0\n  columns 2,0", "a contract steps alike along rows and columns"},
+      {contract, "geometry 3,3,2,1,1,2,0", "geometry 3,3,2,1,1,2,0\n  columns 0,1", "a number out of range"},
       {contract, "geometry 3,3,2,1,1,2,0", "geometry 3,3,2,9223372036854775807,1,2,0", "a number out of range"},
       {contract, "geometry 3,3,2,1,1,2,0", "geometry 3,3,2,1,9223372036854775807,2,0", "a number out of range"},
       {contract, "geometry 3,3,2,1,1,2,0", "geometry 3,3,2,1,1,2,1", "do not give"},

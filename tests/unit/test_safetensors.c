@@ -81,3 +81,37 @@ Test(safetensors, a_text_that_is_no_utf8_is_not_written) {
   cr_assert(access("/tmp/rgc_safetensors_never", F_OK));
   rgc_arena_destroy(arena);
 }
+
+/* The text of the only metadata of a file that is written and read again. */
+static const char *read_again(rgc_arena *arena, const char *text, rgc_diagnostics *diags) {
+  static const char path[] = "/tmp/rgc_safetensors_texts";
+  rgc_metadata entry = {"a \"key\"", text};
+  rgc_tensor_file file = {.metadata = &entry, .metadata_count = 1};
+  cr_assert(rgc_safetensors_write(&file, path, diags));
+  rgc_tensor_file *back = rgc_safetensors_read(arena, path, diags);
+  remove(path);
+  cr_assert(back);
+  return rgc_metadata_find(back, entry.key);
+}
+
+Test(safetensors, texts_of_all_characters_come_back) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  static const char *const texts[] = {"", "\n", "\"", "a\n\"b\"\n\n", "back\\slash", "\x01\x1f\x7f\t\r", "\xc3\xa9t\xc3\xa9\n", "n0 = \xe2\x82\xac \"\\u20ac\""};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) cr_assert_str_eq(read_again(arena, texts[i], &diags), texts[i]);
+  rgc_arena_destroy(arena);
+}
+
+Test(safetensors, a_header_that_no_reader_takes_is_not_written) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  char *text = rgc_arena_alloc(arena, RGC_MAX_HEADER_BYTES + 1);
+  memset(text, 'x', RGC_MAX_HEADER_BYTES);
+  rgc_metadata entry = {"graph", text};
+  rgc_tensor_file file = {.metadata = &entry, .metadata_count = 1};
+  cr_assert_not(rgc_safetensors_write(&file, "/tmp/rgc_safetensors_never", &diags));
+  cr_assert(access("/tmp/rgc_safetensors_never", F_OK));
+  rgc_arena_destroy(arena);
+}

@@ -11,6 +11,7 @@
  *   CONTRACT_WIDTH, _ROWS  pixels and rows of a group: WIDTH * ROWS * VECTORS accumulators stay in registers
  *   CONTRACT_PIXEL_STRIDE  slab columns from pixel to pixel: a_step / slab_step; may read `args`
  *   CONTRACT_PROLOGUE      a slab_prologue, inlined
+ *   CONTRACT_SIDE_PROLOGUE optional: one that also stores what it computed, called once for each point of A, by the tile that owns it
  *   CONTRACT_EPILOGUE      void (args, n, h, w, o, count, vec acc, vec *partial): stores, and gives a value to each partial
  *   CONTRACT_PARTIALS      how many partial outputs, may be 0; CONTRACT_PARTIAL_KINDS: their kinds, {CONTRACT_SUM, ..}
  *   CONTRACT_PREFETCH      optional: void (args, n, h, w, o), asks for what the epilogue will touch at a vector
@@ -99,7 +100,12 @@ static __attribute__((noinline)) void FN(fill)(const contract_args *args, const 
                             .height = args->a_h,
                             .width = args->a_w,
                             .channels = args->group_a};
+#ifdef CONTRACT_SIDE_PROLOGUE
+      slab_fill_storing(args, CONTRACT_PROLOGUE, CONTRACT_SIDE_PROLOGUE, pixels_own(args, tile->h),
+                        pixels_own_end(args, tile->h, tile->rows, tile->panel), &window, CONTRACT_BLOCK);
+#else
       slab_fill(args, CONTRACT_PROLOGUE, &window, CONTRACT_BLOCK);
+#endif
     }
 }
 

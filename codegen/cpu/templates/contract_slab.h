@@ -28,6 +28,11 @@ INLINE int64_t pixels_tile_count(const contract_args *args, int64_t images, int6
   return int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows) * pixels_panel_cuts(args, panel);
 }
 
+/* A tile of output rows from h on owns the rows of A from this one on, up to that of the next tile: it stores what the prologue makes there
+ * (compiler/graph/kernel.h). Of tiles of the same pixels, the first does. */
+INLINE int64_t pixels_own(const contract_args *args, int64_t h) { return h < args->out_h ? h / args->out_step * args->a_step : args->a_h; }
+INLINE int64_t pixels_own_end(const contract_args *args, int64_t h, int64_t rows, int64_t panel) { return panel ? 0 : pixels_own(args, h + rows); }
+
 /* Winograd (contract_winograd.h). A patch is a square of 4x4 output pixels; `width` patches are taken together. */
 enum { WINOGRAD_POINTS = 36, WINOGRAD_CHUNK = 4 /* blocks of input channels that are transformed at a time */ };
 INLINE int64_t winograd_patch_rows(const contract_args *args) { return int_ceil_div(args->tile_rows, 4); }

@@ -118,7 +118,12 @@ static __attribute__((noinline)) void FN(copy_window)(const contract_args *args,
                         .height = args->a_h,
                         .width = args->a_w,
                         .channels = int_min(args->a_c - c, WINOGRAD_CHUNK * CONTRACT_BLOCK)};
+#ifdef CONTRACT_SIDE_PROLOGUE
+  slab_fill_storing(args, CONTRACT_PROLOGUE, CONTRACT_SIDE_PROLOGUE, pixels_own(args, tile->h),
+                    pixels_own_end(args, tile->h, tile->rows, tile->panel), &window, CONTRACT_BLOCK);
+#else
   slab_fill(args, CONTRACT_PROLOGUE, &window, CONTRACT_BLOCK);
+#endif
 }
 
 static void FN(fill)(const contract_args *args, const FN(tile) * tile) {

@@ -123,6 +123,12 @@ EACH_LANE(vec_erf, __builtin_erff)
 EACH_LANE(vec_floor, __builtin_floorf)
 #undef EACH_LANE
 
+/* The nearest number of bf16, ties to even. No number stays no number. */
+INLINE vec vec_bf16(vec x) {
+  vec_int bits = (vec_int)x, kept = (bits + 0x7fff + (bits >> 16 & 1)) & (__INT32_TYPE__)0xffff0000;
+  return vec_choose(x != x, x, (vec)kept);
+}
+
 INLINE vec vec_pow(vec x, vec y) {
   for (int i = 0; i < CONTRACT_LANES; i++) x[i] = __builtin_powf(x[i], y[i]);
   return x;

@@ -17,6 +17,11 @@ enum { REDUCE_SUM, REDUCE_MAX, REDUCE_ARGMAX, REDUCE_MERGE }; /* how an accumula
   const float *scalars; /* the numbers of a step, by rgc_scalar */                                                     \
   int64_t seed, step;   /* of random numbers */
 
+/* What both kinds of arguments begin with. */
+typedef struct common_args {
+  KERNEL_ARGS
+} common_args;
+
 typedef struct kernel_args {
   KERNEL_ARGS
   /* Output space, and A space where there is one. */

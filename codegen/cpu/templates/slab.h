@@ -6,6 +6,8 @@
  *
  * Why a slab: the prologue runs once for a point, not once for a tap; and with many channels the pixels of an NHWC tensor
  * are multiples of 4 KB apart, so that those of one channel fall into one set of the L1 cache. Blocks bring them together.
+ * A prologue may store what it computed (a side store, compiler/graph/kernel.h): windows overlap, so only the one whose tile owns a row
+ * stores it.
  * BLOCK is a constant to every caller. Four vectors of a pixel are copied at a time, a cache line or more at each visit,
  * while the per-channel operands of the prologue stay in registers. */
 #ifndef RGC_TEMPLATE_SLAB_H
@@ -58,24 +60,35 @@ INLINE void slab_copy_part(const contract_args *args, slab_prologue prologue, co
   }
 }
 
-INLINE void slab_fill(const contract_args *args, slab_prologue prologue, const slab_window *to, int64_t block) {
+/* Columns [first, last) of a row through the prologue, zeros beside them. */
+INLINE void slab_fill_row(const contract_args *args, slab_prologue prologue, const slab_window *to, int64_t row, int64_t first, int64_t last,
+                          int64_t block) {
+  int64_t c = 0;
+  if (first > 0) slab_zero(to, row, 0, first, block);
+  if (last < to->columns) slab_zero(to, row, last, to->columns, block);
+  if (block % CONTRACT_LANES == 0)
+    for (; c + 4 * CONTRACT_LANES <= to->channels; c += 4 * CONTRACT_LANES)
+      slab_copy_four(args, prologue, to, row, first, last, c, block);
+  while (c < int_ceil_div(to->channels, block) * block) {
+    slab_copy_part(args, prologue, to, row, first, last, c, block);
+    c += int_min(CONTRACT_LANES, block - c % block);
+  }
+}
+
+/* Rows of A [own, own_end) go through `side`, a prologue that gives the same and stores something as well; the others through `prologue`. */
+INLINE void slab_fill_storing(const contract_args *args, slab_prologue prologue, slab_prologue side, int64_t own, int64_t own_end,
+                              const slab_window *to, int64_t block) {
   int64_t first = to->w < 0 ? int_min(int_ceil_div(-to->w, to->step), to->columns) : 0;
   int64_t last = int_max(first, int_min(to->columns, int_ceil_div(to->width - to->w, to->step)));
   for (int64_t row = 0; row < to->rows; row++) {
-    int64_t h = to->h + row * to->step, c = 0;
-    if (h < 0 || h >= to->height) {
-      slab_zero(to, row, 0, to->columns, block);
-      continue;
-    }
-    if (first > 0) slab_zero(to, row, 0, first, block);
-    if (last < to->columns) slab_zero(to, row, last, to->columns, block);
-    if (block % CONTRACT_LANES == 0)
-      for (; c + 4 * CONTRACT_LANES <= to->channels; c += 4 * CONTRACT_LANES)
-        slab_copy_four(args, prologue, to, row, first, last, c, block);
-    while (c < int_ceil_div(to->channels, block) * block) {
-      slab_copy_part(args, prologue, to, row, first, last, c, block);
-      c += int_min(CONTRACT_LANES, block - c % block);
-    }
+    int64_t h = to->h + row * to->step;
+    if (h < 0 || h >= to->height) slab_zero(to, row, 0, to->columns, block);
+    else if (h >= own && h < own_end) slab_fill_row(args, side, to, row, first, last, block);
+    else slab_fill_row(args, prologue, to, row, first, last, block);
   }
+}
+
+INLINE void slab_fill(const contract_args *args, slab_prologue prologue, const slab_window *to, int64_t block) {
+  slab_fill_storing(args, prologue, prologue, 0, 0, to, block);
 }
 #endif

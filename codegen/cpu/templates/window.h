@@ -20,18 +20,19 @@
 #ifndef RGC_TEMPLATE_WINDOW_TYPES
 #define RGC_TEMPLATE_WINDOW_TYPES
 typedef struct window_geometry {
-  int64_t kernel_h, kernel_w, stride, pad, dilation, transposed;
+  int64_t kernel[2], stride[2], pad[2], dilation, transposed; /* rows, columns */
 } window_geometry;
 
-/* Row (or column) of A under tap r of output coordinate `at`; false where a transposed tap does not reach. */
-INLINE int window_meet(const window_geometry *g, int64_t at, int64_t r, int64_t *in) {
+/* Row (axis 0) or column (1) of A under tap r of output coordinate `at`; false where a transposed tap does not reach. */
+INLINE int window_meet(const window_geometry *g, int axis, int64_t at, int64_t r, int64_t *in) {
+  int64_t stride = g->stride[axis], pad = g->pad[axis];
   if (!g->transposed) {
-    *in = at * g->stride + r * g->dilation - g->pad;
+    *in = at * stride + r * g->dilation - pad;
     return 1;
   }
-  int64_t scaled = at + g->pad - r * g->dilation;
-  *in = scaled / g->stride;
-  return scaled % g->stride == 0;
+  int64_t scaled = at + pad - r * g->dilation;
+  *in = scaled / stride;
+  return scaled % stride == 0;
 }
 #endif
 
@@ -51,7 +52,7 @@ INLINE void FN(take)(const kernel_args *args, const window_geometry *g, int64_t 
     if (combines[k] != REDUCE_ARGMAX) continue;
     vec_int more = terms[k] > best[k];
     best[k] = vec_choose(more, terms[k], best[k]);
-    acc[k] = vec_choose(more, vec_set((float)(r * g->kernel_w + s)), acc[k]);
+    acc[k] = vec_choose(more, vec_set((float)(r * g->kernel[1] + s)), acc[k]);
   }
 }
 
@@ -63,10 +64,10 @@ INLINE void FN(point)(const kernel_args *args, int64_t n, int64_t h, int64_t w, 
     acc[k] = vec_set(combines[k] == REDUCE_MAX ? -__builtin_inff() : 0);
     best[k] = vec_set(-__builtin_inff());
   }
-  for (int64_t r = 0; r < g.kernel_h; r++)
-    for (int64_t s = 0; s < g.kernel_w; s++) {
+  for (int64_t r = 0; r < g.kernel[0]; r++)
+    for (int64_t s = 0; s < g.kernel[1]; s++) {
       int64_t ih, iw;
-      if (!window_meet(&g, h, r, &ih) || !window_meet(&g, w, s, &iw)) continue;
+      if (!window_meet(&g, 0, h, r, &ih) || !window_meet(&g, 1, w, s, &iw)) continue;
       FN(take)(args, &g, n, h, w, c, count, r, s, ih, iw, acc, best);
     }
   LOOP_BODY(args, n, h, w, c, count, acc, value);

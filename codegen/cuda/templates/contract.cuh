@@ -1,4 +1,5 @@
-/* contract.cuh: how the output pixels of a convolution, or of a data gradient, meet A: shared by the contract templates.
+/* contract.cuh: how the output pixels of a convolution, or of a data gradient, meet A: shared by the contract templates,
+ * and by codegen/cuda/contract_maps.c, which says the same to TMA.
  *
  * Residues: an output point is (i * OUT_STEP + first_h, j * OUT_STEP + first_w). Forward there is one residue and OUT_STEP is 1; a data
  * gradient of a strided convolution has STRIDE * STRIDE, each reached by its own taps only, so that there are no structural zeros.

@@ -16,36 +16,11 @@
  * loaded before the products of step k and stored after them; neighbouring lanes take neighbouring channels. */
 #include "codegen/cuda/templates/contract_place.cuh"
 #include "codegen/cuda/templates/mma_tile.cuh"
+#include "codegen/cuda/templates/contract_mma_place.cuh"
 #define A_ROW (BLOCK_K + 4)
 #define W_ROW (TRANSPOSED ? BLOCK_N + 8 : BLOCK_K + 4)
 #define STAGE_FLOATS (BLOCK_M * A_ROW + (TRANSPOSED ? BLOCK_K : BLOCK_N) * W_ROW)
 #define LOADS_A (BLOCK_M * 8 / THREADS)
-
-/* Where class pixel m lies in A, without taps: image (-1: there is no such pixel), row, column. */
-DEV void FN(place_pixels)(const FN(place) *at, int m0, int *pixels) {
-  const int image_points = int_max(1, at->h.points * at->w.points), columns = int_max(1, at->w.points);
-  for (int row = (int)threadIdx.x; row < BLOCK_M; row += THREADS) {
-    const int m = m0 + row, p = m % image_points;
-    pixels[3 * row] = m < at->h.points * at->w.points * at->images ? at->image + m / image_points : -1;
-    pixels[3 * row + 1] = p / columns * A_STEP + at->h.origin;
-    pixels[3 * row + 2] = p % columns * A_STEP + at->w.origin;
-  }
-}
-
-/* What k is: how far its tap is from a pixel's own place in A, and the channel of A. */
-typedef struct FN(element) {
-  int down, right, c, inside;
-} FN(element);
-
-DEV FN(element) FN(find_k)(const FN(place) *at, int k, int k_end) {
-  FN(element) to;
-  const int tap = k / GROUP_A, columns = int_max(1, at->w.count);
-  to.down = tap / columns * A_TAP_STEP;
-  to.right = tap % columns * A_TAP_STEP;
-  to.c = at->group * GROUP_A + k % GROUP_A;
-  to.inside = k < k_end;
-  return to;
-}
 
 #if A_ASYNC
 DEV void FN(copy_a)(const kernel_args *args, const FN(place) *at, const int *pixels, int k0, int k_end, float *to) {
@@ -153,15 +128,6 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
     for (int j = 0; j < THREAD_N; j++) acc[i][j] = 0.0f;
   FN(place_pixels)(at, m0, pixels);
   __syncthreads();
-#pragma unroll
-  for (int s = 0; s < STAGES - 1; s++) {
-    float *stage = stages + s * STAGE_FLOATS;
-    if (s < steps) FN(copy_weights)(args, at, s * BLOCK_K, k_end, stage + BLOCK_M * A_ROW);
-#if A_ASYNC
-    if (s < steps) FN(copy_a)(args, at, pixels, s * BLOCK_K, k_end, stage);
-#endif
-    cp_commit();
-  }
 #if !A_ASYNC
   float values[LOADS_A];
   FN(element) k = FN(find_k)(at, (int)threadIdx.x % BLOCK_K, k_end);
@@ -170,10 +136,13 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
     FN(store_a)(values, part, stages);
   }
 #endif
+  /* The first STAGES - 1 rounds only copy: one place in the text, for the compiler takes long over each. */
 #pragma unroll 1
-  for (int s = 0; s < steps; s++) {
-    cp_wait(STAGES - 2);
-    __syncthreads();
+  for (int s = 1 - STAGES; s < steps; s++) {
+    if (s >= 0) {
+      cp_wait(STAGES - 2);
+      __syncthreads();
+    }
     const int ahead = s + STAGES - 1;
     float *stage = stages + ahead % STAGES * STAGE_FLOATS;
     if (ahead < steps) FN(copy_weights)(args, at, ahead * BLOCK_K, k_end, stage + BLOCK_M * A_ROW);
@@ -181,6 +150,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
     if (ahead < steps) FN(copy_a)(args, at, pixels, ahead * BLOCK_K, k_end, stage);
 #endif
     cp_commit();
+    if (s < 0) continue;
 #if !A_ASYNC
     k = FN(find_k)(at, (s + 1) * BLOCK_K + (int)threadIdx.x % BLOCK_K, k_end);
 #endif
@@ -199,7 +169,7 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, int m0, float *sh
   __syncthreads(); /* the next pixels may overwrite all of it */
 }
 
-#include "codegen/cuda/templates/contract_walk.cuh"
+#include "codegen/cuda/templates/contract_block.cuh"
 #undef A_ROW
 #undef W_ROW
 #undef STAGE_FLOATS

@@ -9,7 +9,25 @@ typedef struct FN(place) {
   int first_h, first_w; /* output row of class row 0, and column */
   int image, images;
   int group, channel;
+  int tile, begin, end; /* number of the tile, its output rows */
+  int residue, m0;      /* pixels [m0, m0 + BLOCK_M) of the residue are next */
 } FN(place);
+
+DEV int FN(points)(const FN(place) *at) { return at->h.points * at->w.points * at->images; }
+
+/* Where class pixel m lies in A, without taps: image (-1: there is no such pixel), row, column. */
+typedef struct FN(pixel) {
+  int n, h, w;
+} FN(pixel);
+
+DEV FN(pixel) FN(find_pixel)(const FN(place) *at, int m) {
+  const int image_points = int_max(1, at->h.points * at->w.points), columns = int_max(1, at->w.points), p = m % image_points;
+  FN(pixel) found;
+  found.n = m < FN(points)(at) ? at->image + m / image_points : -1;
+  found.h = p / columns * A_STEP + at->h.origin;
+  found.w = p % columns * A_STEP + at->w.origin;
+  return found;
+}
 
 /* Element number of the weight of output channel o of the group, k = (tap, channel of A's group). */
 DEV int FN(weight_element)(const FN(place) *at, int o, int k) {

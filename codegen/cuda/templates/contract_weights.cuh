@@ -4,6 +4,7 @@
  * A step copies A[BLOCK_K][BLOCK_M] and B[BLOCK_K][BLOCK_N] to shared memory; threads along channels are neighbours in memory, and each keeps
  * its j for all steps. */
 #include "codegen/cuda/templates/contract_weights_place.cuh"
+#include "codegen/cuda/templates/contract_weights_find.cuh"
 #define ROW_THREADS (BLOCK_M / THREAD_M)
 
 DEV int FN(own_row)(int i) { return (int)threadIdx.x % ROW_THREADS + i * ROW_THREADS; }

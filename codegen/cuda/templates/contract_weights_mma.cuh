@@ -6,6 +6,7 @@
  * channels are neighbours. Pixels are the k of a product: a fragment's lanes (k, channel) are in different banks with rows 8 floats longer
  * than a multiple of 32. */
 #include "codegen/cuda/templates/contract_weights_place.cuh"
+#include "codegen/cuda/templates/contract_weights_find.cuh"
 #include "codegen/cuda/templates/mma_tile.cuh"
 #define A_ROW (BLOCK_M + 8)
 #define B_ROW (BLOCK_N + 8)
@@ -57,14 +58,14 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, float *shared, fl
   for (int i = 0; i < THREAD_M; i++)
 #pragma unroll
     for (int k = 0; k < THREAD_N; k++) acc[i][k] = 0.0f;
-  FN(load)(args, at, at->first, a, b);
-  FN(store)(a, b, shared);
-  __syncthreads();
+  /* The first round only loads: one place in the text, for the compiler takes long over each. */
 #pragma unroll 1
-  for (int p0 = at->first, s = 0; p0 < at->last; p0 += BLOCK_K, s ^= 1) {
+  for (int p0 = at->first - BLOCK_K, s = 1; p0 < at->last; p0 += BLOCK_K, s ^= 1) {
     if (p0 + BLOCK_K < at->last) FN(load)(args, at, p0 + BLOCK_K, a, b);
+    if (p0 >= at->first) {
 #pragma unroll
-    for (int kk = 0; kk < BLOCK_K; kk += 8) FN(products)(shared + s * STAGE_FLOATS, kk, acc);
+      for (int kk = 0; kk < BLOCK_K; kk += 8) FN(products)(shared + s * STAGE_FLOATS, kk, acc);
+    }
     if (p0 + BLOCK_K < at->last) FN(store)(a, b, shared + (s ^ 1) * STAGE_FLOATS);
     __syncthreads();
   }

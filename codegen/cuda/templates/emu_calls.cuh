@@ -17,11 +17,11 @@ typedef struct emu_index {
 
 enum { EMU_SHARED_WINDOW = 1024 }; /* shared address of the first byte; below it there is none */
 
-/* A tensor map on the host: set by rgc_emu_tensor_map_*. */
+/* Where a box of TMA begins. */
 typedef struct emu_box {
-  int coordinates[4]; /* c, w, h, n; or x, y */
-  int offsets[2];     /* w, h */
-  int im2col;
+  int coordinates[4]; /* the innermost first */
+  int offsets[2];     /* im2col: w, h */
+  int rank;           /* 2 or 3; 4: im2col */
 } emu_box;
 
 /* CALL(result, name, parameters after view and site) */
@@ -43,9 +43,10 @@ typedef struct emu_box {
   CALL(void, mbar_arrive, unsigned int bar, unsigned int expected_bytes)                                               \
   CALL(int, mbar_try_wait, unsigned int bar, unsigned int parity)                                                      \
   CALL(void, mbar_arrive_cp, unsigned int bar)                                                                         \
+  CALL(void, fence_proxy_async, int unused)                                                                            \
   CALL(void, tma_load, unsigned int to, const void *map, unsigned int bar, emu_box box)                                \
   CALL(void, wgmma_fence, int unused)                                                                                  \
-  CALL(void, wgmma, int n, float *d, const unsigned int *a, unsigned long long a_descriptor,                           \
+  CALL(void, wgmma, int n, int b_transposed, float *d, const unsigned int *a, unsigned long long a_descriptor,         \
        unsigned long long b_descriptor, int scale_d)                /* a NULL: by descriptor */                        \
   CALL(void, wgmma_commit, int unused)                                                                                 \
   CALL(void, wgmma_wait, int groups_left)

@@ -4,18 +4,21 @@
 #define RGC_CUDA_EXPRESSION_CUH
 #include "codegen/cuda/templates/prelude.cuh"
 #include "codegen/cuda/templates/kernel_args.cuh"
+#include "codegen/cuda/templates/row.cuh"
 #define PHILOX_FUNCTION DEV
 #include "codegen/cpu/templates/philox.h"
 
 typedef const int *const_i32;
 typedef const unsigned char *const_u8;
+typedef const u16 *const_u16;
 
 /* The kernel NAME; the macro's name is replaced before the prelude sees it. */
 #define TEMPLATE_KERNEL(name, threads, blocks) RGC_KERNEL(name, threads, blocks, kernel_args)
 
 /* Begins a kernel: one that changes a parameter, buffer or state (KERNEL_UPDATES) does nothing in a step that was halted. */
-#define KERNEL_GUARD() \
-  if (KERNEL_UPDATES && args.step->halted) return
+#define KERNEL_GUARD() KERNEL_GUARD_BY(args)
+#define KERNEL_GUARD_BY(args) \
+  if (KERNEL_UPDATES && (args).step->halted) return
 
 DEV int int_min(int a, int b) { return a < b ? a : b; }
 DEV int int_max(int a, int b) { return a > b ? a : b; }

@@ -1,11 +1,12 @@
 /* loop.cuh: the kernel of map.cuh and window.cuh: walks the output points of a tile. Included again by each, so it has no guard.
  *
- * In: FN(point)(args, n, h, w, c, values), which computes and stores a point and gives a value to each partial; and
+ * In: FN(point)(args, n, h, w, c, values), which computes and stores ROW channels from c on and gives ROW values to each partial; and
  *   OUT_N .. OUT_C, OUT_SAMPLES      output space; 1: axis N counts samples
  *   TILE_IMAGES, or else TILE_ROWS   a tile: whole images, or rows of one image (kernel.h)
- *   TILE_C                           channels of a block
+ *   ROW                              channels that a thread takes at once, 1, 2, 4 or 8; they divide OUT_C (expr.h)
+ *   TILE_C                           channels of a block, a multiple of ROW
  *   BLOCK_COLUMNS, BLOCK_ROWS        threads of a block, along channels and along pixels; powers of two
- *   KERNEL_PARTIALS, KERNEL_PARTIAL_KINDS, KERNEL_PARTIAL_OUTPUTS   how many, {PARTIAL_SUM, ..}, which outputs; then TILE_C is BLOCK_COLUMNS
+ *   KERNEL_PARTIALS, KERNEL_PARTIAL_KINDS, KERNEL_PARTIAL_OUTPUTS   how many, {PARTIAL_SUM, ..}, which outputs; then TILE_C is BLOCK_COLUMNS * ROW
  *
  * Block b takes channels [(b % cuts) * TILE_C, ..) of tile b / cuts. Threads along channels are neighbours, so that a warp reads and
  * writes whole lines; those of a column take pixels BLOCK_ROWS apart. Shared memory, if there are partials: 3 floats a thread. */
@@ -20,16 +21,16 @@ TEMPLATE_KERNEL(KERNEL_NAME, BLOCK_COLUMNS * BLOCK_ROWS, 1) {
   const int limit = (OUT_SAMPLES ? int_min(args.step->valid, OUT_N) : OUT_N) * OUT_H;
   const int first = int_min(image * OUT_H + h0, limit), last = int_min(image * OUT_H + h0 + rows, limit);
   const int pixels = (last - first) * OUT_W, c_end = int_min(c0 + TILE_C, OUT_C);
-  float values[PARTIALS_HELD];
-  partial held[PARTIALS_HELD];
+  float values[PARTIALS_HELD * ROW];
+  partial held[PARTIALS_HELD * ROW];
   int taken = 0;
   for (int pixel = row; pixel < pixels; pixel += BLOCK_ROWS) {
     const int at = first + pixel / OUT_W;
-    for (int c = c0 + column; c < c_end; c += BLOCK_COLUMNS) {
+    for (int c = c0 + column * ROW; c < c_end; c += BLOCK_COLUMNS * ROW) {
       FN(point)(&args, at / OUT_H, at % OUT_H, pixel % OUT_W, c, values);
 #if KERNEL_PARTIALS > 0
       const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS;
-      for (int k = 0; k < KERNEL_PARTIALS; k++) partial_take(&held[k], kinds[k], taken == 0, values[k]);
+      for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) partial_take(&held[k], kinds[k / ROW], taken == 0, values[k]);
 #endif
       taken++;
     }
@@ -37,11 +38,11 @@ TEMPLATE_KERNEL(KERNEL_NAME, BLOCK_COLUMNS * BLOCK_ROWS, 1) {
 #if KERNEL_PARTIALS > 0
   const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS, outputs[PARTIALS_HELD] = KERNEL_PARTIAL_OUTPUTS;
   RGC_SHARED(shared);
-  for (int k = 0; k < KERNEL_PARTIALS; k++) {
-    moments m = partial_close(&held[k], kinds[k], taken);
-    m = partial_merge_rows(m, kinds[k], (float *)shared, row, column, BLOCK_ROWS, BLOCK_COLUMNS);
-    if (row == 0 && c0 + column < OUT_C)
-      partial_write(m, kinds[k], args.outputs[outputs[k]] + (s64)tile * (kinds[k] == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + c0 + column, OUT_C);
+  for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) {
+    const int kind = kinds[k / ROW], c = c0 + column * ROW + k % ROW;
+    moments m = partial_close(&held[k], kind, taken);
+    m = partial_merge_rows(m, kind, (float *)shared, row, column, BLOCK_ROWS, BLOCK_COLUMNS);
+    if (row == 0 && c < OUT_C) partial_write(m, kind, args.outputs[outputs[k / ROW]] + (s64)tile * (kind == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + c, OUT_C);
   }
 #else
   (void)values;

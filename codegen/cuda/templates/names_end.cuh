@@ -24,10 +24,13 @@
 #undef TILE_ROWS
 #undef TILE_IMAGES
 #undef TILE_C
+#undef ROW
 #undef KERNEL_H
 #undef KERNEL_W
 #undef STRIDE
 #undef PAD
+#undef STRIDE_W
+#undef PAD_W
 #undef DILATION
 #undef GROUPS
 #undef TRANSPOSED

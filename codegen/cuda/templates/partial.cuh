@@ -59,7 +59,7 @@ DEV moments moments_merge(moments a, moments b, int kind) {
   return m;
 }
 
-/* The whole block gets here: `rows` (a power of two) by `columns` threads; row 0 ends with the column's values together.
+/* `rows` (a power of two) by `columns` threads get here, the first of the block; row 0 ends with the column's values together.
  * shared: 3 * rows * columns floats; free again behind it. */
 DEV moments partial_merge_rows(moments own, int kind, float *shared, int row, int column, int rows, int columns) {
   for (int half = rows / 2; half > 0; half /= 2) {
@@ -69,7 +69,7 @@ DEV moments partial_merge_rows(moments own, int kind, float *shared, int row, in
       place[1] = own.mean;
       place[2] = own.squares;
     }
-    __syncthreads();
+    bar_sync(1, rows * columns);
     if (row < half) {
       moments more;
       more.count = other[0];
@@ -77,7 +77,7 @@ DEV moments partial_merge_rows(moments own, int kind, float *shared, int row, in
       more.squares = other[2];
       own = moments_merge(own, more, kind);
     }
-    __syncthreads();
+    bar_sync(1, rows * columns);
   }
   return own;
 }

@@ -27,7 +27,9 @@ typedef long long s64;
 #else
 
 #define DEV static __device__ __forceinline__
+/* NAME_limits tells who reads the cubin what is declared (runtime/device/cubin.c). */
 #define RGC_KERNEL(name, threads, blocks, args_type) \
+  extern "C" __device__ const int name##_limits[2] = {threads, blocks}; \
   extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ args_type args)
 #define RGC_SHARED(name) extern __shared__ __align__(1024) unsigned char name[]
 
@@ -43,6 +45,13 @@ struct __align__(64) tensor_map {
   u64 opaque[16];
 };
 typedef struct tensor_map tensor_map;
+
+/* blockIdx.x, read again at each call: what follows from it need not be kept in registers. */
+DEV int block_number(void) {
+  int number;
+  asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(number));
+  return number;
+}
 
 /* Numbers. bf16 is kept in u16, two in a u32 with the lower index in the lower half; rounding is to nearest even, NaN becomes 0x7fff. */
 
@@ -62,13 +71,17 @@ DEV u32 tf32_round(float value) {
   return bits;
 }
 
-/* Memory. Global loads ldg_* are for what no thread of this launch writes; v2 and v4 are aligned to 8 and 16 bytes. */
+/* The nearest number of bf16, as a float. */
+DEV float bf_nearest(float value) { return __uint_as_float(bf_pack(0.0f, value)); }
+
+/* Memory. Global loads ldg_* are for what no thread of this launch writes, ld_* for the rest; v2 and v4 are aligned to 8 and 16 bytes. */
 
 DEV u32 smem_u32(const void *pointer) { return (u32)__cvta_generic_to_shared(pointer); }
 
 #define RGC_LOAD_STORE(suffix, T)                                                                             \
   DEV T lds_##suffix(u32 address) { return *(const T *)__cvta_shared_to_generic(address); }                   \
   DEV void sts_##suffix(u32 address, T value) { *(T *)__cvta_shared_to_generic(address) = value; }            \
+  DEV T ld_##suffix(const void *from) { return *(const T *)from; }                                            \
   DEV void stg_##suffix(void *to, T value) { *(T *)to = value; }
 RGC_LOAD_STORE(u16, u16)
 RGC_LOAD_STORE(u32, u32)
@@ -206,6 +219,10 @@ DEV void tma_load_2d(u32 to, const tensor_map *map, u32 bar, int x, int y) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];"
                ::"r"(to), "l"(map), "r"(bar), "r"(x), "r"(y) : "memory");
 }
+DEV void tma_load_3d(u32 to, const tensor_map *map, u32 bar, int x, int y, int z) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];"
+               ::"r"(to), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z) : "memory");
+}
 DEV void tma_prefetch_map(const tensor_map *map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
 
 /* Warpgroup: registers a thread, a constant, a multiple of 8; only sm_90a and its like. */
@@ -215,8 +232,8 @@ DEV void tma_prefetch_map(const tensor_map *map) { asm volatile("prefetch.tensor
 
 #if RGC_HAS_WGMMA
 /* Warpgroup (128 threads): d += A * B (scale_d 1) or d = A * B (0), asynchronously, M = 64, K = 16, bf16, float32 sums. B, and A in _ss, come from
- * shared memory by descriptor (wgmma_desc), K-major: A[64][16], B[n][16]; A in _rs from registers, as in mma_bf16 for the 16 rows
- * of each warp. With w the warp in its group: d[4j + 0..3] = D[16w + g][8j + 2t, +1], D[16w + g + 8][8j + 2t, +1].
+ * shared memory by descriptor, K-major (wgmma_desc): A[64][16], B[n][16]; B in _trans N-major (wgmma_desc_trans): B[16][n]. A in _rs comes from
+ * registers, as in mma_bf16 for the 16 rows of each warp. With w the warp in its group: d[4j + 0..3] = D[16w + g][8j + 2t, +1], D[16w + g + 8][8j + 2t, +1].
  * wgmma_fence() before the first, wgmma_commit() ends a group, wgmma_wait(n), a constant: all but the last n groups are done;
  * until then neither d nor a may be touched, nor the shared memory be written. */
 DEV void wgmma_fence(void) { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -241,25 +258,31 @@ DEV void wgmma_commit(void) { asm volatile("wgmma.commit_group.sync.aligned;" ::
 #define RGC_D64 RGC_D32, RGC_D16(32), RGC_D16(48)
 #define RGC_D128 RGC_D64, RGC_D16(64), RGC_D16(80), RGC_D16(96), RGC_D16(112)
 
-/* n columns, n / 2 = `regs` registers of d; o0.. are the operands after them. */
-#define RGC_WGMMA(n, regs, o0, o1, o2, o3, o4, o5)                                                                        \
-  DEV void wgmma_ss_n##n(float *d, u64 a, u64 b, int scale_d) {                                                           \
+/* n columns, n / 2 = `regs` registers of d; o0.. are the operands after them; trans: B is N-major. */
+#define RGC_WGMMA(suffix, n, regs, trans, o0, o1, o2, o3, o4, o5)                                                         \
+  DEV void wgmma_ss_n##suffix(float *d, u64 a, u64 b, int scale_d) {                                                      \
     asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " o2 ", 0;\n"                                                          \
-                 "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" RGC_P##regs "}, " o0 ", " o1 ", p, 1, 1, 0, 0;\n}" \
+                 "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" RGC_P##regs "}, " o0 ", " o1 ", p, 1, 1, 0, " #trans ";\n}" \
                  : RGC_D##regs : "l"(a), "l"(b), "r"(scale_d) : "memory");                                                \
   }                                                                                                                       \
-  DEV void wgmma_rs_n##n(float *d, const u32 *a, u64 b, int scale_d) {                                                    \
+  DEV void wgmma_rs_n##suffix(float *d, const u32 *a, u64 b, int scale_d) {                                               \
     asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " o5 ", 0;\n"                                                          \
-                 "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" RGC_P##regs "}, {" o0 ", " o1 ", " o2 ", " o3 "}, " o4 ", p, 1, 1, 0;\n}" \
+                 "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" RGC_P##regs "}, {" o0 ", " o1 ", " o2 ", " o3 "}, " o4 ", p, 1, 1, " #trans ";\n}" \
                  : RGC_D##regs : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(scale_d) : "memory");            \
   }
-RGC_WGMMA(64, 32, "%32", "%33", "%34", "%35", "%36", "%37")
-RGC_WGMMA(128, 64, "%64", "%65", "%66", "%67", "%68", "%69")
-RGC_WGMMA(256, 128, "%128", "%129", "%130", "%131", "%132", "%133")
+#define RGC_WGMMA_BOTH(n, regs, ...) RGC_WGMMA(n, n, regs, 0, __VA_ARGS__) RGC_WGMMA(n##_trans, n, regs, 1, __VA_ARGS__)
+RGC_WGMMA_BOTH(64, 32, "%32", "%33", "%34", "%35", "%36", "%37")
+RGC_WGMMA_BOTH(128, 64, "%64", "%65", "%66", "%67", "%68", "%69")
+RGC_WGMMA_BOTH(256, 128, "%128", "%129", "%130", "%131", "%132", "%133")
 #endif /* RGC_HAS_WGMMA */
 #endif /* RGC_EMU */
 
-/* The descriptor of a K-major operand with rows of 64 bf16 (128 bytes, 128-byte swizzle, groups of 8 rows 1024 bytes apart) at a
- * 1024-aligned shared address; a step of 16 along K is 32 bytes: + 2. */
-DEV u64 wgmma_desc(u32 address) { return (u64)((address & 0x3ffff) >> 4) | (u64)1 << 16 | (u64)(1024 >> 4) << 32 | (u64)1 << 62; }
+/* Descriptors of operands at a 1024-aligned shared address, in rows of 64 bf16 (128 bytes, 128-byte swizzle, as TMA leaves them).
+ * K-major: a row for each m or n, 64 k of it; a step of 16 along K is 32 bytes: + 2. N-major: a row for each of 64 k, 64 n of it; then the next
+ * 64 n (after 64 rows, 8192 bytes); a step of 16 along K is 16 rows: + 128. */
+DEV u64 wgmma_desc_of(u32 address, u32 leading_bytes) {
+  return (u64)((address & 0x3ffff) >> 4) | (u64)(leading_bytes >> 4) << 16 | (u64)(1024 >> 4) << 32 | (u64)1 << 62;
+}
+DEV u64 wgmma_desc(u32 address) { return wgmma_desc_of(address, 16); }
+DEV u64 wgmma_desc_trans(u32 address) { return wgmma_desc_of(address, 8192); }
 #endif

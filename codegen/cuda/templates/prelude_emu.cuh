@@ -44,6 +44,7 @@ void rgc_emu_bind(emu_view *view) { rgc_emu = view; }
 #define blockIdx (rgc_emu->block)
 #define blockDim (rgc_emu->block_size)
 #define gridDim (rgc_emu->grid_size)
+#define block_number() ((int)blockIdx.x)
 
 typedef struct tensor_map {
   u64 opaque[16];
@@ -77,6 +78,7 @@ DEV u16 bf_round(float value) {
   return (u16)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
 DEV u32 bf_pack(float lo, float hi) { return bf_round(lo) | (u32)bf_round(hi) << 16; }
+DEV float bf_nearest(float value) { return bf_float(bf_round(value)); }
 DEV u32 tf32_round(float value) {
   u32 bits = __float_as_uint(value);
   if ((bits & 0x7f800000u) == 0x7f800000u) return bits & 0x7fffffu ? 0x7fffffffu : bits;
@@ -102,6 +104,11 @@ DEV u32 smem_u32(const void *pointer) { return (u32)((const unsigned char *)poin
 #define ldg_f32(from) EMU_LOAD(ldg_f32, global_at, float, from)
 #define ldg_v2(from) EMU_LOAD(ldg_v2, global_at, uint2, from)
 #define ldg_v4(from) EMU_LOAD(ldg_v4, global_at, uint4, from)
+#define ld_u16(from) EMU_LOAD(ld_u16, global_at, u16, from)
+#define ld_u32(from) EMU_LOAD(ld_u32, global_at, u32, from)
+#define ld_f32(from) EMU_LOAD(ld_f32, global_at, float, from)
+#define ld_v2(from) EMU_LOAD(ld_v2, global_at, uint2, from)
+#define ld_v4(from) EMU_LOAD(ld_v4, global_at, uint4, from)
 #define stg_u16(to, value) EMU_STORE(stg_u16, global_at, u16, to, value)
 #define stg_u32(to, value) EMU_STORE(stg_u32, global_at, u32, to, value)
 #define stg_f32(to, value) EMU_STORE(stg_f32, global_at, float, to, value)
@@ -163,11 +170,12 @@ DEV int emu_lane_down(int by) { return emu_lane() + by > 31 ? emu_lane() : emu_l
     while (!EMU_CALL(mbar_wait, mbar_try_wait, emu_bar, emu_parity)) {}                        \
   } while (0)
 #define mbar_arrive_cp(bar) EMU_CALL(mbar_arrive_cp, mbar_arrive_cp, bar)
-#define fence_proxy_async() ((void)0)
+#define fence_proxy_async() EMU_CALL(fence_proxy_async, fence_proxy_async, 0)
 
 #define tma_load_im2col(to, map, bar, c, w, h, n, off_w, off_h) \
-  EMU_CALL(tma_load_im2col, tma_load, to, map, bar, ((emu_box){{c, w, h, n}, {off_w, off_h}, 1}))
-#define tma_load_2d(to, map, bar, x, y) EMU_CALL(tma_load_2d, tma_load, to, map, bar, ((emu_box){{x, y, 0, 0}, {0, 0}, 0}))
+  EMU_CALL(tma_load_im2col, tma_load, to, map, bar, ((emu_box){{c, w, h, n}, {off_w, off_h}, 4}))
+#define tma_load_2d(to, map, bar, x, y) EMU_CALL(tma_load_2d, tma_load, to, map, bar, ((emu_box){{x, y, 0, 0}, {0, 0}, 2}))
+#define tma_load_3d(to, map, bar, x, y, z) EMU_CALL(tma_load_3d, tma_load, to, map, bar, ((emu_box){{x, y, z, 0}, {0, 0}, 3}))
 #define tma_prefetch_map(map) ((void)(map))
 
 #define setmaxnreg_dec(n) ((void)0)
@@ -175,10 +183,16 @@ DEV int emu_lane_down(int by) { return emu_lane() + by > 31 ? emu_lane() : emu_l
 #define wgmma_fence() EMU_CALL(wgmma_fence, wgmma_fence, 0)
 #define wgmma_commit() EMU_CALL(wgmma_commit, wgmma_commit, 0)
 #define wgmma_wait(n) EMU_CALL(wgmma_wait, wgmma_wait, n)
-#define wgmma_ss_n64(d, a, b, scale_d) EMU_CALL(wgmma_ss_n64, wgmma, 64, d, 0, a, b, scale_d)
-#define wgmma_ss_n128(d, a, b, scale_d) EMU_CALL(wgmma_ss_n128, wgmma, 128, d, 0, a, b, scale_d)
-#define wgmma_ss_n256(d, a, b, scale_d) EMU_CALL(wgmma_ss_n256, wgmma, 256, d, 0, a, b, scale_d)
-#define wgmma_rs_n64(d, a, b, scale_d) EMU_CALL(wgmma_rs_n64, wgmma, 64, d, a, 0, b, scale_d)
-#define wgmma_rs_n128(d, a, b, scale_d) EMU_CALL(wgmma_rs_n128, wgmma, 128, d, a, 0, b, scale_d)
-#define wgmma_rs_n256(d, a, b, scale_d) EMU_CALL(wgmma_rs_n256, wgmma, 256, d, a, 0, b, scale_d)
+#define wgmma_ss_n64(d, a, b, scale_d) EMU_CALL(wgmma_ss_n64, wgmma, 64, 0, d, 0, a, b, scale_d)
+#define wgmma_ss_n128(d, a, b, scale_d) EMU_CALL(wgmma_ss_n128, wgmma, 128, 0, d, 0, a, b, scale_d)
+#define wgmma_ss_n256(d, a, b, scale_d) EMU_CALL(wgmma_ss_n256, wgmma, 256, 0, d, 0, a, b, scale_d)
+#define wgmma_ss_n64_trans(d, a, b, scale_d) EMU_CALL(wgmma_ss_n64_trans, wgmma, 64, 1, d, 0, a, b, scale_d)
+#define wgmma_ss_n128_trans(d, a, b, scale_d) EMU_CALL(wgmma_ss_n128_trans, wgmma, 128, 1, d, 0, a, b, scale_d)
+#define wgmma_ss_n256_trans(d, a, b, scale_d) EMU_CALL(wgmma_ss_n256_trans, wgmma, 256, 1, d, 0, a, b, scale_d)
+#define wgmma_rs_n64(d, a, b, scale_d) EMU_CALL(wgmma_rs_n64, wgmma, 64, 0, d, a, 0, b, scale_d)
+#define wgmma_rs_n128(d, a, b, scale_d) EMU_CALL(wgmma_rs_n128, wgmma, 128, 0, d, a, 0, b, scale_d)
+#define wgmma_rs_n256(d, a, b, scale_d) EMU_CALL(wgmma_rs_n256, wgmma, 256, 0, d, a, 0, b, scale_d)
+#define wgmma_rs_n64_trans(d, a, b, scale_d) EMU_CALL(wgmma_rs_n64_trans, wgmma, 64, 1, d, a, 0, b, scale_d)
+#define wgmma_rs_n128_trans(d, a, b, scale_d) EMU_CALL(wgmma_rs_n128_trans, wgmma, 128, 1, d, a, 0, b, scale_d)
+#define wgmma_rs_n256_trans(d, a, b, scale_d) EMU_CALL(wgmma_rs_n256_trans, wgmma, 256, 1, d, a, 0, b, scale_d)
 #endif

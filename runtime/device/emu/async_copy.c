@@ -88,6 +88,6 @@ void emu_call_mbar_arrive_cp(emu_view *view, const emu_site *site, unsigned int 
   emu_copies *copies = &emu->current->copies;
   emu->current->site = site;
   *EMU_PUSH(copies->arrivals, copies->arrival_count, copies->arrival_capacity) = emu_mbarrier_find(emu, site, bar)->at;
-  emu_race_release(emu, emu_mbarrier_find(emu, site, bar)->clock);
+  emu_race_release(emu, &emu_mbarrier_find(emu, site, bar)->clock);
   if (emu_lands_now(emu)) emu_copies_finish(emu, emu->current);
 }

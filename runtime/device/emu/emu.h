@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codegen/cuda/tensor_map.h"
 #include "codegen/template.h"
 #include "compiler/base/diag.h"
 
@@ -55,24 +56,19 @@ void rgc_emu_free(rgc_emu *emu, void *memory);
 /* Memory of someone else that kernels may use. Once there is any memory, primitives refuse addresses in none. */
 void rgc_emu_register(rgc_emu *emu, const char *name, void *memory, size_t size_bytes);
 
-/* Compiles the texts, in a few libraries, several at once; where there are many, several texts stand in one file, so they must not disturb
- * one another. NULL with a diagnostic. Lives until _close. Watched: ordinary accesses to shared memory
+/* Compiles the texts that the cache (cache.h) does not have, one library each, several at once. NULL with a diagnostic. Lives until _close. Watched: ordinary accesses to shared memory
  * are checked as those of primitives are, and races between warps are told; slower. */
 rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, const rgc_template *headers, int header_count,
                                      bool watched, rgc_diagnostics *diags);
 void rgc_emu_module_close(rgc_emu_module *module); /* NULL is allowed */
+/* How many texts were not in the cache. */
+int rgc_emu_module_compiled(const rgc_emu_module *module);
 
 /* Runs all blocks. False with a diagnostic that says which kernel, block and thread did what at which line; memory then holds
  * whatever was written until then. */
 bool rgc_emu_run(rgc_emu *emu, const rgc_emu_module *module, const rgc_emu_launch *launch, const rgc_emu_options *options,
                  rgc_diagnostics *diags);
 
-/* Tensor maps of TMA, as cuTensorMapEncodeTiled and cuTensorMapEncodeIm2col make them, for bf16 and the 128-byte swizzle: `map` is the
- * tensor_map (128 bytes) in a kernel's args. False with a diagnostic where the driver would refuse. */
-/* Two dimensions, x next to each other; row_bytes from one y to the next, a multiple of 16. A box is 64 wide. */
-bool rgc_emu_tensor_map_2d(void *map, const void *base, const int size[2], int64_t row_bytes, int box_rows, rgc_diagnostics *diags);
-/* [N, H, W, C], dense; size = {C, W, H, N}. Pixels of a box begin in w from lower[0] to W - 1 + upper[0], and so in h ([1]), `stride` apart;
- * a box is 64 channels of `pixels`. */
-bool rgc_emu_tensor_map_im2col(void *map, const void *base, const int size[4], const int lower[2], const int upper[2], int stride,
-                               int pixels, rgc_diagnostics *diags);
+/* A tensor map of TMA: `map` is the tensor_map in a kernel's args. False with a diagnostic where the driver would refuse. */
+bool rgc_emu_tensor_map(void *map, const rgc_tensor_map *what, const void *base, rgc_diagnostics *diags);
 #endif

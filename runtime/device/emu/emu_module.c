@@ -1,16 +1,14 @@
-/* emu_module.c: kernel texts to libraries, by the host's C compiler. They are made in a folder of their own, opened, and removed. */
+/* emu_module.c: kernel texts to libraries, by the host's C compiler, through the cache on disk (cache.h). */
 #include "runtime/device/emu/emu_module.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "compiler/base/file.h"
+#include "runtime/device/cache.h"
 #include "runtime/device/compile.h"
+#include "runtime/device/emit_files.h"
 
 /* -O1: kernels run as long as they take to compile. Stacks are touched page by page, so that none is jumped over. */
 static const char flags[] = "-DRGC_EMU -O1 -fstack-clash-protection";
@@ -19,94 +17,87 @@ static const char watch_flags[] = "-DRGC_EMU -DRGC_EMU_WATCH -O1 -fstack-clash-p
 
 struct rgc_emu_module {
   rgc_arena *arena;
-  void **libraries;
-  int count;
+  void **libraries; /* one a text */
+  int count, compiled;
   bool watched;
 };
 
 typedef struct workshop {
   rgc_arena *arena;
   rgc_diagnostics *diags;
-  char *dir;
+  rgc_cache cache;
+  const rgc_template *texts;
+  char **libraries; /* the entries of the texts */
+  const char *flags;
+  int count, compiled;
 } workshop;
 
-static bool fail_write(workshop *shop, const char *path) {
-  return rgc_diag_fail(shop->diags, RGC_CODE_FILE_WRITE, path, "is the disk full? TMPDIR names another place", "cannot be written: %s", strerror(errno));
-}
-
-/* The folders of dir/name. */
-static bool make_parents(workshop *shop, const char *name) {
-  for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
-    const char *path = rgc_arena_printf(shop->arena, "%s/%.*s", shop->dir, (int)(slash - name), name);
-    if (mkdir(path, 0700) && errno != EEXIST) return fail_write(shop, path);
+/* An entry is named after its text, and its key is of all that the text includes, of the flags and of the compiler. */
+static bool open_workshop(workshop *shop, const rgc_template *headers, int header_count) {
+  const char *version = rgc_cache_open(&shop->cache, shop->arena, shop->diags) ? rgc_compiler_version(shop->arena, shop->diags) : NULL;
+  if (!version) return false;
+  uint64_t key = rgc_cache_hash(rgc_cache_hash(rgc_cache_hash_templates(0, headers, header_count), version), shop->flags);
+  for (int i = 0; i < shop->count; i++) {
+    uint64_t text = rgc_cache_hash(rgc_cache_hash(0, shop->texts[i].name), shop->texts[i].text);
+    shop->libraries[i] = rgc_cache_path(&shop->cache, rgc_arena_printf(shop->arena, "emu%016llx", (unsigned long long)text), key, "so");
   }
   return true;
 }
 
-static bool write_text(workshop *shop, const char *name, const char *text) {
-  const char *path = rgc_arena_printf(shop->arena, "%s/%s", shop->dir, name);
-  FILE *to = make_parents(shop, name) ? fopen(path, "w") : NULL;
-  bool good = to && fputs(text, to) >= 0;
-  if (to && fclose(to)) good = false;
-  return good || fail_write(shop, path);
-}
-
-static int remove_entry(const char *path, const struct stat *about, int type, struct FTW *walk) {
-  (void)about, (void)type, (void)walk;
-  return remove(path);
-}
-
-static bool make_dir(workshop *shop) {
-  const char *base = getenv("TMPDIR");
-  shop->dir = rgc_arena_printf(shop->arena, "%s/rgc-emu-XXXXXX", base && *base ? base : "/tmp");
-  if (mkdtemp(shop->dir)) return true;
-  fail_write(shop, shop->dir);
-  return false;
-}
-
-enum { FILES = 8 };
-
-/* Every `files`-th text from number `first` on in one file, so that the compiler starts seldom and on all processors. */
-static bool write_file(workshop *shop, const rgc_template *texts, int count, int first, int files) {
+static bool write_source(workshop *shop, const rgc_template *text, const char *path) {
   rgc_text all = {0};
-  for (int i = first; i < count; i += files) rgc_text_printf(&all, "#line 1 \"%s\"\n%s\n", texts[i].name, texts[i].text);
-  bool good = write_text(shop, rgc_arena_printf(shop->arena, "text%d.c", first), rgc_text_chars(&all));
+  rgc_text_printf(&all, "#line 1 \"%s\"\n%s", text->name, text->text);
+  bool good = rgc_write_text_file(path, rgc_text_chars(&all), "is the disk full?", shop->diags);
   rgc_text_free(&all);
   return good;
 }
 
-static bool compile_texts(workshop *shop, const rgc_template *texts, int text_count, int count, bool watched) {
+/* Compiles the texts whose entries are missing[] in `dir`. */
+static bool compile_texts(workshop *shop, const int *missing, int count, const char *dir) {
   rgc_compile_job *jobs = RGC_NEW_ARRAY(shop->arena, rgc_compile_job, count + 1);
   for (int i = 0; i < count; i++) {
-    jobs[i] = (rgc_compile_job){.source = rgc_arena_printf(shop->arena, "%s/text%d.c", shop->dir, i),
-                                .library = rgc_arena_printf(shop->arena, "%s/text%d.so", shop->dir, i),
-                                .log = rgc_arena_printf(shop->arena, "%s/text%d.log", shop->dir, i)};
-    if (!write_file(shop, texts, text_count, i, count)) return false;
+    jobs[i] = (rgc_compile_job){.source = rgc_arena_printf(shop->arena, "%s/text%d.c", dir, i),
+                                .library = rgc_arena_printf(shop->arena, "%s/text%d.so", dir, i),
+                                .log = rgc_arena_printf(shop->arena, "%s/text%d.log", dir, i)};
+    if (!write_source(shop, &shop->texts[missing[i]], jobs[i].source)) return false;
   }
-  long processors = sysconf(_SC_NPROCESSORS_ONLN);
-  return rgc_compile_all(jobs, count, (int)(processors > 1 ? processors : 1), watched ? watch_flags : flags, shop->dir, shop->diags);
+  if (!rgc_compile_all(jobs, count, shop->flags, dir, shop->diags)) return false;
+  for (int i = 0; i < count; i++)
+    if (!rgc_cache_publish(&shop->cache, jobs[i].library, shop->libraries[missing[i]])) return false;
+  return true;
+}
+
+static bool compile_missing(workshop *shop, const rgc_template *headers, int header_count) {
+  int *missing = RGC_NEW_ARRAY(shop->arena, int, shop->count + 1), count = 0;
+  for (int i = 0; i < shop->count; i++)
+    if (!rgc_cache_use(shop->libraries[i])) missing[count++] = i;
+  shop->compiled = count;
+  if (!count) return true;
+  rgc_cache_bound(&shop->cache);
+  char *dir = rgc_cache_make_work(&shop->cache);
+  bool good = dir && rgc_write_templates(dir, "", headers, header_count, shop->diags) && compile_texts(shop, missing, count, dir);
+  if (dir) rgc_cache_remove_work(dir);
+  return good;
 }
 
 static bool open_libraries(workshop *shop, rgc_emu_module *module) {
   for (int i = 0; i < module->count; i++) {
-    module->libraries[i] = dlopen(rgc_arena_printf(shop->arena, "%s/text%d.so", shop->dir, i), RTLD_NOW | RTLD_LOCAL);
-    if (!module->libraries[i]) return rgc_diag_fail(shop->diags, RGC_CODE_DEVICE, NULL, NULL, "a compiled kernel cannot be opened: %s", dlerror());
+    module->libraries[i] = dlopen(shop->libraries[i], RTLD_NOW | RTLD_LOCAL);
+    if (!module->libraries[i]) return rgc_cache_refuse(&shop->cache, dlerror());
   }
   return true;
 }
 
 rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, const rgc_template *headers, int header_count,
                                      bool watched, rgc_diagnostics *diags) {
-  rgc_arena *arena = rgc_arena_create();
-  workshop shop = {.arena = rgc_arena_create(), .diags = diags};
+  rgc_arena *arena = rgc_arena_create(), *scratch = rgc_arena_create();
+  workshop shop = {.arena = scratch, .diags = diags, .texts = texts, .count = text_count, .flags = watched ? watch_flags : flags,
+                   .libraries = RGC_NEW_ARRAY(scratch, char *, text_count + 1)};
   rgc_emu_module *module = RGC_NEW(arena, rgc_emu_module);
-  *module = (rgc_emu_module){.arena = arena, .count = text_count < FILES ? text_count : FILES, .watched = watched,
-                             .libraries = RGC_NEW_ARRAY(arena, void *, FILES)};
-  bool made = make_dir(&shop), good = made;
-  for (int i = 0; good && i < header_count; i++) good = write_text(&shop, headers[i].name, headers[i].text);
-  good = good && compile_texts(&shop, texts, text_count, module->count, watched) && open_libraries(&shop, module);
-  if (made) nftw(shop.dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-  rgc_arena_destroy(shop.arena);
+  *module = (rgc_emu_module){.arena = arena, .count = text_count, .watched = watched, .libraries = RGC_NEW_ARRAY(arena, void *, text_count + 1)};
+  bool good = open_workshop(&shop, headers, header_count) && compile_missing(&shop, headers, header_count) && open_libraries(&shop, module);
+  module->compiled = shop.compiled;
+  rgc_arena_destroy(scratch);
   if (!good) rgc_emu_module_close(module);
   return good ? module : NULL;
 }
@@ -117,6 +108,8 @@ void rgc_emu_module_close(rgc_emu_module *module) {
     if (module->libraries[i]) dlclose(module->libraries[i]);
   rgc_arena_destroy(module->arena);
 }
+
+int rgc_emu_module_compiled(const rgc_emu_module *module) { return module->compiled; }
 
 bool emu_module_find(const rgc_emu_module *module, const char *name, emu_kernel *kernel) {
   char limits[256];

@@ -155,14 +155,16 @@ static void prepare_block(rgc_emu *emu) {
 
 /* Rounds. */
 
-/* Runs a thread until it waits. Who had polled tells itself whether it got further. */
+/* Runs a thread until it waits. Who had polled, and polls again, tells itself whether it got further. */
 static void resume(rgc_emu *emu, emu_thread *thread) {
+  bool had_polled = thread->had_polled;
+  thread->had_polled = false;
   emu->current = thread;
   emu->view.thread = thread->index;
   rgc_fiber_switch(&emu->scheduler, &thread->fiber, emu->options.portable_switch);
   emu->current = NULL;
   if (emu->failed) siglongjmp(emu->leave, 1);
-  if (thread->wait != EMU_POLLING) emu->further = true;
+  if (!had_polled || thread->wait != EMU_POLLING) emu->further = true;
 }
 
 static void run_warp(rgc_emu *emu, emu_warp *warp) {
@@ -180,8 +182,10 @@ static void run_warp(rgc_emu *emu, emu_warp *warp) {
 }
 
 static void wake_polling(rgc_emu *emu) {
-  for (int i = 0; i < emu->thread_count; i++)
-    if (emu->threads[i].wait == EMU_POLLING) emu->threads[i].wait = EMU_READY;
+  for (int i = 0; i < emu->thread_count; i++) {
+    emu->threads[i].had_polled = emu->threads[i].wait == EMU_POLLING;
+    if (emu->threads[i].had_polled) emu->threads[i].wait = EMU_READY;
+  }
 }
 
 static void run_round(rgc_emu *emu, bool everyone) {

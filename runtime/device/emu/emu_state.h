@@ -44,6 +44,7 @@ typedef struct emu_thread {
   int number, lane;
   struct emu_warp *warp;
   emu_wait wait;
+  bool had_polled;      /* it was woken from EMU_POLLING, and did not run since */
   int barrier;          /* id, while at one */
   unsigned int polled;  /* shared offset of the mbarrier, while polling; NO_MBARRIER: a warpgroup */
   const emu_site *site; /* of the last primitive */
@@ -57,6 +58,7 @@ typedef struct emu_slot {
   unsigned int b[2], address;
   int lane;
   void *out;
+  const unsigned int *in; /* wgmma: where a is with the thread */
 } emu_slot;
 
 typedef struct emu_warp {
@@ -68,11 +70,16 @@ typedef struct emu_warp {
   bool wgmma_fenced;
 } emu_warp;
 
+/* What somebody knows of the warps (emu_race.c): the last moment of each that is over, and the last whose stores TMA and wgmma see. */
+typedef struct emu_clock {
+  unsigned int over[MAX_THREADS / LANES], fenced[MAX_THREADS / LANES];
+} emu_clock;
+
 typedef struct emu_mbarrier {
   unsigned int at; /* shared offset */
   unsigned int count, pending, phase;
   int64_t bytes;   /* expected and not yet there */
-  unsigned int clock[MAX_THREADS / LANES]; /* what those who wait will know (emu_race.c) */
+  emu_clock clock; /* what those who wait will know (emu_race.c) */
 } emu_mbarrier;
 
 /* A TMA copy under way. */
@@ -86,16 +93,17 @@ typedef struct emu_tma {
 typedef struct emu_product {
   const emu_site *site;
   int n, scale_d, warps; /* warps that have issued it */
-  bool from_registers;
+  bool from_registers, b_transposed;
   unsigned long long a_descriptor, b_descriptor;
   float *d[GROUP_WARPS * LANES];
   unsigned int a[GROUP_WARPS * LANES][4];
+  const unsigned int *a_at[GROUP_WARPS * LANES]; /* where it is with the thread: must not change until the product is done */
 } emu_product;
 
 typedef struct emu_warpgroup {
   emu_product *items;
   int count, capacity, done;
-  unsigned int clock[MAX_THREADS / LANES]; /* of what the warps did before they issued (emu_race.c) */
+  emu_clock clock; /* of what the warps did before they issued (emu_race.c) */
 } emu_warpgroup;
 
 typedef struct emu_allocation {
@@ -185,11 +193,12 @@ enum { EMU_WORDS = 400 };
 void emu_race_open(rgc_emu *emu, bool watched);
 void emu_race_close(rgc_emu *emu);
 void emu_race_reset(rgc_emu *emu);
-void emu_race_release(rgc_emu *emu, unsigned int *clock);
-void emu_race_acquire(rgc_emu *emu, const unsigned int *clock);
+void emu_race_release(rgc_emu *emu, emu_clock *clock);
+void emu_race_acquire(rgc_emu *emu, const emu_clock *clock);
 void emu_race_arrive(rgc_emu *emu, int barrier);
 void emu_race_pass(rgc_emu *emu, int barrier, bool current_too);
 void emu_race_read(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes);
+void emu_race_read_async(rgc_emu *emu, const emu_site *site, int group, unsigned int offset, int bytes); /* wgmma of a warpgroup */
 void emu_race_write(rgc_emu *emu, const emu_site *site, unsigned int offset, int bytes, bool by_engine); /* engine: TMA */
 
 /* emu_fault.c */

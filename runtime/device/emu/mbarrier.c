@@ -40,7 +40,7 @@ void emu_call_mbar_arrive(emu_view *view, const emu_site *site, unsigned int bar
   emu->current->site = site;
   emu_mbarrier *found = emu_mbarrier_find(emu, site, bar);
   if (!found->pending) emu_fail(emu, site, "%s: all %u arrivals of this phase of the mbarrier were there already", site->primitive, found->count);
-  emu_race_release(emu, found->clock);
+  emu_race_release(emu, &found->clock);
   found->bytes += expected_bytes;
   found->pending--;
   emu_mbarrier_advance(found);
@@ -52,12 +52,12 @@ int emu_call_mbar_try_wait(emu_view *view, const emu_site *site, unsigned int ba
   emu->current->site = site;
   unsigned int at = emu_mbarrier_find(emu, site, bar)->at;
   if (emu_mbarrier_at(emu, at)->phase != (parity & 1)) {
-    emu_race_acquire(emu, emu_mbarrier_at(emu, at)->clock);
+    emu_race_acquire(emu, &emu_mbarrier_at(emu, at)->clock);
     return 1;
   }
   emu_poll(emu, at);
   bool over = emu_mbarrier_at(emu, at)->phase != (parity & 1);
   if (over) emu->further = true;
-  if (over) emu_race_acquire(emu, emu_mbarrier_at(emu, at)->clock);
+  if (over) emu_race_acquire(emu, &emu_mbarrier_at(emu, at)->clock);
   return over;
 }

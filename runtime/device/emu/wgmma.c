@@ -4,12 +4,12 @@
 
 #include "runtime/device/emu/emu_state.h"
 
-enum { ROWS = 64, DEPTH = 16, MAX_COLUMNS = 256, GROUPS_KEPT = 64 };
+enum { ROWS = 64, DEPTH = 16, ROW_BYTES = 128, MAX_COLUMNS = 256, GROUPS_KEPT = 64 };
 
 void emu_wgmma_reset(rgc_emu *emu) {
   for (size_t i = 0; i < sizeof emu->groups / sizeof *emu->groups; i++) {
     emu->groups[i].count = emu->groups[i].done = 0;
-    memset(emu->groups[i].clock, 0, sizeof emu->groups[i].clock);
+    memset(&emu->groups[i].clock, 0, sizeof emu->groups[i].clock);
   }
 }
 
@@ -20,15 +20,56 @@ static emu_warpgroup *own_group(rgc_emu *emu, const emu_site *site) {
   return &emu->groups[group];
 }
 
-/* Row r of a K-major operand: 16 elements in two chunks of 16 bytes. Bits 7 to 9 of an address move its chunk. */
-static void read_row(rgc_emu *emu, const emu_site *site, unsigned long long descriptor, int row, float *values) {
-  unsigned int start = (unsigned int)(descriptor & 0x3fff) << 4, group_bytes = (unsigned int)(descriptor >> 32 & 0x3fff) << 4;
+/* What a descriptor says of an operand of 128-byte rows. */
+typedef struct operand {
+  unsigned int start, leading_bytes, stride_bytes; /* shared address; between 64 columns; between groups of 8 rows */
+} operand;
+
+static operand operand_of(unsigned long long descriptor) {
+  return (operand){(unsigned int)(descriptor & 0x3fff) << 4, (unsigned int)(descriptor >> 16 & 0x3fff) << 4, (unsigned int)(descriptor >> 32 & 0x3fff) << 4};
+}
+
+/* Who reads: a product of a group. */
+typedef struct reader {
+  rgc_emu *emu;
+  const emu_site *site;
+  int group;
+} reader;
+
+/* Chunk `chunk` of 8 elements of a row of 128 bytes; bits 7 to 9 of an address move its chunk. */
+static void read_chunk(const reader *who, unsigned int row_address, int chunk, unsigned short halves[8]) {
+  unsigned int address = row_address + (unsigned int)chunk * 16, moved = address ^ (address >> 7 & 7) << 4;
+  memcpy(halves, emu_shared_peek(who->emu, who->site, moved, 16, 16), 16);
+  emu_race_read_async(who->emu, who->site, who->group, moved - EMU_SHARED_WINDOW, 16);
+}
+
+/* Row r of a K-major operand: 16 elements in two chunks. */
+static void read_row(const reader *who, unsigned long long descriptor, int row, float *values) {
+  operand at = operand_of(descriptor);
   for (int chunk = 0; chunk < 2; chunk++) {
-    unsigned int address = start + (unsigned int)(row / 8) * group_bytes + (unsigned int)(row % 8) * 128 + (unsigned int)chunk * 16;
     unsigned short halves[8];
-    memcpy(halves, emu_shared_peek(emu, site, address ^ (address >> 7 & 7) << 4, 16, 16), 16);
+    read_chunk(who, at.start + (unsigned int)(row / 8) * at.stride_bytes + (unsigned int)(row % 8) * ROW_BYTES, chunk, halves);
     for (int i = 0; i < 8; i++) values[8 * chunk + i] = emu_bf(halves[i]);
   }
+}
+
+/* An N-major operand: a row for each of 16 k; 64 columns of it, then the next 64 `leading_bytes` further. */
+static void read_columns(const reader *who, unsigned long long descriptor, int columns, float values[][DEPTH]) {
+  operand at = operand_of(descriptor);
+  for (int k = 0; k < DEPTH; k++)
+    for (int column = 0; column < columns; column += 8) {
+      unsigned short halves[8];
+      unsigned int row = at.start + (unsigned int)(column / 64) * at.leading_bytes + (unsigned int)(k / 8) * at.stride_bytes;
+      read_chunk(who, row + (unsigned int)(k % 8) * ROW_BYTES, column % 64 / 8, halves);
+      for (int i = 0; i < 8; i++) values[column + i][k] = emu_bf(halves[i]);
+    }
+}
+
+/* The instruction may read A's registers at any time before it is done. */
+static void check_registers(rgc_emu *emu, const emu_product *product) {
+  for (int thread = 0; thread < GROUP_WARPS * LANES; thread++)
+    if (memcmp(product->a[thread], product->a_at[thread], sizeof product->a[0]))
+      emu_fail(emu, product->site, "%s: A's registers were changed before a wgmma_wait for it (thread %d of the warpgroup)", product->site->primitive, thread);
 }
 
 /* Rows 16w.. of A in the registers of warp w, laid out as for mma_bf16. */
@@ -40,11 +81,14 @@ static void read_registers(const emu_product *product, float a[ROWS][DEPTH]) {
   }
 }
 
-static void multiply(rgc_emu *emu, emu_product *product) {
+static void multiply(rgc_emu *emu, int group, emu_product *product) {
+  const reader who = {emu, product->site, group};
   float a[ROWS][DEPTH], b[MAX_COLUMNS][DEPTH];
+  if (product->from_registers) check_registers(emu, product);
   if (product->from_registers) read_registers(product, a);
-  for (int row = 0; row < ROWS && !product->from_registers; row++) read_row(emu, product->site, product->a_descriptor, row, a[row]);
-  for (int column = 0; column < product->n; column++) read_row(emu, product->site, product->b_descriptor, column, b[column]);
+  for (int row = 0; row < ROWS && !product->from_registers; row++) read_row(&who, product->a_descriptor, row, a[row]);
+  if (product->b_transposed) read_columns(&who, product->b_descriptor, product->n, b);
+  for (int column = 0; column < product->n && !product->b_transposed; column++) read_row(&who, product->b_descriptor, column, b[column]);
   for (int thread = 0; thread < GROUP_WARPS * LANES; thread++) {
     float *d = product->d[thread];
     for (int i = 0; i < product->n / 2; i++) {
@@ -60,7 +104,7 @@ static void multiply(rgc_emu *emu, emu_product *product) {
 static bool finish(rgc_emu *emu, emu_warpgroup *group, int target) {
   for (int i = group->done; i < target; i++)
     if (group->items[i].warps < GROUP_WARPS) return false;
-  while (group->done < target) multiply(emu, &group->items[group->done++]);
+  while (group->done < target) multiply(emu, (int)(group - emu->groups), &group->items[group->done++]);
   return true;
 }
 
@@ -77,16 +121,17 @@ static void issue(rgc_emu *emu, emu_warpgroup *group, const emu_product *wanted)
   if (number == group->count) *EMU_PUSH(group->items, group->count, group->capacity) = *wanted;
   emu_product *product = &group->items[number];
   check_same(emu, wanted->site, wanted, product);
-  emu_race_release(emu, group->clock);
+  emu_race_release(emu, &group->clock);
   for (int lane = 0; lane < LANES; lane++) {
     product->d[place + lane] = warp->slots[lane].out;
     memcpy(product->a[place + lane], warp->slots[lane].a, sizeof product->a[0]);
+    product->a_at[place + lane] = warp->slots[lane].in;
   }
   if (++product->warps == GROUP_WARPS && emu_lands_now(emu)) finish(emu, group, number + 1);
 }
 
-void emu_call_wgmma(emu_view *view, const emu_site *site, int n, float *d, const unsigned int *a, unsigned long long a_descriptor,
-                    unsigned long long b_descriptor, int scale_d) {
+void emu_call_wgmma(emu_view *view, const emu_site *site, int n, int b_transposed, float *d, const unsigned int *a,
+                    unsigned long long a_descriptor, unsigned long long b_descriptor, int scale_d) {
   rgc_emu *emu = emu_of(view);
   emu_slot *slot = emu_own_slot(emu);
   emu->current->site = site;
@@ -94,9 +139,11 @@ void emu_call_wgmma(emu_view *view, const emu_site *site, int n, float *d, const
   if (!emu->current->warp->wgmma_fenced) emu_fail(emu, site, "%s without a wgmma_fence before the first", site->primitive);
   if (b_descriptor >> 62 != 1 || (!a && a_descriptor >> 62 != 1)) emu_fail(emu, site, "%s: a descriptor that is not from wgmma_desc", site->primitive);
   slot->out = d;
+  slot->in = a;
   if (a) memcpy(slot->a, a, sizeof slot->a);
   if (!emu_warp_arrive(emu, site, true)) return;
-  emu_product wanted = {.site = site, .n = n, .scale_d = scale_d, .from_registers = a, .a_descriptor = a_descriptor, .b_descriptor = b_descriptor};
+  emu_product wanted = {.site = site, .n = n, .scale_d = scale_d, .from_registers = a, .b_transposed = b_transposed,
+                        .a_descriptor = a_descriptor, .b_descriptor = b_descriptor};
   issue(emu, group, &wanted);
   emu_warp_release(emu);
 }
@@ -129,5 +176,5 @@ void emu_call_wgmma_wait(emu_view *view, const emu_site *site, int groups_left) 
   if (emu_warp_arrive(emu, site, true)) emu_warp_release(emu);
   while (!finish(emu, group, target)) emu_poll(emu, NO_MBARRIER);
   emu->further = true;
-  emu_race_acquire(emu, group->clock);
+  emu_race_acquire(emu, &group->clock);
 }

@@ -72,6 +72,9 @@ keep("lossy.webp", picture, quality=80)
 keep("lossless.webp", picture, lossless=True)
 keep("alpha.webp", rgba, lossless=True, exact=True)
 keep("orientation6.webp", stored_for(6), lossless=True, exif=exif(6))
+# Of an animation the first frame counts; the others are inverted.
+keep("animated.webp", picture, save_all=True, append_images=[ImageOps.invert(picture)] * 2, lossless=True, duration=50)
+keep("animated_alpha.webp", rgba, save_all=True, append_images=[rgba.rotate(180)], lossless=True, duration=50)
 
 open("names.txt", "w").write("".join(n + "\n" for n in names))
 upright = [ImageOps.exif_transpose(Image.open(n)) for n in names]
