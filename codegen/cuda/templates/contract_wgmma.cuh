@@ -249,7 +249,7 @@ DEV void FN(consume)(const kernel_args *args, FN(place) *at, unsigned char *shar
   if (threadIdx.x == 0) mbar_arrive(DRAINED);
 }
 
-RGC_KERNEL(KERNEL_NAME, THREADS + PRODUCERS, BLOCKS, FN(arguments)) {
+TEMPLATE_KERNEL_TAKING(KERNEL_NAME, THREADS + PRODUCERS, BLOCKS, FN(arguments)) {
   KERNEL_GUARD_BY(args.args);
   RGC_SHARED(shared);
   const u32 base = smem_u32(shared);

@@ -12,8 +12,9 @@ typedef const int *const_i32;
 typedef const unsigned char *const_u8;
 typedef const u16 *const_u16;
 
-/* The kernel NAME; the macro's name is replaced before the prelude sees it. */
-#define TEMPLATE_KERNEL(name, threads, blocks) RGC_KERNEL(name, threads, blocks, kernel_args)
+/* The kernel NAME; the macro's name is replaced before the prelude, which pastes it, sees it. TAKING: its parameter is another struct. */
+#define TEMPLATE_KERNEL(name, threads, blocks) TEMPLATE_KERNEL_TAKING(name, threads, blocks, kernel_args)
+#define TEMPLATE_KERNEL_TAKING(name, threads, blocks, args_type) RGC_KERNEL(name, threads, blocks, args_type)
 
 /* Begins a kernel: one that changes a parameter, buffer or state (KERNEL_UPDATES) does nothing in a step that was halted. */
 #define KERNEL_GUARD() KERNEL_GUARD_BY(args)
