@@ -23,7 +23,7 @@ static rgc_cuda_code *peak_code(const rgc_cuda_peak_work *work, rgc_arena *arena
   rgc_cuda_code *code = RGC_NEW(arena, rgc_cuda_code);
   code->functions = RGC_NEW_ARRAY(arena, rgc_function, KERNELS);
   code->function_count = KERNELS;
-  for (int k = 0; k < KERNELS; k++) code->functions[k] = (rgc_function){.name = names[k], .comment = "measuring the card"};
+  for (int k = 0; k < KERNELS; k++) code->functions[k] = (rgc_function){.name = names[k], .template_name = names[k], .comment = "measuring the card"};
   code->functions[0].text = rgc_arena_printf(arena, "%s %s\n#define COPY_VECTORS %lldu\n#include \"codegen/cuda/templates/peak_copy.cuh\"\n", head, names[0],
                                              (long long)work->copy_bytes / 16);
   code->functions[1].text = rgc_arena_printf(arena, "%s %s\n#define MMA_STEPS %d\n#define MMA_CHAINS %d\n#include \"codegen/cuda/templates/peak_mma.cuh\"\n", head,
