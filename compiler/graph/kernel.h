@@ -45,6 +45,9 @@ typedef enum rgc_store_kind { RGC_STORE, RGC_SIDE_STORE, RGC_PARTIAL_SUM, RGC_PA
 
 enum { RGC_MAX_ROOTS = 4 };
 
+/* Factors of views, and all numbers of a geometry: with extents up to 2^40, indices stay below 2^62. */
+enum { RGC_MAX_FACTOR = 1 << 20 };
+
 typedef struct rgc_geometry {
   int64_t kernel_h, kernel_w, stride, pad, dilation, groups;
   bool transposed;
@@ -100,6 +103,14 @@ static inline rgc_reach rgc_reach_of(const rgc_geometry *g, int64_t kernel) {
   return (rgc_reach){s, 1, before >= 0 ? -(before / s) : (-before + s - 1) / s, (g->pad + s - 1) / s};
 }
 
+/* Whether no formula of a geometry can overflow. A text may hold any number. */
+static inline bool rgc_geometry_in_range(const rgc_geometry *g) {
+  const int64_t least_1[] = {g->kernel_h, g->kernel_w, g->stride, g->stride_w, g->dilation, g->groups}, limit = RGC_MAX_FACTOR;
+  bool ok = g->pad >= 0 && g->pad <= limit && g->pad_w >= 0 && g->pad_w <= limit;
+  for (int i = 0; i < 6; i++) ok = ok && least_1[i] >= 1 && least_1[i] <= limit;
+  return ok;
+}
+
 /* Whether blocks of output points load every point of their own part of A, [i, j) * a_step, and the last of them all up to the end. */
 static inline bool rgc_reaches_own(const rgc_geometry *g, int64_t in, int64_t kernel, int64_t out) {
   rgc_reach reach = rgc_reach_of(g, kernel);
@@ -111,7 +122,7 @@ static inline bool rgc_reaches_own(const rgc_geometry *g, int64_t in, int64_t ke
  * output rows [h0, h1) owns rows [h0, h1) / out_step * a_step of A, and the last one of an image all from h0 / out_step * a_step on. */
 static inline bool rgc_kernel_may_side_store(const rgc_kernel *kernel) {
   const rgc_geometry *g = &kernel->geometry;
-  return kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS &&
+  return kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS && rgc_geometry_in_range(g) &&
          rgc_reaches_own(g, kernel->a_extent[RGC_H], g->kernel_h, kernel->extent[RGC_H]) &&
          rgc_reaches_own(g, kernel->a_extent[RGC_W], g->kernel_w, kernel->extent[RGC_W]);
 }

@@ -76,10 +76,7 @@ static void verify_reduce(rgc_verifier *v, const rgc_kernel *k) {
 }
 
 static bool verify_geometry(rgc_verifier *v, const rgc_geometry *g) {
-  const int64_t least_1[] = {g->kernel_h, g->kernel_w, g->stride, g->stride_w, g->dilation, g->groups}, limit = RGC_MAX_FACTOR;
-  bool ok = g->pad >= 0 && g->pad <= limit && g->pad_w >= 0 && g->pad_w <= limit;
-  for (int i = 0; i < 6; i++) ok = ok && least_1[i] >= 1 && least_1[i] <= limit;
-  return rgc_verify_rule(v, ok, "the geometry has a number out of range");
+  return rgc_verify_rule(v, rgc_geometry_in_range(g), "the geometry has a number out of range");
 }
 
 /* Whether a window over `in` has `out` places, whichever way the last one is rounded. */

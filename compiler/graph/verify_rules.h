@@ -10,8 +10,6 @@ typedef struct rgc_verifier {
   rgc_diagnostics *diags;
 } rgc_verifier;
 
-/* Factors of views, and all numbers of a geometry: with extents up to 2^40, indices stay below 2^62. */
-enum { RGC_MAX_FACTOR = 1 << 20 };
 
 /* Reports a broken rule; returns false. */
 bool rgc_verify_report(rgc_verifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
