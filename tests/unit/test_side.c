@@ -105,9 +105,9 @@ Test(side, tiles_load_what_they_own) {
     int k = n / 2;
     rgc_geometry g = {.transposed = n % 2, .groups = 1};
     g.kernel_h = g.kernel_w = 1 + k % 5, k /= 5;
-    g.stride = 1 + k % 3, k /= 3;
+    g.stride = g.stride_w = 1 + k % 3, k /= 3;
     g.dilation = 1 + k % 2, k /= 2;
-    g.pad = k % 5, k /= 5;
+    g.pad = g.pad_w = k % 5, k /= 5;
     legal += check_owners(&g, 1 + k % 9, 1 + k / 9);
     all++;
   }
