@@ -113,7 +113,7 @@ static void check_partials(const contract_args *args, const term_sum *y, int64_t
 static bool may_side_store(const contract_args *args) {
   rgc_kernel contract = {.kind = RGC_CONTRACT, .form = RGC_PIXELS,
                        .extent = {1, args->out_h, args->out_w, 1}, .a_extent = {1, args->a_h, args->a_w, 1},
-                       .geometry = {args->kernel_h, args->kernel_w, args->stride, args->pad, args->dilation, args->groups, args->transposed}};
+                       .geometry = {args->kernel_h, args->kernel_w, args->stride, args->pad, args->dilation, args->groups, args->transposed, args->stride, args->pad}};
   return rgc_kernel_may_side_store(&contract);
 }
 
