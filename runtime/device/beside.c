@@ -4,17 +4,15 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/reference/interpret.h"
+#include "runtime/device/value_data.h"
 #include "runtime/reference/philox.h"
-
-static bool is_number(const rgc_value *value) { return value->dtype == RGC_F32 || value->dtype == RGC_BF16; }
 
 /* With what pads the rows of a layout. */
 static int64_t number_count(const rgc_value *value) {
   return rgc_value_storage_bytes(value) / rgc_dtype_bytes(value->dtype);
 }
 
-/* A number that bf16 has: an integer up to 256, or NaN. */
+/* A number that bf16 has: an integer up to 256. */
 static void store(const rgc_value *value, void *data, int64_t element, float number) {
   uint32_t bits;
   memcpy(&bits, &number, sizeof bits);
@@ -22,29 +20,18 @@ static void store(const rgc_value *value, void *data, int64_t element, float num
   else ((float *)data)[element] = number;
 }
 
-static double load(const rgc_value *value, const void *data, int64_t element) {
-  return value->dtype == RGC_BF16 ? rgc_bf16_number(((const uint16_t *)data)[element]) : (double)((const float *)data)[element];
-}
-
 /* The input on both sides, by the first one's host memory. */
 static bool give_input(const rgc_beside_side sides[2], const rgc_value *value, uint64_t seed, uint32_t op, rgc_diagnostics *diags) {
   void *x = sides[0].data[value->id];
-  for (int64_t e = 0; is_number(value) && e < number_count(value); e++)
+  for (int64_t e = 0; rgc_is_real(value) && e < number_count(value); e++)
     store(value, x, e, (float)((int)(5 * rgc_philox_uniform(seed, (uint32_t)value->id, op, (uint64_t)e)) - 2));
   memcpy(sides[1].data[value->id], x, (size_t)rgc_value_storage_bytes(value));
   return rgc_device_write(sides[0].program, value->id, diags) && rgc_device_write(sides[1].program, value->id, diags);
 }
 
-static bool overwrites(const rgc_beside_side *side, const rgc_op *op, int output) {
-  for (int i = 0; i < op->input_count; i++)
-    if (side->data[op->inputs[i]] == side->data[output]) return true;
-  return false;
-}
-
 static bool poison(const rgc_beside_side *side, const rgc_op *op, const rgc_value *value, rgc_diagnostics *diags) {
-  void *y = side->data[value->id];
-  if (!is_number(value) || overwrites(side, op, value->id)) return true;
-  for (int64_t e = 0; e < number_count(value); e++) store(value, y, e, NAN);
+  if (!rgc_is_real(value) || rgc_shares_storage(side->data, op, value->id)) return true;
+  memset(side->data[value->id], 0xff, (size_t)rgc_value_storage_bytes(value)); /* no number everywhere */
   return rgc_device_write(side->program, value->id, diags);
 }
 
@@ -52,7 +39,7 @@ static void compare_numbers(const rgc_value *value, const void *a, const void *b
   double apart = 0, size = 0;
   bool broken = false;
   for (int64_t e = 0; e < number_count(value); e++) {
-    double x = load(value, a, e), y = load(value, b, e);
+    double x = rgc_value_number(value, a, e), y = rgc_value_number(value, b, e);
     if (isnan(x) && isnan(y)) continue;
     *differ += x != y || signbit(x) != signbit(y);
     broken |= isnan(x) != isnan(y) || (isinf(x) && x != y);
@@ -68,7 +55,7 @@ static void compare_output(const rgc_beside_side sides[2], const rgc_value *valu
   const void *a = sides[0].data[value->id], *b = sides[1].data[value->id];
   int64_t bytes = rgc_value_storage_bytes(value), differ = 0;
   double distance = 0;
-  if (is_number(value)) {
+  if (rgc_is_real(value)) {
     compare_numbers(value, a, b, &differ, &distance);
   } else {
     for (int64_t i = 0; i < bytes; i++) differ += ((const char *)a)[i] != ((const char *)b)[i];

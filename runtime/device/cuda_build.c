@@ -4,35 +4,27 @@
 #include <sys/stat.h>
 
 #include "codegen/cuda/templates.h"
-#include "compiler/base/clock.h"
-#include "runtime/device/cache.h"
-#include "runtime/device/function_group.h"
+#include "runtime/device/function_store.h"
 
 /* What is fused is said by fmaf, so the compiler adds none. */
 static const char *const options[] = {"--fmad=false"};
 enum { OPTIONS = sizeof options / sizeof *options };
 
 typedef struct builder {
-  rgc_cache cache;
-  rgc_arena *arena; /* of this file's own */
+  rgc_function_store store; /* its key is of templates, options, NVRTC (version and library) and architecture */
+  rgc_arena *arena;         /* of this file's own */
   rgc_diagnostics *diags;
-  const rgc_cuda_code *code;
   const rgc_cuda_target *target;
   rgc_nvrtc *nvrtc;
-  uint64_t key; /* of templates, options, NVRTC (version and library) and architecture */
 } builder;
 
 static bool open_builder(builder *b) {
   b->nvrtc = rgc_nvrtc_open(b->diags);
-  if (!b->nvrtc || !rgc_nvrtc_check_architecture(b->nvrtc, b->target->arch, b->diags) || !rgc_cache_open(&b->cache, b->arena, b->diags)) return false;
-  b->key = rgc_cache_hash_templates((uint64_t)rgc_nvrtc_version(b->nvrtc), rgc_cuda_templates, rgc_cuda_template_count);
-  for (int i = 0; i < OPTIONS; i++) b->key = rgc_cache_hash(b->key, options[i]);
-  b->key = rgc_cache_hash(rgc_cache_hash(b->key, b->target->arch), rgc_nvrtc_name(b->nvrtc));
+  if (!b->nvrtc || !rgc_nvrtc_check_architecture(b->nvrtc, b->target->arch, b->diags) || !rgc_cache_open(&b->store.cache, b->arena, b->diags)) return false;
+  b->store.key = rgc_cache_hash_templates((uint64_t)rgc_nvrtc_version(b->nvrtc), rgc_cuda_templates, rgc_cuda_template_count);
+  for (int i = 0; i < OPTIONS; i++) b->store.key = rgc_cache_hash(b->store.key, options[i]);
+  b->store.key = rgc_cache_hash(rgc_cache_hash(b->store.key, b->target->arch), rgc_nvrtc_name(b->nvrtc));
   return true;
-}
-
-static char *cubin_path(const builder *b, int function) {
-  return rgc_cache_path(&b->cache, b->code->functions[function].name, b->key, "cubin");
 }
 
 /* Compiling what is missing. */
@@ -48,7 +40,7 @@ typedef struct job {
 
 static rgc_cubin *compile_text(const builder *b, const rgc_function_group *group, const char *name, job *to) {
   rgc_text text = {0};
-  rgc_function_group_print(b->code->functions, group, "cu", &text);
+  rgc_function_group_print(b->store.functions, group, "cu", &text);
   rgc_template source = {.name = name, .text = rgc_text_chars(&text)};
   rgc_cubin *cubin = rgc_nvrtc_compile(b->nvrtc, &source, rgc_cuda_templates, rgc_cuda_template_count, b->target->arch, options, OPTIONS, to->arena, &to->diags);
   rgc_text_free(&text);
@@ -58,7 +50,7 @@ static rgc_cubin *compile_text(const builder *b, const rgc_function_group *group
 /* A message of NVRTC tells the template's line, and not which kernel included it: the functions of a refused group are tried one by one. */
 static void blame(const builder *b, job *to) {
   for (int i = 0; i < to->group->count; i++) {
-    const rgc_function *function = &b->code->functions[to->group->functions[i]];
+    const rgc_function *function = &b->store.functions[to->group->functions[i]];
     rgc_function_group one = {.functions = &to->group->functions[i], .count = 1};
     rgc_diagnostics_init(&to->diags, to->arena);
     if (compile_text(b, &one, rgc_arena_printf(to->arena, "%s.cu", function->name), to)) continue;
@@ -81,13 +73,12 @@ static bool publish(const builder *b, const job *from) {
     const rgc_diagnostic *why = &from->diags.items[0];
     return rgc_diag_fail(b->diags, why->code, NULL, why->help ? rgc_arena_strdup(b->diags->arena, why->help) : NULL, "%s", why->message);
   }
-  for (int i = 0; i < from->group->count; i++)
-    if (!rgc_cache_publish(&b->cache, from->path, cubin_path(b, from->group->functions[i]))) return false;
-  return true;
+  return rgc_function_publish(&b->store, from->group, from->path);
 }
 
 /* What was compiled is kept even where another group is refused. */
-static bool compile_groups(const builder *b, const rgc_function_group *groups, int count, const char *dir) {
+static bool compile_groups(void *context, const rgc_function_group *groups, int count, const char *dir) {
+  const builder *b = context;
   job *jobs = RGC_NEW_ARRAY(b->arena, job, count + 1);
   bool good = true;
   for (int i = 0; i < count; i++) jobs[i] = (job){.group = &groups[i], .path = rgc_arena_printf(b->arena, "%s/g%d.cubin", dir, i)};
@@ -97,24 +88,6 @@ static bool compile_groups(const builder *b, const rgc_function_group *groups, i
     if (good) good = publish(b, &jobs[i]);
     rgc_arena_destroy(jobs[i].arena);
   }
-  return good;
-}
-
-static bool compile_missing(builder *b, rgc_cuda_build *build) {
-  bool *missing = RGC_NEW_ARRAY(b->arena, bool, build->count + 1);
-  int group_count;
-  for (int i = 0; i < build->count; i++) {
-    missing[i] = !rgc_cache_use(cubin_path(b, i));
-    build->compiled += missing[i];
-  }
-  if (!build->compiled) return true;
-  double start = rgc_now_seconds();
-  rgc_cache_bound(&b->cache);
-  rgc_function_group *groups = rgc_function_groups(b->code->functions, build->count, missing, b->arena, &group_count);
-  char *dir = rgc_cache_make_work(&b->cache);
-  bool good = dir && compile_groups(b, groups, group_count, dir);
-  if (dir) rgc_cache_remove_work(dir);
-  build->seconds = rgc_now_seconds() - start;
   return good;
 }
 
@@ -128,10 +101,10 @@ static const rgc_cubin *find_same_file(const rgc_cuda_build *build, const struct
 }
 
 static bool open_function(const builder *b, rgc_cuda_build *build, struct stat *files, int i, rgc_arena *arena) {
-  const char *path = cubin_path(b, i);
+  const char *path = rgc_function_entry(&b->store, i);
   const rgc_cubin *cubin = stat(path, &files[i]) ? NULL : find_same_file(build, files, i);
   build->cubins[i] = cubin ? cubin : rgc_cubin_read(path, arena);
-  build->kernels[i] = build->cubins[i] ? rgc_cubin_kernel_named(build->cubins[i], b->code->functions[i].name) : NULL;
+  build->kernels[i] = build->cubins[i] ? rgc_cubin_kernel_named(build->cubins[i], b->store.functions[i].name) : NULL;
   if (!build->kernels[i])
     return rgc_diag_fail(b->diags, RGC_CODE_DEVICE, path, "remove the file", "this entry of the kernel cache is not whole, or without its kernel");
   const rgc_cubin_kernel *kernel = build->kernels[i];
@@ -141,13 +114,14 @@ static bool open_function(const builder *b, rgc_cuda_build *build, struct stat *
 }
 
 rgc_cuda_build *rgc_cuda_build_open(const rgc_cuda_code *code, const rgc_cuda_target *target, rgc_arena *arena, rgc_diagnostics *diags) {
-  builder b = {.arena = rgc_arena_create(), .diags = diags, .code = code, .target = target};
+  builder b = {.arena = rgc_arena_create(), .diags = diags, .target = target,
+               .store = {.functions = code->functions, .count = code->function_count, .suffix = "cubin"}};
   rgc_cuda_build *build = RGC_NEW(arena, rgc_cuda_build);
   build->count = code->function_count;
   build->cubins = RGC_NEW_ARRAY(arena, const rgc_cubin *, build->count + 1);
   build->kernels = RGC_NEW_ARRAY(arena, const rgc_cubin_kernel *, build->count + 1);
   struct stat *files = RGC_NEW_ARRAY(b.arena, struct stat, build->count + 1);
-  bool good = open_builder(&b) && compile_missing(&b, build);
+  bool good = open_builder(&b) && rgc_function_store_fill(&b.store, compile_groups, &b, &build->compiled, &build->seconds);
   for (int i = 0; good && i < build->count; i++) good = open_function(&b, build, files, i, arena);
   rgc_nvrtc_close(b.nvrtc);
   rgc_arena_destroy(b.arena);

@@ -8,62 +8,49 @@
 #include <unistd.h>
 
 #include "codegen/cpu/templates.h"
-#include "compiler/base/clock.h"
 #include "compiler/base/file.h"
-#include "runtime/device/cache.h"
 #include "runtime/device/compile.h"
 #include "runtime/device/emit_files.h"
-#include "runtime/device/function_group.h"
+#include "runtime/device/function_store.h"
 
 typedef struct builder {
-  rgc_cache cache;
+  rgc_function_store store; /* its key is of templates, flags and compiler */
   rgc_arena *arena;
   rgc_diagnostics *diags;
-  const rgc_cpu_code *code;
   const rgc_cpu_target *target;
   const char *include; /* where the templates are */
-  uint64_t key;        /* of templates, flags and compiler */
 } builder;
 
 /* The templates as files, under a name of their contents; written aside and renamed. */
 static bool write_templates(builder *b, uint64_t hash) {
-  b->include = rgc_arena_printf(b->arena, "%s/templates-%016llx", b->cache.dir, (unsigned long long)hash);
+  b->include = rgc_arena_printf(b->arena, "%s/templates-%016llx", b->store.cache.dir, (unsigned long long)hash);
   if (!access(b->include, F_OK)) return true;
-  char *aside = rgc_cache_make_work(&b->cache);
+  char *aside = rgc_cache_make_work(&b->store.cache);
   if (!aside || !rgc_write_templates(aside, RGC_CPU_TEMPLATE_FOLDER, rgc_cpu_templates, rgc_cpu_template_count, b->diags)) return false;
-  return !rename(aside, b->include) || errno == EEXIST || errno == ENOTEMPTY || rgc_cache_refuse(&b->cache, strerror(errno));
+  return !rename(aside, b->include) || errno == EEXIST || errno == ENOTEMPTY || rgc_cache_refuse(&b->store.cache, strerror(errno));
 }
 
 static bool open_builder(builder *b) {
-  if (!rgc_cache_open(&b->cache, b->arena, b->diags)) return false;
+  if (!rgc_cache_open(&b->store.cache, b->arena, b->diags)) return false;
   const char *version = rgc_compiler_version(b->arena, b->diags);
   if (!version) return false;
   uint64_t templates = rgc_cache_hash_templates(0, rgc_cpu_templates, rgc_cpu_template_count);
-  b->key = rgc_cache_hash(rgc_cache_hash(templates, version), b->target->flags);
+  b->store.key = rgc_cache_hash(rgc_cache_hash(templates, version), b->target->flags);
   return write_templates(b, templates);
-}
-
-static char *library_path(const builder *b, int function) {
-  return rgc_cache_path(&b->cache, b->code->functions[function].name, b->key, "so");
 }
 
 /* Compiling what is missing. */
 
 static bool write_source(builder *b, const rgc_function_group *g, const char *path) {
   rgc_text text = {0};
-  rgc_function_group_print(b->code->functions, g, "c", &text);
+  rgc_function_group_print(b->store.functions, g, "c", &text);
   bool good = rgc_write_text_file(path, rgc_text_chars(&text), "is the disk full?", b->diags);
   rgc_text_free(&text);
   return good;
 }
 
-static bool publish(builder *b, const rgc_function_group *g, const char *library) {
-  for (int i = 0; i < g->count; i++)
-    if (!rgc_cache_publish(&b->cache, library, library_path(b, g->functions[i]))) return false;
-  return true;
-}
-
-static bool compile_groups(builder *b, const rgc_function_group *groups, int count, const char *dir) {
+static bool compile_groups(void *context, const rgc_function_group *groups, int count, const char *dir) {
+  builder *b = context;
   rgc_compile_job *jobs = RGC_NEW_ARRAY(b->arena, rgc_compile_job, count);
   for (int i = 0; i < count; i++) {
     jobs[i] = (rgc_compile_job){.source = rgc_arena_printf(b->arena, "%s/g%d.c", dir, i),
@@ -73,46 +60,29 @@ static bool compile_groups(builder *b, const rgc_function_group *groups, int cou
   }
   if (!rgc_compile_all(jobs, count, b->target->flags, b->include, b->diags)) return false;
   for (int i = 0; i < count; i++)
-    if (!publish(b, &groups[i], jobs[i].library)) return false;
+    if (!rgc_function_publish(&b->store, &groups[i], jobs[i].library)) return false;
   return true;
-}
-
-static bool compile_missing(builder *b, rgc_kernel_build *build) {
-  bool *missing = RGC_NEW_ARRAY(b->arena, bool, build->count + 1);
-  int group_count;
-  for (int i = 0; i < build->count; i++) {
-    missing[i] = !rgc_cache_use(library_path(b, i));
-    build->compiled += missing[i];
-  }
-  if (!build->compiled) return true;
-  double start = rgc_now_seconds();
-  rgc_cache_bound(&b->cache);
-  rgc_function_group *groups = rgc_function_groups(b->code->functions, build->count, missing, b->arena, &group_count);
-  char *dir = rgc_cache_make_work(&b->cache);
-  bool good = dir && compile_groups(b, groups, group_count, dir);
-  if (dir) rgc_cache_remove_work(dir);
-  build->seconds = rgc_now_seconds() - start;
-  return good;
 }
 
 /* Opening. */
 
 static bool open_function(builder *b, rgc_kernel_build *build, int i) {
-  build->libraries[i] = dlopen(library_path(b, i), RTLD_NOW | RTLD_LOCAL);
-  if (!build->libraries[i]) return rgc_cache_refuse(&b->cache, dlerror());
-  void *found = dlsym(build->libraries[i], b->code->functions[i].name);
-  if (!found) return rgc_cache_refuse(&b->cache, "holds a library without its kernel");
+  build->libraries[i] = dlopen(rgc_function_entry(&b->store, i), RTLD_NOW | RTLD_LOCAL);
+  if (!build->libraries[i]) return rgc_cache_refuse(&b->store.cache, dlerror());
+  void *found = dlsym(build->libraries[i], b->store.functions[i].name);
+  if (!found) return rgc_cache_refuse(&b->store.cache, "holds a library without its kernel");
   memcpy(&build->kernels[i], &found, sizeof found);
   return true;
 }
 
 rgc_kernel_build *rgc_kernel_build_open(const rgc_cpu_code *code, const rgc_cpu_target *target, rgc_arena *arena, rgc_diagnostics *diags) {
-  builder b = {.arena = rgc_arena_create(), .diags = diags, .code = code, .target = target};
+  builder b = {.arena = rgc_arena_create(), .diags = diags, .target = target,
+               .store = {.functions = code->functions, .count = code->function_count, .suffix = "so"}};
   rgc_kernel_build *build = RGC_NEW(arena, rgc_kernel_build);
   build->count = code->function_count;
   build->kernels = RGC_NEW_ARRAY(arena, rgc_cpu_kernel, build->count + 1);
   build->libraries = RGC_NEW_ARRAY(arena, void *, build->count + 1);
-  bool good = open_builder(&b) && compile_missing(&b, build);
+  bool good = open_builder(&b) && rgc_function_store_fill(&b.store, compile_groups, &b, &build->compiled, &build->seconds);
   for (int i = 0; good && i < build->count; i++) good = open_function(&b, build, i);
   if (!good) rgc_kernel_build_close(build);
   rgc_arena_destroy(b.arena);

@@ -5,24 +5,16 @@
 #include <string.h>
 
 #include "runtime/device/panel.h"
+#include "runtime/device/value_data.h"
 #include "runtime/reference/interpret.h"
 #include "runtime/reference/philox.h"
 
 static const double LAST_BIT = 0x1p-24;
 
-static double load(const rgc_value *value, const void *data, int64_t element) {
-  switch (value->dtype) {
-    case RGC_I32: return ((const int32_t *)data)[element];
-    case RGC_U8: return ((const uint8_t *)data)[element];
-    case RGC_BF16: return rgc_bf16_number(((const uint16_t *)data)[element]);
-    default: return ((const float *)data)[element];
-  }
-}
-
 /* Logical order, row-major, in double. */
 static void read_value(const rgc_value *value, const void *data, double *to) {
   int64_t point[RGC_AXES] = {0}, element = 0;
-  do to[element++] = load(value, data, rgc_stored_element(value, point));
+  do to[element++] = rgc_value_number(value, data, rgc_stored_element(value, point));
   while (rgc_next_point(point, value->shape));
 }
 
@@ -102,12 +94,6 @@ static double output_distance(const rgc_interpreter *oracle, const rgc_op *op, i
   return distance(value, got, want, count);
 }
 
-static bool shares_storage(void *const *data, const rgc_op *op, int output) {
-  for (int i = 0; i < op->input_count; i++)
-    if (data[op->inputs[i]] == data[output]) return true;
-  return false;
-}
-
 static double *copy(const rgc_interpreter *oracle, int value, rgc_arena *arena) {
   int64_t count = rgc_shape_elems(oracle->graph->values[value].shape);
   double *to = RGC_NEW_ARRAY(arena, double, count);
@@ -150,7 +136,7 @@ static bool verify_op(const rgc_verify_device *device, rgc_interpreter *oracle, 
   for (int k = 0; k < op->input_count; k++) read_value(&graph->values[op->inputs[k]], data[op->inputs[k]], oracle->data[op->inputs[k]]);
   const wanted *want = want_outputs(oracle, op, scratch);
   for (int k = 0; k < op->output_count; k++)
-    if (!shares_storage(data, op, op->outputs[k])) poison(&graph->values[op->outputs[k]], data[op->outputs[k]]);
+    if (!rgc_shares_storage(data, op, op->outputs[k])) poison(&graph->values[op->outputs[k]], data[op->outputs[k]]);
   bool good = device->run_ops(device->program, step, i, 1, diags);
   for (int k = 0; good && k < op->output_count; k++) {
     const rgc_value *value = &graph->values[op->outputs[k]];

@@ -64,8 +64,8 @@ static bool bench_ops(const rgc_model_program *program, const rgc_cpu_step *step
 }
 
 bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags) {
-  const rgc_model_program *program = train ? &model->train : &model->infer;
-  if (!program->program) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
+  const rgc_model_program *program = rgc_model_program_of(model, !train, diags);
+  if (!program) return false;
   if (repeats < 1) return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, NULL, "at least one run is needed to time");
   rgc_cpu_step step = make_step(model);
   rgc_arena *arena = rgc_arena_create();

@@ -169,6 +169,13 @@ bool rgc_model_create_fold(rgc_model *m, rgc_plan *plan, int64_t batch, const rg
          rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start(m, &m->fold, diags) && start_weights(m, 0, diags);
 }
 
+const rgc_model_program *rgc_model_program_of(const rgc_model *m, bool infer, rgc_diagnostics *diags) {
+  const rgc_model_program *program = infer ? &m->infer : &m->train;
+  if (program->program) return program;
+  rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
+  return NULL;
+}
+
 bool rgc_model_retrain(rgc_model *m, rgc_diagnostics *diags) {
   rgc_plan *apart = RGC_NEW(m->arena, rgc_plan), *plan = m->plan; /* what the plan holds is of the old settings */
   *apart = (rgc_plan){.arena = m->arena};

@@ -44,6 +44,8 @@ bool rgc_model_create(rgc_model *model, rgc_network *network, rgc_plan *plan, co
 bool rgc_model_create_fold(rgc_model *model, rgc_plan *plan, int64_t batch, const rgc_target *target, rgc_diagnostics *diags);
 void rgc_model_destroy(rgc_model *model); /* nothing, for one that is all 0 */
 int64_t rgc_model_classes(const rgc_model *model); /* logits of a sample, all outputs together */
+/* Program infer or train; NULL with a USAGE error where the model was opened without the latter. */
+const rgc_model_program *rgc_model_program_of(const rgc_model *model, bool infer, rgc_diagnostics *diags);
 /* Compiles the training program anew after the network's settings have changed; all values stay. */
 bool rgc_model_retrain(rgc_model *model, rgc_diagnostics *diags);
 

@@ -249,7 +249,7 @@ static bool train(trainer *t, rgc_run_result *result) {
 
 static bool open_trainer(trainer *t) {
   const rgc_model *m = t->model;
-  if (!m->train.program) return rgc_diag_fail(t->diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
+  if (!rgc_model_program_of(m, false, t->diags)) return false;
   if (!rgc_validation_open(&t->validation, t->model, t->data, t->arena, t->diags)) return false;
   if (!rgc_dataset_count(t->data, RGC_SPLIT_TRAIN))
     return rgc_diag_fail(t->diags, RGC_CODE_DATA_MISSING, NULL, NULL, "the data set has no training samples");

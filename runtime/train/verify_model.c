@@ -44,13 +44,6 @@ static void judge(const rgc_model *model, const rgc_graph *graph, const rgc_veri
   to->layer = graph->ops[to->furthest].layer;
 }
 
-static const rgc_model_program *program_of(const rgc_model *model, bool infer, rgc_diagnostics *diags) {
-  const rgc_model_program *program = infer ? &model->infer : &model->train;
-  if (program->program) return program;
-  rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "open it with `train`", "the model was opened for inference only");
-  return NULL;
-}
-
 static rgc_cpu_step make_step(const rgc_model *model, uint64_t seed) {
   rgc_cpu_step step = {.seed = seed};
   step.scalars[RGC_SCALAR_LR] = 1e-3f;
@@ -61,7 +54,7 @@ static rgc_cpu_step make_step(const rgc_model *model, uint64_t seed) {
 }
 
 bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolerance, rgc_verify_result *result, rgc_diagnostics *diags) {
-  const rgc_model_program *program = program_of(model, infer, diags);
+  const rgc_model_program *program = rgc_model_program_of(model, infer, diags);
   if (!program) return false;
   const rgc_graph *graph = program->program->graph;
   rgc_arena *scratch = rgc_arena_create();
@@ -95,7 +88,7 @@ static void judge_beside(const rgc_graph *graph, const rgc_beside *results, doub
 
 bool rgc_model_verify_beside(rgc_model *model, rgc_model *other, bool infer, uint64_t seed, double tolerance, rgc_beside_result *result,
                              rgc_diagnostics *diags) {
-  const rgc_model_program *program = program_of(model, infer, diags), *second = program_of(other, infer, diags);
+  const rgc_model_program *program = rgc_model_program_of(model, infer, diags), *second = rgc_model_program_of(other, infer, diags);
   if (!program || !second) return false;
   const rgc_graph *graph = program->program->graph;
   if (model->target != other->target || model->batch != other->batch || second->program->graph->op_count != graph->op_count)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/graph/kernel.h"
+#include "tests/unit/arena_fixture.h"
 
 static const char whole[] =
     "graph \"tiny \\\"net\\\"\" batch 2\n"
@@ -105,17 +106,6 @@ static const char kernels[] =
     "  store point %q n0\n"
     "}\n";
 
-typedef struct fixture {
-  rgc_arena *arena;
-  rgc_diagnostics diags;
-} fixture;
-
-static fixture begin(void) {
-  fixture f = {.arena = rgc_arena_create()};
-  rgc_diagnostics_init(&f.diags, f.arena);
-  return f;
-}
-
 static rgc_graph *parse(fixture *f, const char *text) {
   rgc_graph *graph = rgc_graph_parse(f->arena, text, "test.ir", &f->diags);
   if (!graph)
@@ -130,7 +120,7 @@ static const char *printed(fixture *f, const rgc_graph *graph) {
 }
 
 Test(graph, text_leads_back_to_the_same_text) {
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = parse(&f, whole);
   cr_assert(graph);
   cr_assert_str_eq(printed(&f, graph), whole);
@@ -138,7 +128,7 @@ Test(graph, text_leads_back_to_the_same_text) {
 }
 
 Test(graph, kernels_have_a_text_too) {
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = parse(&f, kernels);
   cr_assert(graph);
   cr_assert(rgc_graph_verify(graph, &f.diags), "%s", f.diags.count ? f.diags.items[0].message : "");
@@ -153,7 +143,7 @@ Test(graph, kernels_have_a_text_too) {
 }
 
 Test(graph, a_clone_is_equal_and_outlives_its_origin) {
-  fixture f = begin(), first = begin();
+  fixture f = setup(), first = setup();
   rgc_graph *copy = rgc_graph_clone(parse(&first, whole), f.arena);
   rgc_arena_destroy(first.arena);
   cr_assert_str_eq(printed(&f, copy), whole);
@@ -162,7 +152,7 @@ Test(graph, a_clone_is_equal_and_outlives_its_origin) {
 }
 
 Test(graph, the_verifier_accepts_a_right_graph) {
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = parse(&f, whole);
   bool ok = rgc_graph_verify(graph, &f.diags);
   cr_assert(ok, "%s", f.diags.count ? f.diags.items[0].message : "");
@@ -186,7 +176,7 @@ static bool reported(const fixture *f, const char *message, int *line) {
 }
 
 static void expect_invalid(const char *from, const char *to, const char *message) {
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = parse(&f, edited(&f, from, to));
   cr_assert(graph, "%s", from);
   cr_expect(!rgc_graph_verify(graph, &f.diags), "%s -> %s is accepted", from, to);
@@ -219,7 +209,7 @@ Test(graph, the_verifier_names_broken_rules) {
 }
 
 Test(graph, the_verifier_refuses_a_read_after_an_update) {
-  fixture f = begin();
+  fixture f = setup();
   const char *text = rgc_arena_printf(f.arena, "%s%%late = map {\n  operand %%m\n  n0 = load 0\n  return n0\n}\n",
                                       edited(&f, "value %m.next", "value %late f32 temp [6,3,3,2]\nvalue %m.next"));
   rgc_graph *graph = parse(&f, text);
@@ -230,7 +220,7 @@ Test(graph, the_verifier_refuses_a_read_after_an_update) {
 }
 
 Test(graph, the_verifier_refuses_ids_that_name_nothing) {
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = parse(&f, whole);
   graph->ops[0].inputs[0] = 99;
   graph->ops[1].outputs[0] = -3;
@@ -243,7 +233,7 @@ Test(graph, the_verifier_refuses_ids_that_name_nothing) {
 }
 
 static void expect_syntax(const char *from, const char *to, const char *message, int line) {
-  fixture f = begin();
+  fixture f = setup();
   int got = 0;
   cr_expect(!rgc_graph_parse(f.arena, edited(&f, from, to), "test.ir", &f.diags), "%s is accepted", to);
   cr_expect(reported(&f, message, &got), "%s: no '%s', but %s", to, message,
@@ -270,7 +260,7 @@ Test(graph, the_parser_names_the_line) {
 }
 
 Test(graph, the_parser_reports_every_bad_line_and_survives_truncation) {
-  fixture f = begin();
+  fixture f = setup();
   cr_assert(!rgc_graph_parse(f.arena, "graph \"a\" batch 1\nfoo\nbar\n%x = map {\n  baz\n}\n", NULL, &f.diags));
   cr_assert_eq(f.diags.error_count, 4);
   cr_assert(!rgc_graph_parse(f.arena, "", NULL, &f.diags));
@@ -281,7 +271,7 @@ Test(graph, the_parser_reports_every_bad_line_and_survives_truncation) {
 
 Test(graph, numbers_keep_their_bits) {
   static const double numbers[] = {0.1, 1.0 / 3, 1e300, 4.9e-324, -0.0, 1e-5, 123456789.125, 0x1.fffffffffffffp-1};
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = rgc_graph_create(f.arena, "numbers", 1);
   const int64_t shape[4] = {1, 1, 1, 1};
   for (int i = 0; i < 8; i++) {
@@ -295,7 +285,7 @@ Test(graph, numbers_keep_their_bits) {
 }
 
 Test(graph, temporaries_get_names_of_their_own) {
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = rgc_graph_create(f.arena, "names", 1);
   const int64_t shape[4] = {1, 1, 1, 1};
   rgc_graph_value(graph, "y", RGC_F32, RGC_ROLE_TEMP, shape);
@@ -308,7 +298,7 @@ Test(graph, temporaries_get_names_of_their_own) {
 }
 
 Test(graph, thousands_of_temporaries_may_share_a_name, .timeout = 20) {
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = rgc_graph_create(f.arena, "names", 1);
   const int64_t shape[4] = {1, 1, 1, 1};
   for (int i = 0; i < 30000; i++) rgc_graph_value(graph, "y", RGC_F32, RGC_ROLE_TEMP, shape);
@@ -317,7 +307,7 @@ Test(graph, thousands_of_temporaries_may_share_a_name, .timeout = 20) {
 }
 
 Test(graph, values_are_found_by_their_last_name) {
-  fixture f = begin();
+  fixture f = setup();
   rgc_graph *graph = rgc_graph_create(f.arena, "names", 1);
   const int64_t shape[4] = {1, 1, 1, 1};
   for (int i = 0; i < 1000; i++) rgc_graph_value(graph, rgc_arena_printf(f.arena, "v%d", i), RGC_F32, RGC_ROLE_PARAM, shape);

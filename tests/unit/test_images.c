@@ -12,20 +12,10 @@
 #include "runtime/data/npy.h"
 #include "runtime/data/pipeline.h"
 #include "runtime/data/resample.h"
+#include "tests/unit/arena_fixture.h"
 
 #define IMAGES "tests/data/images/"
 enum { HEIGHT = 29, WIDTH = 37, MAX_NAMES = 64 };
-
-typedef struct fixture {
-  rgc_arena *arena;
-  rgc_diagnostics diags;
-} fixture;
-
-static fixture setup(void) {
-  fixture f = {.arena = rgc_arena_create()};
-  rgc_diagnostics_init(&f.diags, f.arena);
-  return f;
-}
 
 static rgc_npy golden(fixture *f, const char *name) {
   rgc_npy array;

@@ -7,6 +7,7 @@
 #include "runtime/device/target_code.h"
 #include "runtime/rgc.h"
 #include "runtime/train/model.h"
+#include "tests/unit/arena_fixture.h"
 
 enum { BATCH = 9, STEPS = 6 }; /* of 25 samples: batches of 9, 9 and 7, in parts of 3, 3 and 3; 3, 3 and 1 */
 static const char data_spec[] = "synthetic:count=28,size=8,classes=3";
@@ -19,17 +20,6 @@ static const char data_spec[] = "synthetic:count=28,size=8,classes=3";
   "train: {batch: 9, optimizer: {" optimizer "}, loss: {cross_entropy: {smoothing: 0.1}}" more "}\n"
 static const char plain[] = NETWORK("sgd: {lr: 0.1, momentum: 0.9, weight_decay: 1e-3}", "");
 static const char accumulating[] = NETWORK("sgd: {lr: 0.1, momentum: 0.9}", ", accumulate: 2, clip: {norm: 0.5}");
-
-typedef struct fixture {
-  rgc_arena *arena;
-  rgc_diagnostics diags;
-} fixture;
-
-static fixture setup(void) {
-  fixture f = {.arena = rgc_arena_create()};
-  rgc_diagnostics_init(&f.diags, f.arena);
-  return f;
-}
 
 static rgc_compile_options train_options(fixture *f, int64_t batch, int64_t parts) {
   return (rgc_compile_options){.kind = RGC_PROGRAM_TRAIN, .batch = batch, .parts = parts, .target = rgc_target_choose(NULL, &f->diags)};

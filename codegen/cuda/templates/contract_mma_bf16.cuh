@@ -89,26 +89,9 @@ DEV void FN(copy_weights)(const kernel_args *args, const FN(place) *at, int k0, 
   }
 }
 
-/* The products of 16 k from kk on. */
-DEV void FN(products)(u32 stage, int kk, float acc[THREAD_M][THREAD_N]) {
-  u32 a[TILES_M][4];
-#pragma unroll
-  for (int i = 0; i < TILES_M; i++) FN(read_a)(a[i], stage, FN(warp_row)() * WARP_M + i * 16, kk, BLOCK_K);
-#pragma unroll
-  for (int j = 0; j < TILES_N; j += 2) {
-    u32 b[4];
-#if TRANSPOSED
-    FN(read_b_trans)(b, stage + A_BYTES, FN(warp_column)() * WARP_N + j * 8, kk, BLOCK_N);
-#else
-    FN(read_b)(b, stage + A_BYTES, FN(warp_column)() * WARP_N + j * 8, kk, BLOCK_K);
-#endif
-#pragma unroll
-    for (int i = 0; i < TILES_M; i++) {
-      FN(multiply)(acc, i, j, a[i], b);
-      FN(multiply)(acc, i, j + 1, a[i], b + 2);
-    }
-  }
-}
+#define A_TRANSPOSED 0
+#define B_TRANSPOSED TRANSPOSED
+#include "codegen/cuda/templates/mma_bf16_products.cuh"
 
 /* Starts the copies of step `step` into its stage. */
 DEV void FN(start)(const kernel_args *args, const FN(place) *at, const int *pixels, int step, int k_end, u32 stages) {

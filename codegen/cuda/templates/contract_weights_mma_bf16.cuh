@@ -72,22 +72,9 @@ DEV void FN(store)(u32 a[LOADS_A][PACKED_A], u32 b[LOADS_B][PACKED_B], u32 stage
       row_put(stage + A_BYTES + FN(tile_byte)((tid + i * THREADS) / CHUNKS_B, (tid + i * THREADS) % CHUNKS_B * B_CHUNK, BLOCK_N), b[i], B_CHUNK);
 }
 
-/* The products of pixels kk to kk + 15 of a step. */
-DEV void FN(products)(u32 stage, int kk, float acc[THREAD_M][THREAD_N]) {
-  u32 a[TILES_M][4];
-#pragma unroll
-  for (int i = 0; i < TILES_M; i++) FN(read_a_trans)(a[i], stage, FN(warp_row)() * WARP_M + i * 16, kk, BLOCK_M);
-#pragma unroll
-  for (int j = 0; j < TILES_N; j += 2) {
-    u32 b[4];
-    FN(read_b_trans)(b, stage + A_BYTES, FN(warp_column)() * WARP_N + j * 8, kk, BLOCK_N);
-#pragma unroll
-    for (int i = 0; i < TILES_M; i++) {
-      FN(multiply)(acc, i, j, a[i], b);
-      FN(multiply)(acc, i, j + 1, a[i], b + 2);
-    }
-  }
-}
+#define A_TRANSPOSED 1
+#define B_TRANSPOSED 1
+#include "codegen/cuda/templates/mma_bf16_products.cuh"
 
 DEV void FN(sum)(const kernel_args *args, const FN(place) *at, float *shared, float acc[THREAD_M][THREAD_N]) {
   u32 a[LOADS_A][PACKED_A], b[LOADS_B][PACKED_B];
