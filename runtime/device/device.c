@@ -7,6 +7,7 @@
 
 #include "runtime/device/cpu_peak.h"
 #include "runtime/device/cuda_emu.h"
+#include "runtime/device/cuda_peak.h"
 #include "runtime/device/cuda_program.h"
 #include "runtime/device/target_code.h"
 
@@ -50,7 +51,7 @@ const rgc_device rgc_devices[] = {
      .profile = cpu_profile, .tell = cpu_tell, .measure = rgc_cpu_measure},
     {.name = "cuda", .about = "an NVIDIA GPU, sm_80 or later", .target = "cuda", .find_target = rgc_cuda_find_target, .create = rgc_cuda_program_create,
      .destroy = rgc_cuda_program_destroy, .run_ops = rgc_cuda_program_run_ops, .profile = rgc_cuda_program_profile, .tell = rgc_cuda_program_tell,
-     .card = &rgc_cuda_card_functions},
+     .measure = rgc_cuda_measure, .card = &rgc_cuda_card_functions},
     {.name = "cuda-emu", .about = "CUDA kernels, emulated on one core: slow, for tests", .target = "cuda", .create = rgc_cuda_emu_create,
      .destroy = rgc_cuda_emu_destroy, .run_ops = rgc_cuda_emu_run_ops, .profile = rgc_cuda_emu_profile, .tell = rgc_cuda_emu_tell},
     {.name = NULL}};

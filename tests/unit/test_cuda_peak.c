@@ -5,6 +5,15 @@
 
 #include "runtime/device/cuda_peak.h"
 
+Test(cuda_peak, a_gpu_is_measured_and_an_emulator_is_not) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  cr_expect(rgc_device_choose("cuda", NULL, &diags)->measure == rgc_cuda_measure);
+  cr_expect_null(rgc_device_choose("cuda-emu", NULL, &diags)->measure);
+  rgc_arena_destroy(arena);
+}
+
 Test(cuda_peak, runs_and_gives_back_what_it_took) {
   static const rgc_cuda_peak_work work = {.copy_bytes = 16 * 1000, .blocks = 2, .mma_steps = 3, .rounds = 1};
   rgc_arena *arena = rgc_arena_create();
