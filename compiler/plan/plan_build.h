@@ -6,7 +6,9 @@
 
 /* The network's texts and its unfused training graph for one sample; no programs, no tensors. NULL after an error. */
 rgc_plan *rgc_plan_create(rgc_network *network, rgc_arena *arena, rgc_diagnostics *diags);
-/* The program of that kind, batch and target, compiled and added if it is not there. The pointer holds until the next program is
+/* The program of that kind, batch and target, of the precision that the network has there; NULL if the plan has none. */
+const rgc_program *rgc_plan_find_program(const rgc_plan *plan, const rgc_network *network, rgc_program_kind kind, const rgc_target *target, int64_t batch);
+/* The same, compiled and added if it is not there. The pointer holds until the next program is
  * added. With options->keep the program is compiled in any case, and not added. NULL after an error. */
 const rgc_program *rgc_plan_need_program(rgc_plan *plan, rgc_network *network, const rgc_compile_options *options, rgc_diagnostics *diags);
 /* The plan's texts of the network, after the network has changed in what no program depends on (class names). */

@@ -86,7 +86,7 @@ static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, co
 
 /* What inference takes at once beside training steps of that batch, or, without them, as many of its samples as may be. */
 static int64_t infer_batch(const rgc_plan *plan, int64_t batch, const rgc_target *target) {
-  const rgc_program *train = rgc_plan_program(plan, RGC_PROGRAM_TRAIN, target->name, "fp32", batch);
+  const rgc_program *train = rgc_plan_find_program(plan, plan->network, RGC_PROGRAM_TRAIN, target, batch);
   rgc_compile_options o = {.kind = RGC_PROGRAM_INFER, .batch = batch, .target = target};
   return train ? train->graph->batch : rgc_micro_batch(batch, rgc_count_parts(plan->network, &o));
 }

@@ -110,7 +110,6 @@ void rgc_nvrtc_close(rgc_nvrtc *nvrtc) {
 
 int rgc_nvrtc_version(const rgc_nvrtc *nvrtc) { return nvrtc->version_number; }
 const char *rgc_nvrtc_name(const rgc_nvrtc *nvrtc) { return nvrtc->name; }
-const char *rgc_nvrtc_architectures(const rgc_nvrtc *nvrtc) { return nvrtc->architectures; }
 
 bool rgc_nvrtc_check_architecture(const rgc_nvrtc *nvrtc, const char *arch, rgc_diagnostics *diags) {
   size_t length = strlen(arch);

@@ -17,9 +17,7 @@ void rgc_nvrtc_close(rgc_nvrtc *nvrtc); /* NULL is allowed */
 /* 13000 for 13.0, and the library's name or path: parts of a cache's key, for another library may say the same version. */
 int rgc_nvrtc_version(const rgc_nvrtc *nvrtc);
 const char *rgc_nvrtc_name(const rgc_nvrtc *nvrtc);
-/* "sm_75 sm_80 ... sm_90 sm_90a ...": what it compiles for. Lives as long as the handle. */
-const char *rgc_nvrtc_architectures(const rgc_nvrtc *nvrtc);
-/* False with a diagnostic that lists them. */
+/* False with a diagnostic that lists what it compiles for: "sm_75 sm_80 ... sm_90 sm_90a ...". */
 bool rgc_nvrtc_check_architecture(const rgc_nvrtc *nvrtc, const char *arch, rgc_diagnostics *diags);
 
 /* Compiles source (its name is for messages) with `headers` for `arch`, "sm_90a". `options` are further ones, or NULL. The result lives

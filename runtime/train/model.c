@@ -147,7 +147,7 @@ static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
 static int64_t take_at_once(const rgc_model *m) {
   rgc_compile_options o = {.kind = RGC_PROGRAM_INFER, .batch = m->step_batch, .target = m->target};
   if (m->train.program) return m->train.program->graph->batch;
-  if (rgc_plan_program(m->plan, RGC_PROGRAM_INFER, m->target->name, "fp32", m->step_batch)) return m->step_batch;
+  if (rgc_plan_find_program(m->plan, m->network, RGC_PROGRAM_INFER, m->target, m->step_batch)) return m->step_batch;
   return rgc_micro_batch(m->step_batch, rgc_count_parts(m->network, &o));
 }
 

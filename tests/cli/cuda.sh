@@ -44,6 +44,13 @@ else
   grep -q 'error\[device\]: NVRTC, which compiles kernels for a GPU, is not there' "$out/compiled"
   echo 'SKIPPED: NVRTC is not here, so rgc compile --target cuda compiled nothing'
 fi
+# Inference takes at once what a split training step does, whatever the precision.
+for precision in fp32 bf16; do
+  "$RGC" compile graphs/cifar_resnet20.yaml --batch 64 --set precision=$precision --set 'memory={limit: 12MB, allow: [split]}' --target cuda --no-kernels \
+    -o "$out/split.bin" >"$out/compiled"
+  parts=$(sed -n 's/^  memory: the batch is split in [0-9]* micro-batches of \([0-9]*\),.*/\1/p' "$out/compiled")
+  grep -q "^infer, batch $parts, cuda-sm_80: " "$out/compiled"
+done
 # Emitted texts say whom they serve, and include templates that are there.
 "$RGC" compile "$out/tiny.yaml" --target cuda --arch sm_90a --no-kernels --emit "$out/emit" -o "$out/tiny.bin" >"$out/compiled"
 grep -q '^train, batch 8, cuda-sm_90a: [0-9]* kernels of [0-9]* functions$' "$out/compiled"
