@@ -137,7 +137,7 @@ int rgc_taken_over(const rgc_graph *graph, const rgc_lifetime *lives, int output
 
 static bool is_partial(const rgc_kernel *kernel, int value) {
   for (int i = 0; kernel && i < kernel->store_count; i++)
-    if (kernel->stores[i].value == value) return kernel->stores[i].kind >= RGC_PARTIAL_SUM;
+    if (kernel->stores[i].value == value) return rgc_store_is_partial(kernel->stores[i].kind);
   return false;
 }
 
