@@ -30,15 +30,26 @@ typedef struct emu_program {
 
 enum { TEXTS = 8 };
 
-/* Functions in a few texts, so that the compiler starts seldom and on all processors; messages name the function's own line. */
+static int by_template(const void *a, const void *b) {
+  const rgc_function *const *x = a, *const *y = b;
+  int order = strcmp((*x)->template_name, (*y)->template_name);
+  return order ? order : strcmp((*x)->name, (*y)->name);
+}
+
+/* Functions in a few texts, so that the compiler starts seldom and on all processors; those of one template together, so that another template's
+ * change leaves them as they are. Messages name the function's own line. */
 static rgc_emu_module *build(const rgc_cuda_code *code, const rgc_template *templates, int template_count, bool watched,
                              rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_text texts[TEXTS] = {0};
   rgc_template made[TEXTS];
-  int count = code->function_count < TEXTS ? code->function_count : TEXTS;
-  for (int i = 0; i < code->function_count; i++) {
-    rgc_text_printf(&texts[i % TEXTS], "#line 1 \"%s.cu\"\n", code->functions[i].name);
-    rgc_function_print(&code->functions[i], &texts[i % TEXTS]);
+  int all = code->function_count, count = all < TEXTS ? all : TEXTS;
+  const rgc_function **sorted = RGC_NEW_ARRAY(arena, const rgc_function *, all + 1);
+  for (int i = 0; i < all; i++) sorted[i] = &code->functions[i];
+  qsort(sorted, (size_t)all, sizeof *sorted, by_template);
+  for (int i = 0; i < all; i++) {
+    rgc_text *to = &texts[i * count / all];
+    rgc_text_printf(to, "#line 1 \"%s.cu\"\n", sorted[i]->name);
+    rgc_function_print(sorted[i], to);
   }
   for (int i = 0; i < count; i++) made[i] = (rgc_template){rgc_arena_printf(arena, "kernels-%d.cu", i), rgc_text_take(&texts[i], arena)};
   return rgc_emu_module_build(made, count, templates, template_count, watched, diags);

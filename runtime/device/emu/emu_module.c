@@ -26,19 +26,39 @@ typedef struct workshop {
   rgc_arena *arena;
   rgc_diagnostics *diags;
   rgc_cache cache;
-  const rgc_template *texts;
+  const rgc_template *texts, *headers;
   char **libraries; /* the entries of the texts */
   const char *flags;
-  int count, compiled;
+  int count, header_count, compiled;
 } workshop;
 
+static int find_header(const workshop *shop, const char *name, size_t length) {
+  for (int i = 0; i < shop->header_count; i++)
+    if (!strncmp(shop->headers[i].name, name, length) && !shop->headers[i].name[length]) return i;
+  return -1;
+}
+
+/* The hash with each header that the text includes, or that one of those does, once; whether or not a condition takes it out. seen[header_count] */
+static uint64_t hash_included(const workshop *shop, uint64_t hash, const char *text, bool *seen) {
+  static const char word[] = "#include \"";
+  for (const char *at = text; (at = strstr(at, word));) {
+    at += strlen(word);
+    int header = find_header(shop, at, strcspn(at, "\""));
+    if (header < 0 || seen[header]) continue;
+    seen[header] = true;
+    hash = hash_included(shop, rgc_cache_hash_templates(hash, &shop->headers[header], 1), shop->headers[header].text, seen);
+  }
+  return hash;
+}
+
 /* An entry is named after its text, and its key is of all that the text includes, of the flags and of the compiler. */
-static bool open_workshop(workshop *shop, const rgc_template *headers, int header_count) {
+static bool open_workshop(workshop *shop) {
   const char *version = rgc_cache_open(&shop->cache, shop->arena, shop->diags) ? rgc_compiler_version(shop->arena, shop->diags) : NULL;
   if (!version) return false;
-  uint64_t key = rgc_cache_hash(rgc_cache_hash(rgc_cache_hash_templates(0, headers, header_count), version), shop->flags);
   for (int i = 0; i < shop->count; i++) {
     uint64_t text = rgc_cache_hash(rgc_cache_hash(0, shop->texts[i].name), shop->texts[i].text);
+    bool *seen = RGC_NEW_ARRAY(shop->arena, bool, shop->header_count + 1);
+    uint64_t key = hash_included(shop, rgc_cache_hash(rgc_cache_hash(0, version), shop->flags), shop->texts[i].text, seen);
     shop->libraries[i] = rgc_cache_path(&shop->cache, rgc_arena_printf(shop->arena, "emu%016llx", (unsigned long long)text), key, "so");
   }
   return true;
@@ -67,7 +87,7 @@ static bool compile_texts(workshop *shop, const int *missing, int count, const c
   return true;
 }
 
-static bool compile_missing(workshop *shop, const rgc_template *headers, int header_count) {
+static bool compile_missing(workshop *shop) {
   int *missing = RGC_NEW_ARRAY(shop->arena, int, shop->count + 1), count = 0;
   for (int i = 0; i < shop->count; i++)
     if (!rgc_cache_use(shop->libraries[i])) missing[count++] = i;
@@ -75,7 +95,7 @@ static bool compile_missing(workshop *shop, const rgc_template *headers, int hea
   if (!count) return true;
   rgc_cache_bound(&shop->cache);
   char *dir = rgc_cache_make_work(&shop->cache);
-  bool good = dir && rgc_write_templates(dir, "", headers, header_count, shop->diags) && compile_texts(shop, missing, count, dir);
+  bool good = dir && rgc_write_templates(dir, "", shop->headers, shop->header_count, shop->diags) && compile_texts(shop, missing, count, dir);
   if (dir) rgc_cache_remove_work(dir);
   return good;
 }
@@ -91,11 +111,11 @@ static bool open_libraries(workshop *shop, rgc_emu_module *module) {
 rgc_emu_module *rgc_emu_module_build(const rgc_template *texts, int text_count, const rgc_template *headers, int header_count,
                                      bool watched, rgc_diagnostics *diags) {
   rgc_arena *arena = rgc_arena_create(), *scratch = rgc_arena_create();
-  workshop shop = {.arena = scratch, .diags = diags, .texts = texts, .count = text_count, .flags = watched ? watch_flags : flags,
-                   .libraries = RGC_NEW_ARRAY(scratch, char *, text_count + 1)};
+  workshop shop = {.arena = scratch, .diags = diags, .texts = texts, .count = text_count, .headers = headers, .header_count = header_count,
+                   .flags = watched ? watch_flags : flags, .libraries = RGC_NEW_ARRAY(scratch, char *, text_count + 1)};
   rgc_emu_module *module = RGC_NEW(arena, rgc_emu_module);
   *module = (rgc_emu_module){.arena = arena, .count = text_count, .watched = watched, .libraries = RGC_NEW_ARRAY(arena, void *, text_count + 1)};
-  bool good = open_workshop(&shop, headers, header_count) && compile_missing(&shop, headers, header_count) && open_libraries(&shop, module);
+  bool good = open_workshop(&shop) && compile_missing(&shop) && open_libraries(&shop, module);
   module->compiled = shop.compiled;
   rgc_arena_destroy(scratch);
   if (!good) rgc_emu_module_close(module);
