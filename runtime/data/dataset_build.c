@@ -34,6 +34,17 @@ void rgc_dataset_number_classes(rgc_dataset *d, int count) {
   for (int i = 0; i < count; i++) d->class_names[i] = rgc_arena_printf(d->arena, "%d", i);
 }
 
+void rgc_dataset_number_labels(rgc_dataset *d, int64_t largest, const rgc_dataset_options *options) {
+  rgc_dataset_number_classes(d, options->class_count > largest ? options->class_count : (int)largest + 1);
+}
+
+bool rgc_dataset_has_label(const rgc_dataset_options *options, const char *path, int64_t label, int64_t index, rgc_diagnostics *diags) {
+  if (!options->class_count || label < options->class_count) return true;
+  return rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, path, "labels count from 0; set the network's classes: to those of the data set",
+                       "label %lld of image %lld needs %lld classes at least, and the network has %d", (long long)label, (long long)index,
+                       (long long)label + 1, options->class_count);
+}
+
 void rgc_dataset_copy_bytes(const rgc_dataset *d, const void *item, uint8_t *dst) {
   memcpy(dst, item, rgc_dataset_sample_bytes(d));
 }
