@@ -221,7 +221,8 @@ typedef struct rgc_c_facts {
 RGC_API bool rgc_plan_export_c(rgc_plan *plan, const char *dir, const rgc_c_options *options, rgc_c_facts *facts, rgc_diagnostics *diags);
 /* The plan's inference as an ONNX model (operator set 17): input "input" float32 [N,channels,height,width] after the transforms, outputs
  * [N,classes] ("logits", or the names given with output:), any N; weights under torchvision's names. With `fold`, batch norms go into the
- * weights of the layers before them. `nodes` gets how many; may be NULL. Errors: weights (the plan has none), file-write (over 2 GB, too). */
+ * weights of the layers before them. `nodes` gets how many; may be NULL. Over 2 GB, the weights stand in "PATH.data" beside it, which a note tells. Errors: weights (the
+ * plan has none), file-write. */
 RGC_API bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags);
 
 /* Bytes alive at a program's peak, by kind. */
