@@ -62,7 +62,7 @@ void rgc_apply_precision(rgc_graph *graph, rgc_precision precision) {
   for (int i = 0; i < graph->value_count; i++) copies[i] = -1;
   rgc_old_ops old = rgc_take_ops(graph);
   for (int i = 0; i < old.count; i++) {
-    rgc_kernel *kernel = rgc_kernel_copy(old.items[i].kernel, graph->arena);
+    rgc_kernel *kernel = old.items[i].kernel;
     round_stores(graph, kernel);
     if (kernel->kind == RGC_CONTRACT) round_operands(graph, kernel);
     if (kernel->weight >= 0) kernel->weight = copy_weight(graph, &old.items[i], kernel->weight, copies);
