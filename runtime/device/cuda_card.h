@@ -10,6 +10,8 @@
 #include "runtime/device/cuda_driver.h"
 #include "runtime/device/device.h"
 
+enum { CUDA_SWAP_BYTES = 1 << 20 };
+
 typedef struct rgc_cuda_card {
   rgc_cuda_driver driver;
   CUdevice device;
@@ -19,6 +21,7 @@ typedef struct rgc_cuda_card {
   CUstream compute, copy;
   CUdeviceptr regions[RGC_REGION_COUNT];
   int64_t region_bytes[RGC_REGION_COUNT];
+  CUdeviceptr swap_room; /* CUDA_SWAP_BYTES, for what is exchanged within the card; 0: not yet */
   int64_t asked;     /* kernels that were asked for since the last wait, for messages */
 } rgc_cuda_card;
 
@@ -42,4 +45,7 @@ bool rgc_cuda_memory_tell_free(void *card, int64_t *bytes, rgc_diagnostics *diag
 bool rgc_cuda_memory_resize(void *card, rgc_region region, int64_t size_bytes, rgc_diagnostics *diags);
 bool rgc_cuda_memory_upload(void *card, rgc_region region, int64_t offset_bytes, const void *host, int64_t size_bytes, rgc_diagnostics *diags);
 bool rgc_cuda_memory_download(void *card, rgc_region region, int64_t offset_bytes, void *host, int64_t size_bytes, rgc_diagnostics *diags);
+/* These do not wait. */
+bool rgc_cuda_memory_swap(void *card, rgc_device_place a, rgc_device_place b, int64_t size_bytes, rgc_diagnostics *diags);
+bool rgc_cuda_memory_copy(void *card, rgc_device_place to, rgc_device_place from, int64_t size_bytes, rgc_diagnostics *diags);
 #endif
