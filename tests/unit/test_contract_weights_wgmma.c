@@ -293,9 +293,9 @@ static const mistake in_prologues[] = {
     WATCHED("    __syncwarp();\n    if (threadIdx.x % 32 == 0) mbar_arrive(READY", "    if (threadIdx.x % 32 == 0) mbar_arrive(READY"),
     MISTAKE("((chunk ^ (line & 7)) << 4)", "(chunk << 4)"),
     MISTAKE("((chunk ^ (lane & 7)) << 4)", "(chunk << 4)"),
-    MISTAKE("inside && h >= 0 && h < A_H", "inside && h >= 0"),
+    MISTAKE("h >= 0 && h < A_H", "h >= 0"),
     MISTAKE("&& w >= 0 && w < A_W", ""),
-    MISTAKE("int inside = line < left;", "int inside = 1;"),
+    MISTAKE("i * LINES < left && h", "i * LINES < BLOCK_K && h"),
     MISTAKE("left > 1 ? pair : left > 0 ? pair & 0xffff : 0u", "pair"),
     MISTAKE("left > 0 ? pair & 0xffff : 0u", "left > 0 ? pair : 0u"),
     MISTAKE("ldmatrix_x4_trans(", "ldmatrix_x4("),
@@ -306,11 +306,12 @@ static const mistake in_prologues[] = {
     MISTAKE("c < GROUP_A && o < GROUP_OUT", "o < GROUP_OUT"),
     MISTAKE("o < GROUP_OUT ? o : 0", "o"),
     MISTAKE("  if (c >= GROUP_A) return;\n", ""),
-    MISTAKE("    if (line >= BLOCK_K) return;\n", ""),
+    MISTAKE("(i + 1) * LINES <= BLOCK_K || FN(preparer)() / 8 + i * LINES < BLOCK_K", "1"),
 };
 
 static const mistake in_plain_ones[] = {
     MISTAKE("A_PROLOGUE || p + BLOCK_K > at->last", "A_PROLOGUE"),
+    MISTAKE("i * LINES >= left", "i * LINES > left"),
     MISTAKE("(int)threadIdx.x / 128 * (COLUMNS / 64)", "0"),
     MISTAKE("from.w * STRIDE - PAD", "from.w * STRIDE"),
     MISTAKE("(u16)(box.s * DILATION), (u16)(box.r * DILATION)", "(u16)(box.r * DILATION), (u16)(box.s * DILATION)"),

@@ -119,50 +119,53 @@ DEV void FN(load)(const FN(arguments) *args, const FN(place) *at, u32 base) {
 /* What is by channel of a side's operands, channels c to c + count - 1. */
 DEV void FN(take_channels)(const kernel_args *args, const int *operands, int operand_count, int c, int count, float *to) {
 #pragma unroll
-  for (int i = 0; i < operand_count; i++)
-#pragma unroll
-    for (int k = 0; k < count; k++) to[i * count + k] = args->operands[operands[i]][c + k];
+  for (int i = 0; i < operand_count; i++) {
+    if (count == 1) to[i] = args->operands[operands[i]][c];
+    else row_load_f32(to + i * count, args->operands[operands[i]] + c, count);
+  }
 }
 
 /* Of the preparers. */
 DEV int FN(preparer)(void) { return (int)threadIdx.x - LOADER - 32; }
 
-/* A box of A made ready, of which `left` pixels count; pixels[]: this thread's, as they are in B. */
-DEV void FN(prepare_box)(const kernel_args *args, const FN(place) *at, u32 tile, const FN(pixel) *pixels, int left, FN(box) box) {
-  const int chunk = FN(preparer)() % 8, c = box.c + 8 * chunk;
+/* Where a thread's chunk of 8 channels of line i lies in a box; whether it has such a line. */
+DEV u32 FN(chunk_byte)(int i) {
+  const int line = FN(preparer)() / 8 + i * LINES, chunk = FN(preparer)() % 8;
+  return (u32)(line * 128 + ((chunk ^ (line & 7)) << 4));
+}
+DEV int FN(has_line)(int i) { return (i + 1) * LINES <= BLOCK_K || FN(preparer)() / 8 + i * LINES < BLOCK_K; }
+
+/* A box of A, whose prologue was applied, with zeros where it is padded and past `left` pixels. pixels[]: this thread's, as they are in B. */
 #if A_PROLOGUE
-  const int operands[A_CHANNELS + 1] = A_CHANNEL_OPERANDS;
+DEV void FN(prepare_box)(const kernel_args *args, const FN(place) *at, u32 tile, const FN(pixel) *pixels, int left, FN(box) box) {
+  const int operands[A_CHANNELS + 1] = A_CHANNEL_OPERANDS, c = box.c + FN(preparer)() % 8 * 8;
   float raw[8 * (A_STREAMS + A_CHANNELS)], row[8];
+  uint4 next[A_STREAMS];
   if (c >= GROUP_A) return;
   FN(take_channels)(args, operands, A_CHANNELS, at->group * GROUP_A + c, 8, raw + 8 * A_STREAMS);
-#else
-  (void)args, (void)at, (void)pixels, (void)c;
-#endif
 #pragma unroll
-  for (int i = 0; i < OWN_LINES; i++) {
-    const int line = FN(preparer)() / 8 + i * LINES;
-    const u32 own = tile + line * 128 + ((chunk ^ (line & 7)) << 4);
-    int inside = line < left;
-    uint4 made = make_uint4(0, 0, 0, 0);
-    if (line >= BLOCK_K) return;
-#if A_PROLOGUE
-    const int h = pixels[i].h * STRIDE - PAD + box.r * DILATION, w = pixels[i].w * STRIDE - PAD + box.s * DILATION;
-    inside = inside && h >= 0 && h < A_H && w >= 0 && w < A_W;
-    if (inside) {
+  for (int i = -1; i < OWN_LINES; i++) {
 #pragma unroll
-      for (int s = 0; s < A_STREAMS; s++) {
-        const uint4 found = lds_v4(own + s * BOX_BYTES);
-        row_unpack(raw + 8 * s, found.x), row_unpack(raw + 8 * s + 2, found.y), row_unpack(raw + 8 * s + 4, found.z), row_unpack(raw + 8 * s + 6, found.w);
-      }
-      CONTRACT_A(args, pixels[i].n, h, w, at->group * GROUP_A + c, raw, row);
-      made = row_pack(row);
+    for (int s = 0; s < A_STREAMS; s++) { /* a line ahead, and no branches: latency is what a warp has most of */
+      if (i >= 0) row_unpack_8(raw + 8 * s, next[s]);
+      if (i + 1 < OWN_LINES && FN(has_line)(i + 1)) next[s] = lds_v4(tile + s * BOX_BYTES + FN(chunk_byte)(i + 1));
     }
-    sts_v4(own, made);
-#else
-    if (!inside) sts_v4(own, made);
-#endif
+    if (i < 0 || !FN(has_line)(i)) continue;
+    const int h = pixels[i].h * STRIDE - PAD + box.r * DILATION, w = pixels[i].w * STRIDE - PAD + box.s * DILATION;
+    const int inside = FN(preparer)() / 8 + i * LINES < left && h >= 0 && h < A_H && w >= 0 && w < A_W;
+    CONTRACT_A(args, inside ? pixels[i].n : 0, inside ? h : 0, inside ? w : 0, at->group * GROUP_A + c, raw, row);
+    const u32 mask = inside ? 0xffffffffu : 0u;
+    const uint4 made = row_pack(row);
+    sts_v4(tile + FN(chunk_byte)(i), make_uint4(made.x & mask, made.y & mask, made.z & mask, made.w & mask));
   }
 }
+#else
+DEV void FN(prepare_box)(const kernel_args *args, const FN(place) *at, u32 tile, const FN(pixel) *pixels, int left, FN(box) box) {
+  (void)args, (void)at, (void)pixels, (void)box;
+  for (int i = 0; i < OWN_LINES; i++)
+    if (FN(has_line)(i) && FN(preparer)() / 8 + i * LINES >= left) sts_v4(tile + FN(chunk_byte)(i), make_uint4(0, 0, 0, 0));
+}
+#endif
 
 /* All steps of A. */
 DEV void FN(prepare)(const kernel_args *args, const FN(place) *at, u32 base) {
