@@ -22,6 +22,8 @@
  *   9 to 11     88          make A ready where it lies: the prologue, zeros where it is padded (TMA's come before it), zeros for pixels past the last, which
  *                           may hold anything (B is zero there, but zero times no number is none)
  *
+ * A part of which no pixel counts has one step, of zeros: another way to the end would have ptxas wait for each wgmma.
+ *
  * A stage, boxes [BLOCK_K pixels][64 channels] of 128-byte rows, swizzled (prelude.cuh): B, 64 o after 64 o, each stream by stream; A, 64 columns after
  * 64 columns, each stream by stream. A column box is of one tap; the channels of a tap fill their last box with columns that are not stored. wgmma
  * takes A from stream 0's boxes, N-major.
@@ -103,8 +105,9 @@ DEV void FN(load_a)(const FN(arguments) *args, const FN(place) *at, u32 to, u32 
 /* All steps, by one thread. */
 DEV void FN(load)(const FN(arguments) *args, const FN(place) *at, u32 base) {
   FN(ring) ring = {0, 0};
+  int p = at->first;
 #pragma unroll 1
-  for (int p = at->first; p < at->last; p += BLOCK_K, FN(advance)(&ring)) {
+  do {
     const u32 stage = base + ring.stage * STAGE_BYTES, full = FULL(ring.stage);
     mbar_wait(EMPTY(ring.stage), ring.parity ^ 1);
     mbar_expect(full, STAGE_BYTES);
@@ -113,7 +116,9 @@ DEV void FN(load)(const FN(arguments) *args, const FN(place) *at, u32 base) {
       tma_load_2d(stage + i * BOX_BYTES, args->maps + A_STREAMS + i % B_STREAMS, full, at->group * GROUP_OUT + at->o + i / B_STREAMS * 64, p);
 #pragma unroll
     for (int q = 0; q < A_BOXES; q++) FN(load_a)(args, at, stage + B_BYTES + q * A_BOX_BYTES, full, p, FN(find_box)(at->j + 64 * q));
-  }
+    FN(advance)(&ring);
+    p += BLOCK_K;
+  } while (p < at->last);
 }
 
 /* What is by channel of a side's operands, channels c to c + count - 1. */
@@ -170,8 +175,9 @@ DEV void FN(prepare_box)(const kernel_args *args, const FN(place) *at, u32 tile,
 /* All steps of A. */
 DEV void FN(prepare)(const kernel_args *args, const FN(place) *at, u32 base) {
   FN(ring) ring = {0, 0};
+  int p = at->first;
 #pragma unroll 1
-  for (int p = at->first; p < at->last; p += BLOCK_K, FN(advance)(&ring)) {
+  do {
     mbar_wait(FULL(ring.stage), ring.parity);
     if (A_PROLOGUE || p + BLOCK_K > at->last) {
       FN(pixel) pixels[OWN_LINES];
@@ -183,7 +189,9 @@ DEV void FN(prepare)(const kernel_args *args, const FN(place) *at, u32 base) {
     }
     __syncwarp();
     if (threadIdx.x % 32 == 0) mbar_arrive(READY(ring.stage));
-  }
+    FN(advance)(&ring);
+    p += BLOCK_K;
+  } while (p < at->last);
 }
 
 /* The first of a lane's two output channels, the other is 8 further: o of the block. */
@@ -203,7 +211,7 @@ DEV u32 FN(apply)(const kernel_args *args, const FN(place) *at, int p, int chann
   for (int i = 0; i < B_CHANNELS; i++) in[B_STREAMS + i] = by_channel[i];
 #pragma unroll
   for (int half = 0; half < 2; half++) {
-    const FN(pixel) pixel = FN(find_pixel)(p + half < at->last ? p + half : at->first);
+    const FN(pixel) pixel = FN(find_pixel)(p + half < at->last ? p + half : 0);
 #pragma unroll
     for (int s = 0; s < B_STREAMS; s++) in[s] = half ? bf_hi(raw[4 * s]) : bf_lo(raw[4 * s]);
     CONTRACT_B(args, pixel.n, pixel.h, pixel.w, channel, in, pair + half);
@@ -244,16 +252,19 @@ DEV void FN(multiply)(const kernel_args *args, const FN(place) *at, u32 base, fl
     const u32 stage = base + ring.stage * STAGE_BYTES;
     const u64 columns = wgmma_desc_of(stage + B_BYTES + OWN_A * A_BOX_BYTES, A_BOX_BYTES);
     mbar_wait(FULL(ring.stage), ring.parity);
+#pragma unroll 1
+    for (int k = 0; k < BLOCK_K / 16; k += 2) { /* by two, and no further: the compiler takes long over each */
 #pragma unroll
-    for (int k = 0; k < BLOCK_K / 16; k++) {
-      wgmma_wait(1); /* a[k % 2] is no longer read */
-      FN(make_fragment)(args, at, stage + OWN_B * B_BOX_BYTES, k, p + 16 * k, by_channel, a[k % 2]);
-      if (k == 0) mbar_wait(READY(ring.stage), ring.parity);
-      wgmma_fence();
-      WGMMA(d, a[k % 2], columns + k * 128, 1);
-      wgmma_commit();
+      for (int i = 0; i < 2; i++) {
+        wgmma_wait(1); /* a[i] is no longer read */
+        FN(make_fragment)(args, at, stage + OWN_B * B_BOX_BYTES, k + i, p + 16 * (k + i), by_channel, a[i]);
+        if (k + i == 0) mbar_wait(READY(ring.stage), ring.parity);
+        wgmma_fence();
+        WGMMA(d, a[i], columns + (k + i) * 128, 1);
+        wgmma_commit();
+      }
     }
-    /* all but the last product are done: those of the step before */
+    /* all but the last two products are done: those of the step before */
     if (last >= 0) {
       __syncwarp();
       if (threadIdx.x % 32 == 0) mbar_arrive(EMPTY(last));
@@ -267,16 +278,17 @@ DEV void FN(multiply)(const kernel_args *args, const FN(place) *at, u32 base, fl
 
 /* This thread's sums to the workspace, pairs of neighbouring columns: four lanes have 32 bytes of a row. */
 DEV void FN(keep)(const kernel_args *args, const FN(place) *at, const float *d) {
-  float *part = args->workspace + (s64)at->part * OUT_N * ALL_J;
+  const int o = at->o + FN(own_o)();
+  float *rows = args->workspace + ((s64)at->part * OUT_N + at->group * GROUP_OUT + o) * ALL_J + (int)threadIdx.x % 4 * 2;
 #pragma unroll
   for (int q = 0; q < COLUMNS / 64; q++) {
     const FN(box) box = FN(find_box)(at->j + 64 * (OWN_A + q));
+    float *to = rows + (box.r * OUT_W + box.s) * GROUP_A + box.c;
+    if (box.c >= GROUP_A) return;
 #pragma unroll
-    for (int i = 0; i < 16; i++) {
-      const int c = box.c + i / 2 * 8, o = at->o + FN(own_o)() + i % 2 * 8;
-      float *to = part + (s64)(at->group * GROUP_OUT + o) * ALL_J + (box.r * OUT_W + box.s) * GROUP_A + c + (int)threadIdx.x % 4 * 2;
-      if (c < GROUP_A && o < GROUP_OUT) stg_v2(to, make_uint2(__float_as_uint(d[32 * q + 2 * i]), __float_as_uint(d[32 * q + 2 * i + 1])));
-    }
+    for (int i = 0; i < 16; i++)
+      if ((GROUP_A % 64 == 0 || box.c + i / 2 * 8 < GROUP_A) && (GROUP_OUT % BLOCK_N == 0 || o + i % 2 * 8 < GROUP_OUT))
+        stg_v2(to + i % 2 * 8 * ALL_J + i / 2 * 8, make_uint2(__float_as_uint(d[32 * q + 2 * i]), __float_as_uint(d[32 * q + 2 * i + 1])));
   }
 }
 
@@ -284,10 +296,6 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, u32 base) {
   float d[COLUMNS / 2];
 #pragma unroll
   for (int i = 0; i < COLUMNS / 2; i++) d[i] = 0.0f;
-  if (at->first >= at->last) { /* no pixel of this part counts; apart, or ptxas has each wgmma waited for */
-    FN(keep)(args, at, d);
-    return;
-  }
   FN(multiply)(args, at, base, d);
   FN(keep)(args, at, d);
 }
