@@ -516,6 +516,7 @@ typedef struct rgc_bench_kernel {
   const char *kind;      /* "contract", "data" and "weights" (gradients), "map", "reduce", "window" */
   double seconds;        /* of one run, median */
   double flops, bytes;   /* of one run: products and sums of a contract; operands and outputs, each once */
+  const char *library;   /* that ran it, "cuBLAS"; NULL: a kernel of rgc's own */
 } rgc_bench_kernel;
 
 typedef struct rgc_bench_result {
@@ -527,6 +528,16 @@ typedef struct rgc_bench_result {
 /* Times the training step (a model opened with `train`) or inference, on random data: `repeats` (>= 1) runs after one to warm up;
  * with_kernels: and as often once more, timing each kernel. Weights change a little by training steps. */
 RGC_API bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags);
+typedef struct rgc_tuned_product {
+  const char *layer, *product; /* live as long as the model: the layer, and rows x columns x depth of its product: "64 x 1000 x 2048, with a bias" */
+  int algorithms;              /* of cuBLAS that were tried */
+  double seconds, own_seconds; /* of one run: the fastest of them (0: there is none), and rgc's own kernel */
+  bool library;                /* cuBLAS is used from now on */
+} rgc_tuned_product;
+/* Times all that cuBLAS may compute of a program (rgc explain tells what) by each of its algorithms and by rgc's own kernels, on device cuda; the fastest
+ * is used from now on, and recorded (cublas.json in the kernel cache) for later runs on the same card with the same cuBLAS. Equal products are timed
+ * once. *products, for rgc_free, is NULL where there are none. What is chosen changes the last bits of results. */
+RGC_API bool rgc_model_tune(rgc_model *model, bool train, rgc_tuned_product **products, int *count, rgc_diagnostics *diags);
 typedef struct rgc_peak {
   double gflops; /* GFLOP/s: of the cores float32 multiply-adds in registers alone; of a GPU bf16 on its tensor cores by mma.sync */
   double gbytes; /* GB/s, read and written, of a large copy */
