@@ -59,12 +59,6 @@ static json_t *kernels_json(const rgc_bench_result *result) {
   return list;
 }
 
-static int count_library(const rgc_bench_result *result) {
-  int count = 0;
-  for (int i = 0; i < result->each_count; i++) count += result->each[i].library != NULL;
-  return count;
-}
-
 /* Before the program is timed. */
 static bool tune(bench *b, bool train) {
   rgc_tuned_product *products;
@@ -93,13 +87,13 @@ static bool bench_program(bench *b, bool train) {
   for (int i = 0; i < result.each_count; i++) flops += result.each[i].flops;
   printf("%s: batch %lld, %.2f ms a step, %.2f images/s, %d kernels", train ? "train" : "infer", (long long)b->facts.batch, 1e3 * result.seconds, rate,
          result.kernels);
-  if (count_library(&result)) printf(", %d of them by cuBLAS", count_library(&result));
+  if (result.products) printf(", %d of them by cuBLAS", result.products);
   if (kernels) printf(", %.1f GFLOP/s", flops / result.seconds * 1e-9);
   if (kernels && b->peak.gflops > 0) printf(" (%.1f %% of %.1f)", share(flops / result.seconds * 1e-9, b->peak.gflops), b->peak.gflops);
   printf("\n");
   if (kernels) print_kernels(&result, &b->peak);
   json_object_set_new(b->programs, train ? "train" : "infer",
-                      json_pack("{s:f, s:f, s:i, s:o}", "seconds", result.seconds, "images_per_second", rate, "kernels", result.kernels, "each",
+                      json_pack("{s:f, s:f, s:i, s:i, s:o}", "seconds", result.seconds, "images_per_second", rate, "kernels", result.kernels, "by_cublas", result.products, "each",
                                 kernels_json(&result)));
   rgc_free(result.each);
   return true;

@@ -374,6 +374,7 @@ typedef struct rgc_model_facts {
   int64_t step_batch;     /* samples of a training step's batch: more than `batch` where memory: {allow: [split]} had it split */
   const char *device, *target; /* "cpu", "cpu-avx512" */
   bool timed;             /* the time that it takes is a machine's, not an emulator's */
+  int train_products, infer_products; /* kernels of a training step, and of inference, that cuBLAS computes where all samples of a batch count */
 } rgc_model_facts;
 
 /* Takes the programs from the plan or compiles what it lacks, takes the weights from the plan or draws them. NULL after an error, memory (with
@@ -524,6 +525,7 @@ typedef struct rgc_bench_result {
   int kernels;               /* of the program */
   rgc_bench_kernel *each;    /* [each_count], in the order they run; NULL: not asked for. For rgc_free */
   int each_count;
+  int products;              /* kernels that cuBLAS computes */
 } rgc_bench_result;
 /* Times the training step (a model opened with `train`) or inference, on random data: `repeats` (>= 1) runs after one to warm up;
  * with_kernels: and as often once more, timing each kernel. Weights change a little by training steps. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "compiler/base/file.h"
@@ -56,12 +57,19 @@ static void note_others(const rgc_cublas_record *record, const json_t *all, rgc_
       ->help = "results may differ in their last bits from those there";
 }
 
+static const char *find_path(rgc_arena *arena, rgc_diagnostics *diags) {
+  const char *chosen = getenv("RGC_CUBLAS_RECORD");
+  rgc_cache cache;
+  if (chosen && *chosen) return rgc_arena_strdup(arena, chosen);
+  return rgc_cache_open(&cache, arena, diags) ? rgc_arena_printf(arena, "%s/cublas.json", cache.dir) : NULL;
+}
+
 rgc_cublas_record *rgc_cublas_record_open(const char *card, int version, rgc_diagnostics *diags) {
   rgc_arena *arena = rgc_arena_create();
   rgc_cublas_record *record = RGC_NEW(arena, rgc_cublas_record);
-  rgc_cache cache;
-  if (!rgc_cache_open(&cache, arena, diags)) return rgc_arena_destroy(arena), NULL;
-  *record = (rgc_cublas_record){.arena = arena, .path = rgc_arena_printf(arena, "%s/cublas.json", cache.dir), .card = rgc_arena_strdup(arena, card), .version = version};
+  const char *path = find_path(arena, diags);
+  if (!path) return rgc_arena_destroy(arena), NULL;
+  *record = (rgc_cublas_record){.arena = arena, .path = path, .card = rgc_arena_strdup(arena, card), .version = version};
   json_t *all = load(record->path, diags), *found = find_products(all, card, version);
   if (!found) note_others(record, all, diags);
   record->products = found ? json_deep_copy(found) : json_object();

@@ -1,6 +1,6 @@
 /* cublas_record.h: which algorithm cuBLAS was told to use for a product, kept on disk, so that runs repeat to the bit.
  *
- * The file is cublas.json in the folder of the kernel cache (cache.h; it is not counted, and never removed):
+ * The file is $RGC_CUBLAS_RECORD, or cublas.json in the folder of the kernel cache (cache.h; it is not counted, and never removed):
  *
  *   {"format": 1, "records": [{"card": "NVIDIA H100 80GB HBM3, sm_90", "cublas": 130100,
  *     "products": {"tf32 TN 64x6272x256 f32 relu bias align 256 256 256 256":

@@ -343,6 +343,7 @@ bool rgc_cuda_program_profile(void *program, const rgc_cpu_step *step, double *s
 void rgc_cuda_program_tell(const void *program, rgc_device_facts *facts) {
   const rgc_cuda_program *p = program;
   *facts = (rgc_device_facts){.threads = 1, .functions = p->code->function_count, .compiled = p->compiled, .compile_seconds = p->compile_seconds};
+  for (int i = 0; i < p->graph->op_count; i++) facts->products += rgc_cuda_product_of(p, i, true) != NULL;
 }
 
 const char *rgc_cuda_program_tell_library(const void *program, int op) { return rgc_cuda_product_of(program, op, true) ? "cuBLAS" : NULL; }

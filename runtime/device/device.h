@@ -21,6 +21,7 @@ typedef struct rgc_device_facts {
   int functions;    /* of machine code */
   int compiled;     /* of them, now */
   double compile_seconds;
+  int products;     /* of the program's kernels: a library computes them where all samples of a batch count */
 } rgc_device_facts;
 
 /* A product that a library may compute, timed. */

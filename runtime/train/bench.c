@@ -72,7 +72,7 @@ bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernel
   rgc_cpu_step step = make_step(model);
   rgc_arena *arena = rgc_arena_create();
   double *seconds = RGC_NEW_ARRAY(arena, double, repeats);
-  *result = (rgc_bench_result){.kernels = program->program->graph->op_count};
+  *result = (rgc_bench_result){.kernels = program->program->graph->op_count, .products = rgc_device_tell(program->run).products};
   if (train) model->folded = false;
   bool good = train || rgc_model_fold(model, diags);
   for (int r = -1; good && r < repeats; r++) {
