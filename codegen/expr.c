@@ -232,7 +232,8 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   rgc_dtype dtype = t->graph->values[from->value].dtype;
   if (t->streams && t->streams[operand] >= 0) {
     begin_node(t, node, out);
-    rgc_text_printf(out, "raw[%d + i];\n", t->streams[operand] * t->space.row);
+    if (t->space.row > 1) rgc_text_printf(out, "raw[%d + i];\n", t->streams[operand] * t->space.row);
+    else rgc_text_printf(out, "raw[%d];\n", t->streams[operand]);
     return;
   }
   if (print_whole(t, node, from, out)) return;
@@ -416,6 +417,11 @@ static bool is_channel(const rgc_graph *graph, const rgc_operand *operand, const
   for (int j = 0; j < RGC_AXES; j++)
     if (shape[j] != 1 || (view->axis[j].mul != 0 && extent[view->axis[j].from] != 1) || view->axis[j].add) return false;
   return true;
+}
+
+bool rgc_operand_is_by_channel(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]) {
+  bool by_channel;
+  return is_channel(graph, operand, extent, &by_channel) && by_channel;
 }
 
 static bool is_uniform(const rgc_graph *graph, const rgc_body *body, const int64_t extent[RGC_AXES], bool channels_allowed) {
