@@ -225,7 +225,7 @@ static char *read_record(const fixture *folder) {
   return text;
 }
 
-static void write_record(const fixture *folder, const char *text) {
+static void write_record(const char *text) {
   FILE *file = fopen(getenv("RGC_CUBLAS_RECORD"), "w");
   cr_assert(file && fputs(text, file) >= 0 && !fclose(file));
 }
@@ -256,7 +256,7 @@ Test(cuda_product, algorithms_are_recorded_and_used_again, .timeout = 300) {
   /* Where another kernel was faster, it runs. */
   char *own = rgc_arena_strdup(folder.arena, record);
   for (char *at; (at = strstr(own, "\"by\": \"cuBLAS\""));) memcpy(at, "\"by\": \"rgc\"   ", 14);
-  write_record(&folder, own);
+  write_record(own);
   cr_expect_str_eq(say(&folder, &products), "");
   cr_expect_eq(products, 0);
   /* An algorithm whose bits do not repeat, and one of another product, are not taken from there either. */
@@ -266,13 +266,13 @@ Test(cuda_product, algorithms_are_recorded_and_used_again, .timeout = 300) {
       if (i) memset(at + 14 + 32, '0', 16);
       else memcpy(at + 14 + 16, "00", 2);
     }
-    write_record(&folder, bad);
+    write_record(bad);
     cr_expect(strstr(say(&folder, &products), "warning[device]: cuBLAS does not take the algorithm that is recorded for the product of conv1"));
     cr_expect_eq(products, again);
     cr_expect_str_eq(record, read_record(&folder));
   }
   /* A file that is none is made anew. */
-  write_record(&folder, "{\"format\": 1, \"records\": [");
+  write_record("{\"format\": 1, \"records\": [");
   cr_expect(strstr(say(&folder, &products), "cublas.json: warning[device]: the record of cuBLAS's algorithms cannot be read: "));
   cr_expect_str_eq(record, read_record(&folder));
   drop_record(&folder);
