@@ -8,7 +8,7 @@
 
 #include "compiler/graph/expr.h"
 #include "compiler/graph/graph_text.h"
-#include "compiler/lang/expand.h"
+#include "compiler/lang/layer.h"
 #include "compiler/lang/keys.h"
 #include "compiler/lang/lang.h"
 #include "compiler/plan/plan.h"
