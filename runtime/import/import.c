@@ -21,10 +21,32 @@ const char *rgc_import_fate_word(rgc_import_fate fate) {
   return words[fate];
 }
 
+/* A file of a kind that is not read: which, as far as its first bytes tell. */
+static bool refuse_kind(const unsigned char *bytes, size_t size_bytes, const char *path, rgc_diagnostics *diags) {
+  static const struct {
+    const char *begin, *what, *help;
+  } kinds[] = {
+      {"{", "is JSON: the index of weights in several files?", "in Python, load all its files and write one by safetensors.torch.save_file"},
+      {"\x89HDF", "is an HDF5 file, as Keras writes them", NULL},
+      {"\x80", "is a pickle that torch.save did not write", "in Python, torch.save(model.state_dict(), FILE) writes what is read"},
+  };
+  const char *what = size_bytes ? "is of no kind that is read" : "is empty", *help = NULL;
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    size_t length = strlen(kinds[i].begin);
+    if (size_bytes >= length && !memcmp(bytes, kinds[i].begin, length)) what = kinds[i].what, help = kinds[i].help;
+  }
+  return rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, help ? help : "read are files of torch.save (.pth, .pt, .th), ONNX models, safetensors, and plans", "%s", what);
+}
+
+/* By the brace behind the header's length. */
+static bool is_safetensors(const unsigned char *bytes, size_t size_bytes) { return size_bytes > 8 && bytes[8] == '{'; }
+
 rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *folder, const char *path, rgc_diagnostics *diags) {
   rgc_tensor_file *file = rgc_torch_is_file(bytes, size_bytes)  ? rgc_torch_parse(arena, bytes, size_bytes, path, diags)
                           : rgc_onnx_is_file(bytes, size_bytes) ? rgc_onnx_parse(arena, bytes, size_bytes, folder, path, diags)
-                                                                : rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
+                                                                : is_safetensors(bytes, size_bytes)
+                              ? rgc_safetensors_parse(arena, bytes, size_bytes, path, diags)
+                              : (refuse_kind(bytes, size_bytes, path, diags), NULL);
   while (file && rgc_import_strip(file, arena)) continue;
   return file;
 }

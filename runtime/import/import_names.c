@@ -105,12 +105,17 @@ bool rgc_import_strip(rgc_tensor_file *file, rgc_arena *arena) {
   static const char *const prefixes[] = {"module.", "_orig_mod.", "model.", "network.", "net.", "encoder.", "backbone."};
   for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
     size_t length = strlen(prefixes[p]);
-    int with = 0;
-    for (int i = 0; i < file->tensor_count; i++) with += !strncmp(file->tensors[i].name, prefixes[p], length);
-    if (!with || with < file->tensor_count) continue;
-    for (int i = 0; i < file->tensor_count; i++) file->tensors[i].name += length;
+    int with = 0, of_layers = 0;
+    for (int i = 0; i < file->tensor_count; i++) {
+      with += !strncmp(file->tensors[i].name, prefixes[p], length);
+      of_layers += strchr(file->tensors[i].name, '.') != NULL;
+    }
+    if (!with || with < of_layers) continue;
+    for (int i = 0; i < file->tensor_count; i++)
+      if (strchr(file->tensors[i].name, '.')) file->tensors[i].name += length;
+    const char *which = of_layers < file->tensor_count ? " of a layer" : "";
     *RGC_PUSH(arena, file->metadata, file->metadata_count, file->metadata_capacity) =
-        (rgc_metadata){"note", rgc_arena_printf(arena, "every name begins with '%s' in the file", prefixes[p])};
+        (rgc_metadata){"note", rgc_arena_printf(arena, "every name%s begins with '%s' in the file", which, prefixes[p])};
     return true;
   }
   return false;

@@ -76,7 +76,7 @@ typedef struct namer {
   rgc_tensor_file *file;
   rgc_arena *arena;
   entry *entries;
-  int entry_count, named, copied;
+  int entry_count, named, biases, copied;
 } namer;
 
 static int by_name(const void *a, const void *b) { return strcmp(((const entry *)a)->name, ((const entry *)b)->name); }
@@ -117,6 +117,17 @@ static void name_inputs(namer *n, const node *reads) {
   }
 }
 
+/* A bias that PyTorch's newer exporter made when it folded a batch norm: "conv1.weight_bias", beside "conv1.weight". */
+static void name_bias(namer *n, const node *reads) {
+  static const char weight_end[] = ".weight", bias_end[] = "_bias";
+  const entry *weight = reads->input_count > 2 ? find_entry(n, reads->inputs[1]) : NULL, *bias = weight ? find_entry(n, reads->inputs[2]) : NULL;
+  if (!bias || !(is_text(reads->op, "Conv") || is_text(reads->op, "Gemm"))) return;
+  size_t length = strlen(weight->name), tail = sizeof weight_end - 1;
+  if (length <= tail || strcmp(weight->name + length - tail, weight_end) || strncmp(bias->name, weight->name, length) || strcmp(bias->name + length, bias_end)) return;
+  n->file->tensors[bias->tensor].name = rgc_arena_printf(n->arena, "%.*s.bias", (int)(length - tail), weight->name);
+  n->biases++;
+}
+
 /* False where there are too many tensors already. */
 static bool copy_input(namer *n, const node *identity) {
   size_t length = (size_t)(identity->output.end - identity->output.at);
@@ -143,10 +154,12 @@ bool rgc_onnx_name_tensors(rgc_tensor_file *file, rgc_proto_span graph, rgc_aren
   while (rgc_proto_next(&graph, &f) > 0) {
     if (f.number != ONNX_GRAPH_NODE || f.wire != 2) continue;
     read_node(f.span, &read);
-    if (!is_text(read.op, "Identity")) name_inputs(&n, &read);
-    else if (!copy_input(&n, &read)) return false;
+    if (is_text(read.op, "Identity") && !copy_input(&n, &read)) return false;
+    name_inputs(&n, &read);
+    name_bias(&n, &read);
   }
   note(&n, n.named, "constants of the exporter ('onnx::...') are called after the layers that read them");
+  note(&n, n.biases, "biases that the exporter folded batch norms into ('conv1.weight_bias') are called as layers' biases are");
   note(&n, n.copied, "tensors are Identity nodes of others in the file");
   return true;
 }

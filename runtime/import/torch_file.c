@@ -7,7 +7,7 @@
 
 #include "runtime/import/pickle.h"
 
-enum { MAX_ENTRIES = 1 << 14, MAX_DEPTH = 4 };
+enum { MAX_ENTRIES = 1 << 14, MAX_DEPTH = 4, MAX_KEYS = 8, FIRST_ITEMS = 16 };
 static const char legacy_magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"; /* LONG1, 10 bytes */
 enum { FRAME_BYTES = 9 }; /* before it in protocol 4 and later */
 
@@ -260,24 +260,66 @@ static int count_tensors(const rgc_pickle *dict) {
   return count;
 }
 
-/* Where people keep a state dict in a checkpoint, the likeliest first. */
+/* Whether item i of a dict is a dict of tensors, as its first items tell: a hostile file may hold a large dict under very many keys. */
+static bool is_state(const rgc_pickle *dict, int i) {
+  const rgc_pickle *inner = dict->items[i];
+  bool found = false;
+  if (dict->keys[i]->kind != RGC_PICKLE_TEXT || inner->kind != RGC_PICKLE_DICT) return false;
+  for (int k = 0; k < inner->count && k < FIRST_ITEMS; k++) found |= inner->items[k]->kind == RGC_PICKLE_TENSOR && inner->keys[k]->kind == RGC_PICKLE_TEXT;
+  return found;
+}
+
+/* The one dict of tensors in `object`, which holds none itself; NULL: there are several, or none. */
+static const rgc_pickle *only_state(const rgc_pickle *object, const char **key) {
+  const rgc_pickle *found = NULL;
+  if (object->kind != RGC_PICKLE_DICT || count_tensors(object)) return NULL;
+  for (int i = 0; i < object->count; i++) {
+    if (!is_state(object, i)) continue;
+    if (found) return NULL;
+    found = object->items[i];
+    *key = object->keys[i]->text;
+  }
+  return found;
+}
+
+/* Weights beside those that are taken, averaged ones for example. */
+static void note_others(reader *r, const rgc_pickle *object, const rgc_pickle *taken) {
+  for (int i = 0; i < object->count; i++)
+    if (object->items[i] != taken && is_state(object, i))
+      note(r, rgc_arena_printf(r->arena, "those under '%.60s' are not taken; in Python, torch.save(torch.load(FILE)['%.60s'], OTHER) makes a file of them",
+                               object->keys[i]->text, object->keys[i]->text));
+}
+
+/* Where people keep a state dict in a checkpoint, the likeliest first; else the only one there. */
 static const rgc_pickle *unwrap(reader *r, const rgc_pickle *object) {
   static const char *const words[] = {"state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "state_dict_ema", "model_ema"};
   for (int depth = 0; depth < MAX_DEPTH; depth++) {
     const rgc_pickle *inner = NULL;
+    const char *key = NULL;
     for (size_t i = 0; !inner && i < sizeof words / sizeof *words; i++) {
-      inner = rgc_pickle_get(object, words[i]);
+      inner = rgc_pickle_get(object, key = words[i]);
       if (inner && inner->kind != RGC_PICKLE_DICT) inner = NULL;
-      if (inner) note(r, rgc_arena_printf(r->arena, "the weights stand under '%s' in the file", words[i]));
     }
+    if (!inner) inner = only_state(object, &key);
     if (!inner) break;
+    note(r, rgc_arena_printf(r->arena, "the weights stand under '%s' in the file", key));
+    note_others(r, object, inner);
     object = inner;
   }
   return object;
 }
 
+/* Tells what the file holds instead. */
+static bool refuse_object(const reader *r, const rgc_pickle *object) {
+  rgc_text keys = {0};
+  for (int i = 0; object->kind == RGC_PICKLE_DICT && i < object->count && i < MAX_KEYS; i++)
+    if (object->keys[i]->kind == RGC_PICKLE_TEXT) rgc_text_printf(&keys, "%s'%.60s'", keys.length ? ", " : "; it holds ", object->keys[i]->text);
+  return rgc_diag_fail(r->diags, RGC_CODE_WEIGHTS, r->path, "in Python, torch.save(model.state_dict(), FILE) writes one",
+                       "no dict of tensors in the file, as it is or under 'state_dict' or 'model'%s", rgc_text_take(&keys, r->arena));
+}
+
 static bool add_tensors(reader *r, const rgc_pickle *dict) {
-  if (!count_tensors(dict)) return fault(r, "no dict of tensors in the file, as it is or under 'state_dict' or 'model'", NULL);
+  if (!count_tensors(dict)) return refuse_object(r, dict);
   if (count_tensors(dict) > MAX_ENTRIES) return fault(r, "too many tensors", NULL);
   for (int i = 0; i < dict->count; i++)
     if (dict->items[i]->kind == RGC_PICKLE_TENSOR && dict->keys[i]->kind == RGC_PICKLE_TEXT && !add_tensor(r, dict->keys[i]->text, dict->items[i]))

@@ -67,11 +67,52 @@ static void check_refused(const char *name, const char *says) {
   rgc_arena_destroy(arena);
 }
 
+/* The one tensor fc.weight, 0 to 3, is found; `notes` are told. */
+static void check_found(const char *name, const char *const notes[]) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags = diags_of(arena);
+  const rgc_tensor_file *file = open_file(arena, name, &diags);
+  cr_assert(file, "%s: %s", name, diags.count ? diags.items[0].message : "");
+  const rgc_tensor *t = rgc_tensor_find(file, strstr(name, "swa") ? "0.weight" : "fc.weight");
+  cr_assert(t && t->size_bytes == 16, "%s", name);
+  for (int i = 0; i < 4; i++) cr_assert_eq(((const float *)t->data)[i], (float)i, "%s", name);
+  for (int i = 0; i < file->metadata_count; i++) cr_assert_str_eq(file->metadata[i].text, notes[i], "%s", name);
+  cr_assert(file->metadata_count > 0 && !notes[file->metadata_count], "%s", name);
+  rgc_arena_destroy(arena);
+}
+
+Test(import, weights_that_stand_somewhere_else) {
+  check_found("wrapped_zip.pth", (const char *const[]){"the weights stand under 'student' in the file", NULL}); /* not the optimizer's */
+  check_found("averaged_zip.pth", (const char *const[]){"the weights stand under 'state_dict' in the file",
+                                                        "those under 'state_dict_ema' are not taken; in Python, torch.save(torch.load(FILE)['state_dict_ema'], OTHER) makes a file of them", NULL});
+  check_found("swa_zip.pth", (const char *const[]){"every name of a layer begins with 'module.' in the file", NULL}); /* n_averaged has no layer */
+}
+
+/* What is of another kind says which, as far as its first bytes tell. */
+static void check_kind(const char *bytes, size_t size_bytes, const char *says) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags = diags_of(arena);
+  cr_assert_null(rgc_import_parse(arena, rgc_arena_strndup(arena, bytes, size_bytes), size_bytes, NULL, "file", &diags));
+  cr_assert(diags.count == 1 && diags.items[0].code == RGC_CODE_WEIGHTS && diags.items[0].help);
+  cr_assert_str_eq(diags.items[0].message, says);
+  rgc_arena_destroy(arena);
+}
+
+Test(import, files_of_other_kinds) {
+  check_kind("", 0, "is empty");
+  check_kind("{\"weight_map\": {}}", 18, "is JSON: the index of weights in several files?");
+  check_kind("\x89HDF\r\n\x1a\n and more", 17, "is an HDF5 file, as Keras writes them");
+  check_kind("\x80\x04N. and more", 13, "is a pickle that torch.save did not write");
+  check_kind("GIF89a and more", 15, "is of no kind that is read");
+  check_kind("tiny", 4, "is of no kind that is read");
+}
+
 Test(import, bad_files_are_refused_by_name) {
   check_refused("evil_zip.pth", "posix.system");
   check_refused("huge_zip.pth", "holds more elements than it: x");
   check_refused("overlap_legacy.pth", "overlaps itself or another one: b");
   check_refused("bomb_zip.pth", "compressed");
+  check_refused("weightless_zip.pth", "no dict of tensors in the file, as it is or under 'state_dict' or 'model'; it holds 'epoch', 'lr', 'history'");
 }
 
 /* Neither form is read when it ends early; flipped bytes do no harm. */

@@ -154,17 +154,25 @@ Test(onnx_import, names_from_nodes) {
   add_initializer(&graph, floats(&f, "fc.weight", 2, numbers + 4));
   add_initializer(&graph, floats(&f, "onnx::Gemm_1", 1, numbers + 6));
   add_initializer(&graph, floats(&f, "onnx::Add_3", 1, numbers + 7));
+  add_initializer(&graph, floats(&f, "a.weight", 1, numbers));
+  add_initializer(&graph, floats(&f, "a.weight_bias", 1, numbers + 1)); /* what a batch norm was folded into */
+  add_initializer(&graph, floats(&f, "b.weight_bias", 1, numbers + 2)); /* no bias of that weight */
   add_node(&graph, "Conv", "/layer1/layer1.0/down/down.0/Conv", (const char *const[]){"x", "onnx::Conv_9", "onnx::Conv_10", NULL}, "y");
   add_node(&graph, "Conv", "/other/Conv", (const char *const[]){"y", "onnx::Conv_9", NULL}, "z"); /* shared: named by the first */
   add_node(&graph, "Gemm", "Gemm_12", (const char *const[]){"z", "fc.weight", "onnx::Gemm_1", NULL}, "w"); /* no scopes to name it by */
   add_node(&graph, "Identity", "Identity_0", (const char *const[]){"fc.weight", NULL}, "twin.weight");
   add_node(&graph, "Identity", "Identity_1", (const char *const[]){"w", NULL}, "out");
+  add_node(&graph, "Conv", "node_Conv_91", (const char *const[]){"y", "a.weight", "a.weight_bias", NULL}, "v");
+  add_node(&graph, "Conv", "node_Conv_92", (const char *const[]){"y", "a.weight", "b.weight_bias", NULL}, "u");
   const rgc_tensor_file *file = parse(&f, &graph);
-  static const char *const names[] = {"layer1.0.down.0.weight", "layer1.0.down.0.bias", "fc.weight", "onnx::Gemm_1", "onnx::Add_3", "twin.weight"};
-  cr_assert(file && file->tensor_count == 6);
-  for (int i = 0; i < 6; i++) cr_assert_str_eq(file->tensors[i].name, names[i]);
+  static const char *const names[] = {"layer1.0.down.0.weight", "layer1.0.down.0.bias", "fc.weight", "onnx::Gemm_1", "onnx::Add_3",
+                                     "a.weight", "a.bias", "b.weight_bias", "twin.weight"};
+  cr_assert(file && file->tensor_count == 9);
+  for (int i = 0; i < 9; i++) cr_assert_str_eq(file->tensors[i].name, names[i]);
   cr_assert_arr_eq(rgc_tensor_find(file, "twin.weight")->data, numbers + 4, 8);
-  cr_assert(file->metadata_count == 2 && !strncmp(file->metadata[0].text, "2 constants of the exporter", 27) && !strncmp(file->metadata[1].text, "1 tensors", 9));
+  static const char *const notes[] = {"2 constants of the exporter", "1 biases that the exporter folded", "1 tensors"};
+  cr_assert_eq(file->metadata_count, 3);
+  for (int i = 0; i < 3; i++) cr_assert(!strncmp(file->metadata[i].text, notes[i], strlen(notes[i])), "%s", file->metadata[i].text);
   teardown(&f);
 }
 
