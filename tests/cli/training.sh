@@ -67,6 +67,11 @@ if cmp -s "$out/a/log.csv" "$out/frozen/log.csv"; then exit 1; fi
 "$RGC" run "$out/a/best.bin" --predict "$out/drawings.png" >"$out/predicted"
 grep -qE 'drawings.png: .* [0-9.]+ %, .* [0-9.]+ %, .* [0-9.]+ %$' "$out/predicted"
 expect 0 "conv1 [20,14,14,8] is in $out/conv1.npy" "$RGC" run "$out/a/last.bin" --dump conv1 $data --out "$out/conv1.npy"
+expect 1 "error[usage]: 'layer1.0.con1.grad' is no value of this program
+  help: did you mean 'layer1.0.conv1'?" "$RGC" run "$out/a/last.bin" --dump layer1.0.con1.grad $data --out "$out/no.npy"
+# Evaluating what has learnt nothing is said to be that.
+"$RGC" run "$out/plan.bin" --eval $data 2>"$out/said" | grep -q '^validation loss'
+grep -q 'plan.bin: note\[weights\]: has no weights yet; initial values are used$' "$out/said"
 expect 0 "conv1.grad [20,14,14,8] is in $out/conv1.npy" "$RGC" run "$out/a/last.bin" --dump conv1.grad $data --out "$out/conv1.npy"
 [ "$(stat -c %s "$out/conv1.npy")" -gt $((20 * 14 * 14 * 8 * 4)) ]
 # A layer of several ops is one row of the summary, and what is written is its result.
