@@ -178,6 +178,17 @@ Test(lang, overrides_come_last) {
   rgc_arena_destroy(b.arena);
 }
 
+Test(lang, another_optimizer_replaces_the_bases) {
+  bench b;
+  open_bench(&b);
+  rgc_network *n = rgc_network_load(b.arena, "tests/data/other_optimizer.yaml", NULL, 0, &b.diags);
+  cr_assert(n, "%s", rendered(&b));
+  const rgc_train_settings *t = &n->train;
+  cr_expect(t->optimizer == RGC_OPTIMIZER_ADAMW && t->lr == 0.5 && t->schedule == RGC_SCHEDULE_STEP && t->step_at[0] == 2 && t->batch == 3);
+  cr_expect(t->losses[0].smoothing == 0.1 && t->losses[0].weight == 0.5);
+  rgc_arena_destroy(b.arena);
+}
+
 Test(lang, freeze_names_layers) {
   bench b;
   open_bench(&b);
