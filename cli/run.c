@@ -76,6 +76,12 @@ static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool
   return !weights || rgc_model_load(r->model, weights, line->diags);
 }
 
+/* Of what is asked of a network that has learnt nothing. */
+static void warn_untrained(const run *r) {
+  if (!rgc_plan_has_weights(r->plan) && !weights_file(r))
+    fprintf(stderr, "%s: note[weights]: has no weights yet; initial values are used\n  help: train it, give --weights, or make it by rgc import\n", r->line->words[0]);
+}
+
 static void read_options(const run *r, rgc_run_options *o) {
   const command_line *line = r->line;
   rgc_run_defaults(r->network, o);
@@ -142,6 +148,7 @@ static int run_eval(run *r) {
   rgc_run_result result;
   if (!rgc_dataset_fits(r->data, r->network, r->line->diags) || !open_model(r, option_int(r->line, "--batch", 0), false, NULL, true))
     return RGC_EXIT_INPUT;
+  warn_untrained(r);
   rgc_prediction *predictions = calloc((size_t)count + 1, sizeof *predictions);
   bool good = predictions && rgc_model_evaluate(r->model, r->data, &result, predictions, r->line->diags);
   if (good) {

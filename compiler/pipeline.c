@@ -54,13 +54,26 @@ int rgc_find_kept(const rgc_graph *graph, const char *keep) {
   return found;
 }
 
+/* The layer that may have been meant; NULL: none. */
+static const char *nearest_layer(const rgc_graph *graph, const char *keep, rgc_arena *arena) {
+  const char **words = RGC_NEW_ARRAY(arena, const char *, graph->op_count + 1);
+  const char *grad = strstr(keep, ".grad");
+  int count = 0;
+  for (int i = 0; i < graph->op_count; i++)
+    if (!graph->ops[i].backward && graph->ops[i].layer) words[count++] = graph->ops[i].layer;
+  return rgc_suggest(grad ? rgc_arena_strndup(arena, keep, (size_t)(grad - keep)) : keep, words, count);
+}
+
 /* A kept value becomes an output, so that no later pass lets it vanish. */
 static bool keep_value(rgc_compilation *c, rgc_diagnostics *diags) {
   int value = c->keep ? rgc_find_kept(c->graph, c->keep) : -1;
   if (!c->keep) return true;
-  if (value < 0)
-    return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "rgc summary lists the layers; a gradient is LAYER.grad, in a training step",
+  if (value < 0) {
+    const char *near = nearest_layer(c->graph, c->keep, c->arena);
+    return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, near ? rgc_arena_printf(diags->arena, "did you mean '%s'?", near)
+                                                           : "rgc summary lists the layers; a gradient is LAYER.grad, in a training step",
                          "'%s' is no value of this program", c->keep);
+  }
   if (c->graph->values[value].role == RGC_ROLE_TEMP && c->graph->values[value].updates < 0) c->graph->values[value].role = RGC_ROLE_OUTPUT;
   return true;
 }

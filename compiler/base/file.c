@@ -1,8 +1,11 @@
 /* file.c: see file.h. */
 #include "compiler/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,15 +17,49 @@ bool rgc_write_text_file(const char *path, const char *text, const char *help, r
   return good || rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, help, "cannot be written: %s", strerror(errno));
 }
 
+/* Files beside `path` that processes began and were killed over: PATH.tmpPID of a PID that is no more. */
+static void remove_left_over(const char *path, rgc_arena *arena) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  const char *folder = slash ? rgc_arena_strndup(arena, path, (size_t)(slash - path) + 1) : "./";
+  DIR *dir = opendir(folder);
+  size_t length = strlen(name);
+  for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+    const char *end = entry->d_name + length;
+    if (strncmp(entry->d_name, name, length) || strncmp(end, ".tmp", 4) || !end[4] || end[4 + strspn(end + 4, "0123456789")]) continue;
+    long pid = strtol(end + 4, NULL, 10);
+    if (pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH) remove(rgc_arena_printf(arena, "%s%s", folder, entry->d_name));
+  }
+  if (dir) closedir(dir);
+}
+
+/* 0, or errno. */
+static int write_file(const char *path, rgc_file_writer *write, const void *contents, bool to_disk) {
+  FILE *f = fopen(path, "wb");
+  bool good = f && write(contents, f) && !fflush(f) && (!to_disk || !fsync(fileno(f)));
+  int error = good ? 0 : errno;
+  if (f && fclose(f) && good) error = errno;
+  if (f && error && to_disk) remove(path);
+  return error;
+}
+
+static int replace(const char *path, rgc_file_writer *write, const void *contents, rgc_arena *arena) {
+  char *beside = rgc_arena_printf(arena, "%s.tmp%ld", path, (long)getpid());
+  remove_left_over(path, arena);
+  int error = write_file(beside, write, contents, true);
+  if (!error && rename(beside, path)) {
+    error = errno;
+    remove(beside);
+  }
+  return error;
+}
+
 bool rgc_replace_file(const char *path, rgc_file_writer *write, const void *contents, rgc_diagnostics *diags) {
-  char *beside = rgc_arena_printf(diags->arena, "%s.tmp%ld", path, (long)getpid());
-  FILE *f = fopen(beside, "wb");
-  bool good = f && write(contents, f) && !fflush(f) && !fsync(fileno(f));
-  int error = errno;
-  if (f && fclose(f)) good = false, error = errno;
-  if (good && rename(beside, path)) good = false, error = errno;
-  if (good) return true;
-  if (f) remove(beside);
+  struct stat there;
+  char *real = realpath(path, NULL); /* of a link the file that it leads to is replaced */
+  bool device = real && !stat(real, &there) && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode);
+  int error = device ? write_file(path, write, contents, false) : replace(real ? real : path, write, contents, diags->arena);
+  free(real);
+  if (!error) return true;
   return rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "an earlier file of this name is untouched; free space or choose another place",
                        "cannot be written: %s", strerror(error));
 }

@@ -10,7 +10,7 @@ bool rgc_write_text_file(const char *path, const char *text, const char *help, r
 /* Writes contents to an open file; false with errno. */
 typedef bool rgc_file_writer(const void *contents, FILE *file);
 /* A file with what `write` makes of `contents`, to the disk: beside `path` first, then renamed, so that an earlier file of that name stays whole if
- * anything fails. Errors are FILE_WRITE. */
+ * anything fails; what a killed process left beside it is removed. A device (/dev/null) is written to. Errors are FILE_WRITE. */
 bool rgc_replace_file(const char *path, rgc_file_writer *write, const void *contents, rgc_diagnostics *diags);
 /* A folder whose parent exists; true also where it is there. */
 bool rgc_make_dir(const char *path, const char *help, rgc_diagnostics *diags);

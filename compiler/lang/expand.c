@@ -236,7 +236,7 @@ static void inherit(rgc_expander *x, rgc_env *env, const rgc_env *outer) {
 static bool eval_argument(rgc_cell *cell, const rgc_env *env, const rgc_yaml *node, double *number) {
   int first = cell->x->diags->count;
   if (rgc_expand_eval(cell->x, env, node, number)) return true;
-  if (cell->x->diags->count > first) cell->x->diags->items[first].path = cell->place->path;
+  if (cell->x->diags->count > first) rgc_cell_tell_path(cell, &cell->x->diags->items[first]);
   return false;
 }
 

@@ -40,13 +40,17 @@ bool rgc_expand_eval(rgc_expander *x, const rgc_env *env, const rgc_yaml *node, 
   return formula && rgc_formula_eval(formula, node, &names, x->diags, value);
 }
 
+void rgc_cell_tell_path(const rgc_cell *cell, rgc_diagnostic *d) {
+  if (cell->place->path) d->path = rgc_arena_strdup(cell->x->diags->arena, cell->place->path);
+}
+
 rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code code, const char *format, ...) {
   va_list args;
   va_start(args, format);
   const char *message = rgc_arena_vprintf(cell->x->arena, format, args);
   va_end(args);
   rgc_diagnostic *d = rgc_yaml_error(cell->x->diags, node ? node : cell->layer->at, code, "%s", message);
-  d->path = cell->place->path;
+  rgc_cell_tell_path(cell, d);
   return d;
 }
 
@@ -58,12 +62,12 @@ bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min
   if (!node) return true;
   int first = cell->x->diags->count;
   if (!rgc_expand_eval(cell->x, cell->place->env, node, value)) {
-    if (cell->x->diags->count > first) cell->x->diags->items[first].path = cell->place->path;
+    if (cell->x->diags->count > first) rgc_cell_tell_path(cell, &cell->x->diags->items[first]);
     return false;
   }
   if (*value >= min && *value <= max) return true;
   rgc_cell_error(cell, node, RGC_CODE_BAD_VALUE, "%s of %s cannot be %.9g", key, cell->layer->word, *value)->expected =
-      rgc_arena_printf(cell->x->arena, "from %.9g to %.9g", min, max);
+      rgc_arena_printf(cell->x->diags->arena, "from %.9g to %.9g", min, max);
   return false;
 }
 
@@ -98,7 +102,7 @@ bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], in
     return read_entry(cell, key, node->items[0], min, &values[0]) && read_entry(cell, key, node->items[1], min, &values[1]);
   if (node->kind != RGC_YAML_SCALAR) {
     rgc_cell_error(cell, node, RGC_CODE_WRONG_TYPE, "%s of %s must be a number or two", key, cell->layer->word)->expected =
-        rgc_arena_printf(cell->x->arena, "%s: 3, or %s: [3, 1] for rows and columns", key, key);
+        rgc_arena_printf(cell->x->diags->arena, "%s: 3, or %s: [3, 1] for rows and columns", key, key);
     return false;
   }
   if (!rgc_cell_int(cell, key, missing[0], min, &values[0])) return false;

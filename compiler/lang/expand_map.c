@@ -104,7 +104,7 @@ static int find_operands(rgc_cell *cell, int values[MAX_OPERANDS]) {
   }
   if (count >= 2) return count;
   rgc_cell_error(cell, of, RGC_CODE_MISSING_KEY, "%s needs two values", cell->layer->word)->expected =
-      rgc_arena_printf(cell->x->arena, "%s: [a, b], names given with as:", cell->layer->word);
+      rgc_arena_printf(cell->x->diags->arena, "%s: [a, b], names given with as:", cell->layer->word);
   return 0;
 }
 

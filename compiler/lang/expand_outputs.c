@@ -54,7 +54,7 @@ static bool check_outputs(const rgc_expander *x) {
   for (int k = 0; k < n->class_set_count; k++) {
     if (has_output(x, n->classes[k].output)) continue;
     rgc_yaml_error(x->diags, rgc_yaml_get(n->root, "classes"), RGC_CODE_BAD_VALUE, "no layer has output: %s", n->classes[k].output)->expected =
-        rgc_arena_printf(x->arena, "linear: {out: %d, output: %s}", (int)n->classes[k].count, n->classes[k].output);
+        rgc_arena_printf(x->diags->arena, "linear: {out: %d, output: %s}", (int)n->classes[k].count, n->classes[k].output);
     good = false;
   }
   for (int i = 0; i < x->output_count; i++) good = rgc_expand_class_set(x, x->outputs[i]) >= 0 && good;

@@ -15,10 +15,18 @@ typedef struct chain {
   int count;
 } chain;
 
+/* Maps that are a choice, one word with its attributes: another word is another choice, not a second one. */
+static bool chooses_anew(const char *key, const rgc_yaml *old, const rgc_yaml *new) {
+  static const char *const choices[] = {"optimizer", "schedule", "loss"};
+  bool choice = false;
+  for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) choice |= !strcmp(key, choices[i]);
+  return choice && old->count == 1 && new->count == 1 && strcmp(old->keys[0]->text, new->keys[0]->text) != 0;
+}
+
 static void merge_into(rgc_arena *arena, rgc_yaml *base, const rgc_yaml *over) {
   for (int i = 0; i < over->count; i++) {
     rgc_yaml *old = rgc_yaml_get(base, over->keys[i]->text), *new = over->items[i];
-    if (old && old->kind == RGC_YAML_MAP && new->kind == RGC_YAML_MAP)
+    if (old && old->kind == RGC_YAML_MAP && new->kind == RGC_YAML_MAP && !chooses_anew(over->keys[i]->text, old, new))
       merge_into(arena, old, new);
     else
       rgc_yaml_put(arena, base, over->keys[i], new);

@@ -16,7 +16,7 @@ static const int64_t size_limit_bytes = (int64_t)512 << 20;
 static const char *const suffixes[] = {".so", ".cubin"}; /* of entries */
 
 bool rgc_cache_refuse(const rgc_cache *cache, const char *why) {
-  return rgc_diag_fail(cache->diags, RGC_CODE_DEVICE, cache->dir, "set RGC_CACHE to a folder of your own", "the kernel cache %s", why);
+  return rgc_diag_fail(cache->diags, RGC_CODE_DEVICE, cache->dir, "set RGC_CACHE to a folder of your own", "the kernel cache cannot be used: %s", why);
 }
 
 /* Folders. */

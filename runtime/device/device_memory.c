@@ -1,10 +1,10 @@
 /* device_memory.c: the regions of device.h. Of this process they are pages of their own, huge ones where the system has them; of a device
  * with memory of its own a copy, of which a page costs nothing until it is looked at. */
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "runtime/device/device.h"
+#include "runtime/device/host_memory.h"
 
 bool rgc_device_memory_open(rgc_device_memory *memory, const rgc_device *device, const rgc_target *target, rgc_diagnostics *diags) {
   *memory = (rgc_device_memory){.device = device};
@@ -19,20 +19,9 @@ void rgc_device_memory_close(rgc_device_memory *memory) {
   if (memory->card) memory->device->card->close(memory->card);
 }
 
-/* From /proc/meminfo. */
-static int64_t host_free_bytes(void) {
-  char line[128];
-  long long kilobytes = -1;
-  FILE *info = fopen("/proc/meminfo", "r");
-  while (info && kilobytes < 0 && fgets(line, sizeof line, info))
-    if (sscanf(line, "MemAvailable: %lld kB", &kilobytes) != 1) kilobytes = -1;
-  if (info) fclose(info);
-  return kilobytes < 0 ? INT64_MAX : (int64_t)kilobytes * 1024;
-}
-
 bool rgc_device_memory_free_bytes(const rgc_device_memory *memory, int64_t *bytes, rgc_diagnostics *diags) {
   if (memory->card) return memory->device->card->tell_free(memory->card, bytes, diags);
-  *bytes = host_free_bytes();
+  *bytes = rgc_host_free_bytes();
   return true;
 }
 

@@ -296,16 +296,45 @@ static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diag
 bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, false, diags); }
 bool rgc_model_restore(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, true, diags); }
 
+/* Of the weights as they are, in hex. NULL after an error. */
+static const char *weights_digest(const rgc_model *m, rgc_arena *arena, rgc_diagnostics *diags) {
+  char digest[33];
+  int count;
+  rgc_weight *weights = list_weights(m, arena, &count);
+  rgc_tensor_file file = {0};
+  if (!rgc_device_memory_download(&m->memory, RGC_REGION_PARAM, diags)) return NULL;
+  file.tensors = rgc_weights_tensors(weights, count, arena, &file.tensor_count);
+  rgc_safetensors_digest(&file, digest);
+  return rgc_arena_strdup(arena, digest);
+}
+
+static bool state_fits(const rgc_model *m, const rgc_tensor_file *file, rgc_arena *arena, rgc_diagnostics *diags) {
+  const char *of = rgc_metadata_find(file, "weights"), *ours = weights_digest(m, arena, diags);
+  return of && ours && !strcmp(of, ours);
+}
+
+bool rgc_model_has_state(const rgc_model *m, const char *path) {
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_diagnostics unheard;
+  rgc_diagnostics_init(&unheard, scratch);
+  rgc_tensor_file *file = rgc_safetensors_read(scratch, path, &unheard);
+  bool fits = file && state_fits(m, file, scratch, &unheard);
+  rgc_arena_destroy(scratch);
+  return fits;
+}
+
 bool rgc_model_save_state(const rgc_model *m, const char *path, const rgc_run_state *run, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
+  const char *digest = weights_digest(m, scratch, diags);
   rgc_metadata metadata[] = {{"rgc", "state"},
+                             {"weights", digest},
                              {"step", rgc_arena_printf(scratch, "%lld", (long long)run->step)},
                              {"best", rgc_arena_printf(scratch, "%.17g", run->best_acc)},
                              {"stale", rgc_arena_printf(scratch, "%lld", (long long)run->stale)}};
   rgc_tensor_file file = {.metadata = metadata, .metadata_count = sizeof metadata / sizeof *metadata};
-  bool good = rgc_device_memory_download(&m->memory, RGC_REGION_STATE, diags);
+  bool good = digest && rgc_device_memory_download(&m->memory, RGC_REGION_STATE, diags);
   file.tensors = rgc_weights_tensors(states, count, scratch, &file.tensor_count);
   good = good && rgc_safetensors_write(&file, path, diags);
   rgc_arena_destroy(scratch);
@@ -330,6 +359,8 @@ bool rgc_model_load_state(rgc_model *m, const char *path, rgc_run_state *run, rg
   for (int i = 0; good && i < count; i++) good = rgc_device_write(m->train.run, states[i].value->id, diags); /* copies of parameters stay */
   if (file && !rgc_metadata_find(file, "step"))
     good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
+  else if (good && !state_fits(m, file, scratch, diags))
+    good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the last.bin that was saved with it", "is the optimizer state of other weights");
   if (good) *run = read_run_state(file);
   rgc_arena_destroy(scratch);
   return good;

@@ -69,9 +69,11 @@ typedef struct rgc_run_state {
   double best_acc; /* the best validation's */
   int64_t stale;   /* validations since it became better */
 } rgc_run_state;
-/* Optimizer state and how far the run is, beside a checkpoint. */
+/* Optimizer state and how far the run is, beside a checkpoint. The file knows which weights it belongs to: it is not loaded with others. */
 bool rgc_model_save_state(const rgc_model *model, const char *path, const rgc_run_state *run, rgc_diagnostics *diags);
 bool rgc_model_load_state(rgc_model *model, const char *path, rgc_run_state *run, rgc_diagnostics *diags);
+/* Whether there is such a file, whole, of the weights as they are. */
+bool rgc_model_has_state(const rgc_model *model, const char *path);
 /* Averaged weights (ema:), states NAME.ema of the training program; nothing happens where there are none. */
 bool rgc_model_start_averages(rgc_model *model, rgc_diagnostics *diags); /* as the weights are now */
 bool rgc_model_swap_averages(rgc_model *model, rgc_diagnostics *diags);  /* parameters and averages change places */

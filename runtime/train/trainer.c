@@ -141,10 +141,17 @@ static bool train_step(trainer *t, int64_t step, double *loss, double *acc) {
 
 static char *out_path(trainer *t, const char *name) { return rgc_arena_printf(t->arena, "%s/%s", t->options->out_dir, name); }
 
+/* Weights and state are two files: the new state waits under another name until the weights are there, so that whenever the run dies one of the
+ * states is that of last.bin. */
 static bool save_last(trainer *t, int64_t step) {
   t->state.step = step + 1;
-  return !t->options->out_dir || (rgc_model_save(t->model, out_path(t, "last.bin"), t->diags) &&
-                                  rgc_model_save_state(t->model, out_path(t, "last.state"), &t->state, t->diags));
+  if (!t->options->out_dir) return true;
+  char *next = out_path(t, "last.state.next"), *state = out_path(t, "last.state");
+  bool good = rgc_model_save_state(t->model, next, &t->state, t->diags) && rgc_model_save(t->model, out_path(t, "last.bin"), t->diags);
+  if (good && !rename(next, state)) return true;
+  int error = errno;
+  remove(next);
+  return good && rgc_diag_fail(t->diags, RGC_CODE_FILE_WRITE, state, NULL, "cannot be written: %s", strerror(error));
 }
 
 static void tell(const trainer *t, rgc_progress progress) {
@@ -226,8 +233,9 @@ static bool start_state(trainer *t) {
   const char *state = t->options->state;
   if (t->options->resume) {
     if (!t->options->out_dir) return rgc_diag_fail(t->diags, RGC_CODE_USAGE, NULL, "give `out_dir`", "a run without files cannot be resumed");
-    state = out_path(t, "last.state");
     if (!rgc_model_restore(t->model, out_path(t, "last.bin"), t->diags)) return false;
+    state = out_path(t, "last.state.next"); /* of a run that died between its two files */
+    if (!rgc_model_has_state(t->model, state)) state = out_path(t, "last.state");
   }
   if (!rgc_model_start_averages(t->model, t->diags)) return false;
   if (state && !rgc_model_load_state(t->model, state, &t->state, t->diags)) return false;

@@ -17,6 +17,10 @@ if "$RGC" run graphs/quickdraw_small.yaml --train --data quickdraw:examples/data
 grep -qE "^graphs/quickdraw_small.yaml: error\[not-finite\]: the first value that is not finite is '[a-z0-9.]+' of layer [a-z0-9.]+, line [0-9]+$" "$out/nan"
 grep -q 'error\[not-finite\]: the validation loss of step 0 is not finite; earlier checkpoints are untouched' "$out/nan"
 [ ! -e "$out/last.bin" ]
+# A batch that the machine, or a limit on the process, has no memory for: the bytes, and the largest batch that fits.
+if (ulimit -v 2000000 && "$RGC" run graphs/quickdraw_small.yaml --train --data quickdraw:examples/data/quickdraw --batch 60000 --steps 1 --out "$out") >"$out/memory" 2>&1; then exit 1; fi
+grep -qE '^graphs/quickdraw_small.yaml: error\[memory\]: batch 60000 needs [0-9.]+ MB and [0-9.]+ MB are available; the largest batch that fits is [0-9]+$' "$out/memory"
+[ ! -e "$out/last.bin" ]
 # memory: of the graph file is kept by recompute, or refused with what would do.
 "$RGC" compile graphs/quickdraw_small.yaml --set memory=1100kB --no-kernels -o "$out/small.bin" >/dev/null
 "$RGC" explain "$out/small.bin" | grep -q '^recompute: [0-9]* kernels run again'

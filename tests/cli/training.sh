@@ -30,6 +30,31 @@ done
 "$RGC" run "$out/plan.bin" --train $data --steps 2 --validate 2 --out "$out/half" >/dev/null
 "$RGC" run "$out/half/last.bin" --train $data --steps 4 --validate 2 --state "$out/half/last.state" --out "$out/rest" >/dev/null
 cmp "$out/a/last.bin" "$out/rest/last.bin"
+# A state of other weights is refused, and so is one with a flipped bit.
+cp "$out/half/last.state" "$out/rest/last.state.old"
+expect 1 "$out/rest/last.state.old: error[weights]: is the optimizer state of other weights
+  help: give the last.bin that was saved with it" \
+  "$RGC" run "$out/rest/last.bin" --train $data --steps 6 --state "$out/rest/last.state.old" --out "$out/no"
+printf flipped | dd of="$out/rest/last.state.old" bs=1 seek=$(($(stat -c %s "$out/rest/last.state.old") - 100)) conv=notrunc 2>/dev/null
+"$RGC" run "$out/half/last.bin" --train $data --steps 4 --state "$out/rest/last.state.old" --out "$out/no" >"$out/said" 2>&1 && exit 1
+grep -q 'last.state.old: error\[plan-digest\]' "$out/said"
+# A run that died between writing its weights and putting the state beside them goes on from both.
+mkdir "$out/died"
+cp "$out/half/last.bin" "$out/half/log.csv" "$out/died"
+cp "$out/half/last.state" "$out/died/last.state.next"
+cp "$out/a/last.state" "$out/died/last.state"
+"$RGC" run "$out/plan.bin" --train $data --steps 4 --validate 2 --resume --out "$out/died" >/dev/null
+for file in last.bin last.state; do cmp "$out/rest/$file" "$out/died/$file"; done
+[ ! -e "$out/died/last.state.next" ]
+# What a killed run left beside its files goes away; a device is written to, not replaced.
+touch "$out/seven.bin.tmp999999999" "$out/seven.bin.tmp$$"
+"$RGC" compile graphs/quickdraw_small.yaml --no-kernels --infer-only -o "$out/seven.bin" >/dev/null
+[ ! -e "$out/seven.bin.tmp999999999" ] && [ -e "$out/seven.bin.tmp$$" ]
+mkfifo "$out/pipe"
+head -c 8 "$out/pipe" >"$out/first" &
+"$RGC" compile graphs/quickdraw_small.yaml --no-kernels --infer-only -o "$out/pipe" >/dev/null 2>&1 || true
+wait $!
+[ -p "$out/pipe" ] && [ -s "$out/first" ]
 # Another batch than the plan's is compiled from what the plan holds.
 "$RGC" run "$out/plan.bin" --train $data --steps 1 --batch 7 --out "$out/seven" >"$out/seven.txt"
 grep -q '^Iter \[  0/  1\]' "$out/seven.txt"
@@ -42,6 +67,11 @@ if cmp -s "$out/a/log.csv" "$out/frozen/log.csv"; then exit 1; fi
 "$RGC" run "$out/a/best.bin" --predict "$out/drawings.png" >"$out/predicted"
 grep -qE 'drawings.png: .* [0-9.]+ %, .* [0-9.]+ %, .* [0-9.]+ %$' "$out/predicted"
 expect 0 "conv1 [20,14,14,8] is in $out/conv1.npy" "$RGC" run "$out/a/last.bin" --dump conv1 $data --out "$out/conv1.npy"
+expect 1 "error[usage]: 'layer1.0.con1.grad' is no value of this program
+  help: did you mean 'layer1.0.conv1'?" "$RGC" run "$out/a/last.bin" --dump layer1.0.con1.grad $data --out "$out/no.npy"
+# Evaluating what has learnt nothing is said to be that.
+"$RGC" run "$out/plan.bin" --eval $data 2>"$out/said" | grep -q '^validation loss'
+grep -q 'plan.bin: note\[weights\]: has no weights yet; initial values are used$' "$out/said"
 expect 0 "conv1.grad [20,14,14,8] is in $out/conv1.npy" "$RGC" run "$out/a/last.bin" --dump conv1.grad $data --out "$out/conv1.npy"
 [ "$(stat -c %s "$out/conv1.npy")" -gt $((20 * 14 * 14 * 8 * 4)) ]
 # A layer of several ops is one row of the summary, and what is written is its result.
