@@ -51,6 +51,12 @@ bool rgc_diag_fail(rgc_diagnostics *diags, rgc_code code, const char *file, cons
   return false;
 }
 
+void rgc_diagnostics_adopt(rgc_diagnostics *diags, rgc_diagnostics *other) {
+  for (int i = 0; i < other->count; i++) *RGC_PUSH(diags->arena, diags->items, diags->count, diags->capacity) = other->items[i];
+  diags->error_count += other->error_count;
+  rgc_arena_adopt(diags->arena, other->arena);
+}
+
 const char *rgc_code_word(rgc_code code) { return codes[code].word; }
 const char *rgc_code_about(rgc_code code) { return codes[code].about; }
 

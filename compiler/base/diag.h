@@ -58,6 +58,8 @@ rgc_diagnostic *rgc_diag_add(rgc_diagnostics *diags, rgc_severity severity, rgc_
 /* Shorthand without a place: an error about a file, a device, a plan. `file` and `help` may be NULL. Returns false. */
 bool rgc_diag_fail(rgc_diagnostics *diags, rgc_code code, const char *file, const char *help, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* Adds the entries of `other`, whose arena becomes a part of this one's. */
+void rgc_diagnostics_adopt(rgc_diagnostics *diags, rgc_diagnostics *other);
 const char *rgc_code_word(rgc_code code);  /* "unknown-key" */
 const char *rgc_code_about(rgc_code code); /* the explanation of `rgc explain-error CODE` and the docs */
 /* Appends all entries; `color` uses ANSI escapes. */

@@ -47,11 +47,16 @@ static bool reads_back(double number, int digits, char chars[NUMBER_CHARS]) {
   return !memcmp(&back, &number, sizeof back) || digits == DBL_DECIMAL_DIG;
 }
 
+/* Whole numbers whose digits are the fewest that will do: not 110, which in two digits is 1.1e+02, and not -0. */
+static bool is_plain_integer(double number) {
+  if (!(number > -1e15 && number < 1e15) || number != (double)(int64_t)number) return false;
+  return number == 0 ? !signbit(number) : (int64_t)number % 10 != 0;
+}
+
 /* What DBL_DIG digits do not say, fewer do not. */
 static void print_number(rgc_text *out, double number) {
   char chars[NUMBER_CHARS];
-  bool whole = number > -1e15 && number < 1e15 && number == (double)(int64_t)number && !(number == 0 && signbit(number));
-  if (whole) {
+  if (is_plain_integer(number)) {
     rgc_text_add_int(out, (int64_t)number);
     return;
   }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "compiler/base/parallel.h"
 #include "compiler/plan/plan_text.h"
 
 /* The keys of the metadata, beside "digest" (safetensors.h) and one "program...." for each program. */
@@ -96,17 +97,26 @@ static void add_entry(rgc_arena *arena, rgc_tensor_file *file, const char *key, 
   *RGC_PUSH(arena, file->metadata, file->metadata_count, file->metadata_capacity) = (rgc_metadata){key, text};
 }
 
-/* texts: of the unfused graph and of every program, on the heap, as they are large; to be freed when the file is written. */
+/* The texts of the programs and, last, of the unfused graph: on the heap, as they are large, and to be freed when the file is written. */
+typedef struct printing {
+  const rgc_plan *plan;
+  rgc_text *texts; /* [program_count + 1] */
+} printing;
+
+static void print_text(void *context, int i) {
+  const printing *p = context;
+  if (i < p->plan->program_count) rgc_program_print(&p->plan->programs[i], &p->texts[i]);
+  else rgc_graph_print(p->plan->unfused, &p->texts[i]);
+}
+
 static void add_texts(rgc_arena *arena, const rgc_plan *plan, rgc_text *texts, rgc_tensor_file *file) {
+  rgc_parallel(plan->program_count + 1, print_text, &(printing){plan, texts});
   add_entry(arena, file, version_key, RGC_PLAN_VERSION);
   add_entry(arena, file, source_key, plan->source);
   add_entry(arena, file, line_map_key, plan->line_map);
-  rgc_graph_print(plan->unfused, &texts[plan->program_count]);
   add_entry(arena, file, graph_key, rgc_text_chars(&texts[plan->program_count]));
-  for (int i = 0; i < plan->program_count; i++) {
-    rgc_program_print(&plan->programs[i], &texts[i]);
+  for (int i = 0; i < plan->program_count; i++)
     add_entry(arena, file, rgc_program_key(&plan->programs[i], arena), rgc_text_chars(&texts[i]));
-  }
 }
 
 bool rgc_plan_write(const rgc_plan *plan, const char *path, rgc_diagnostics *diags) {

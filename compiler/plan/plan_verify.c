@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "compiler/base/parallel.h"
 #include "compiler/lang/lang.h"
 #include "compiler/memory_limit.h"
 #include "compiler/plan/plan.h"
@@ -140,16 +141,58 @@ static bool check_shared(const checker *c, const rgc_program *p, const rgc_progr
 
 static bool check_programs(const checker *c) {
   const rgc_plan *plan = c->plan;
-  if (plan->program_count < 0 || plan->program_count > RGC_PLAN_MAX_PROGRAMS) return fail(c, "%d programs", plan->program_count);
   for (int i = 0; i < plan->program_count; i++) {
     const rgc_program *p = &plan->programs[i];
-    if (!check_program(c, p)) return false;
     if (rgc_plan_program(plan, p->kind, p->target, p->precision, p->batch) != p)
       return fail(c, "%s is there twice", rgc_program_key(p, c->scratch));
     for (int j = 0; j < i; j++)
       if (!check_shared(c, p, &plan->programs[j])) return false;
   }
   return true;
+}
+
+/* A graph's checker works beside those of the others, so it has a network and diagnostics of its own. */
+typedef struct graph_checker {
+  checker c;
+  rgc_network network;
+  rgc_diagnostics diags;
+  const rgc_program *program; /* NULL: the unfused graph */
+  bool good;
+} graph_checker;
+
+static void open_graph_checker(graph_checker *g, const checker *of, const rgc_program *program) {
+  *g = (graph_checker){.c = *of, .network = *of->network, .program = program};
+  g->c.scratch = g->network.arena = rgc_arena_create();
+  g->c.network = &g->network;
+  g->c.diags = &g->diags;
+  rgc_diagnostics_init(&g->diags, rgc_arena_create());
+}
+
+static void check_graph(void *context, int i) {
+  graph_checker *g = &((graph_checker *)context)[i];
+  g->good = g->program ? check_program(&g->c, g->program) : check_unfused(&g->c);
+}
+
+/* After an error of another one, nothing is told. */
+static bool close_graph_checker(graph_checker *g, bool told, rgc_diagnostics *diags) {
+  bool points_there = told && g->diags.count; /* from diagnostics into the network's arena */
+  if (told) rgc_diagnostics_adopt(diags, &g->diags);
+  else rgc_arena_destroy(g->diags.arena);
+  if (points_there) rgc_arena_adopt(diags->arena, g->c.scratch);
+  else rgc_arena_destroy(g->c.scratch);
+  return told && g->good;
+}
+
+static bool check_graphs(const checker *c) {
+  const rgc_plan *plan = c->plan;
+  int count = plan->program_count + 1;
+  bool good = true;
+  if (count < 1 || count > RGC_PLAN_MAX_PROGRAMS + 1) return fail(c, "%d programs", plan->program_count);
+  graph_checker *all = RGC_NEW_ARRAY(c->scratch, graph_checker, count);
+  for (int i = 0; i < count; i++) open_graph_checker(&all[i], c, i ? &plan->programs[i - 1] : NULL);
+  rgc_parallel(count, check_graph, all);
+  for (int i = 0; i < count; i++) good = close_graph_checker(&all[i], good, c->diags);
+  return good;
 }
 
 /* Tensors. */
@@ -189,7 +232,7 @@ static bool check_tensors(const checker *c) {
 
 bool rgc_plan_verify(const rgc_plan *plan, const char *name, rgc_diagnostics *diags) {
   checker c = {.plan = plan, .name = name, .scratch = rgc_arena_create(), .diags = diags};
-  bool ok = check_source(&c) && check_unfused(&c) && check_programs(&c) && check_tensors(&c);
+  bool ok = check_source(&c) && check_graphs(&c) && check_programs(&c) && check_tensors(&c);
   rgc_arena_destroy(c.scratch);
   return ok;
 }

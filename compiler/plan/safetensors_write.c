@@ -1,6 +1,7 @@
 /* safetensors_write.c: the writer and the digest; see safetensors.h. */
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,8 @@ static bool add_any_string(rgc_text *out, const char *text) {
   return chars != NULL;
 }
 
-static bool is_plain(char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; }
+/* ASCII that stands for itself. */
+static const bool is_plain[UCHAR_MAX + 1] = {[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
 
 /* Lines of ASCII; else as above. */
 static bool add_string(rgc_text *out, const char *text) {
@@ -82,7 +84,7 @@ static bool add_string(rgc_text *out, const char *text) {
   rgc_text_add(out, "\"");
   for (const char *at = text;; at++) {
     const char *from = at;
-    while (is_plain(*at)) at++;
+    while (is_plain[(unsigned char)*at]) at++;
     rgc_text_add_bytes(out, from, (size_t)(at - from));
     if (!*at) break;
     if (*at != '\n' && *at != '"') return out->length = before, add_any_string(out, text);

@@ -2,6 +2,7 @@
  * too, when both come from one file. */
 #include <string.h>
 
+#include "compiler/base/parallel.h"
 #include "compiler/memory_limit.h"
 #include "compiler/plan/explain.h"
 #include "compiler/plan/plan_build.h"
@@ -72,35 +73,82 @@ static void tell_program(rgc_plan *plan, const rgc_program *program, const rgc_c
   s->compiled(s->context, &facts);
 }
 
-static bool add_program(rgc_plan *plan, rgc_program_kind kind, int64_t batch, const rgc_compile_settings *s, const rgc_target *target,
-                        rgc_diagnostics *diags) {
-  rgc_compile_options o = {.kind = kind, .batch = batch, .target = target};
-  const rgc_program *program = rgc_plan_need_program(plan, plan->network, &o, diags);
+/* A program's code: facts and errors of its own, so that several can be printed side by side. */
+typedef struct coding {
+  const rgc_compile_settings *settings;
+  const rgc_program *program;
+  const rgc_target *target;
+  rgc_arena *arena;
+  rgc_diagnostics diags;
+  rgc_code_facts facts;
+  bool good;
+} coding;
+
+static void make_code(void *context, int i) {
+  coding *c = &((coding *)context)[i];
+  c->good = rgc_code_make(c->program->graph, c->target, !c->settings->without_code, c->settings->emit_dir, &c->facts, c->arena, &c->diags);
+}
+
+static coding open_coding(const rgc_plan *plan, const rgc_compile_options *o, const rgc_compile_settings *s) {
+  coding c = {.settings = s, .target = o->target, .arena = rgc_arena_create()};
+  c.program = rgc_plan_find_program(plan, plan->network, o->kind, o->target, o->batch);
+  rgc_diagnostics_init(&c.diags, rgc_arena_create());
+  return c;
+}
+
+static bool close_coding(coding *c, rgc_plan *plan, const rgc_compile_options *o, bool good, rgc_diagnostics *diags) {
+  if (good) rgc_diagnostics_adopt(diags, &c->diags);
+  else rgc_arena_destroy(c->diags.arena);
+  good = good && c->good;
+  if (good && c->settings->compiled) tell_program(plan, c->program, o, c->settings, &c->facts);
+  rgc_arena_destroy(c->arena);
+  return good;
+}
+
+/* Code of programs that the plan has. Texts are printed side by side; where they are compiled, or written to files, one program comes after
+ * the other, since each keeps all processors busy and two may have the same functions. */
+static bool make_codes(rgc_plan *plan, const rgc_compile_options *options, int count, const rgc_compile_settings *s, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();
-  rgc_code_facts code;
-  bool good = program && rgc_code_make(program->graph, target, !s->without_code, s->emit_dir, &code, scratch, diags);
-  if (good && s->compiled) tell_program(plan, program, &o, s, &code);
+  coding *all = RGC_NEW_ARRAY(scratch, coding, count);
+  bool good = true, at_once = s->without_code && !s->emit_dir;
+  for (int i = 0; i < count; i++) all[i] = open_coding(plan, &options[i], s);
+  if (at_once) rgc_parallel(count, make_code, all);
+  for (int i = 0; i < count; i++) {
+    if (!at_once && good) make_code(all, i);
+    good = close_coding(&all[i], plan, &options[i], good, diags);
+  }
   rgc_arena_destroy(scratch);
   return good;
 }
 
-/* What inference takes at once beside training steps of that batch, or, without them, as many of its samples as may be. */
-static int64_t infer_batch(const rgc_plan *plan, int64_t batch, const rgc_target *target) {
-  const rgc_program *train = rgc_plan_find_program(plan, plan->network, RGC_PROGRAM_TRAIN, target, batch);
-  rgc_compile_options o = {.kind = RGC_PROGRAM_INFER, .batch = batch, .target = target};
-  return train ? train->graph->batch : rgc_micro_batch(batch, rgc_count_parts(plan->network, &o));
+/* What inference takes at once beside training steps in so many parts or, without them, as many of its samples as may be. */
+static int64_t infer_batch(const rgc_plan *plan, const rgc_compile_options *train) {
+  rgc_compile_options o = {.kind = RGC_PROGRAM_INFER, .batch = train->batch, .target = train->target};
+  return rgc_micro_batch(train->batch, train->parts ? train->parts : rgc_count_parts(plan->network, &o));
+}
+
+/* The training program's options, with the parts that the plan's has or a new one will have; 0: there is none, and none is wanted. */
+static rgc_compile_options train_options(const rgc_plan *plan, const rgc_compile_settings *s, const rgc_target *target) {
+  rgc_compile_options o = {.kind = RGC_PROGRAM_TRAIN, .batch = s->batch ? s->batch : plan->network->train.batch, .target = target};
+  const rgc_program *there = rgc_plan_find_program(plan, plan->network, RGC_PROGRAM_TRAIN, target, o.batch);
+  o.parts = there ? there->parts : s->infer_only ? 0 : rgc_count_parts(plan->network, &o);
+  return o;
 }
 
 static bool add_programs(rgc_plan *plan, const rgc_compile_settings *s, rgc_diagnostics *diags) {
   const rgc_target *target = rgc_target_choose(s->target, diags);
-  int64_t batch = s->batch ? s->batch : plan->network->train.batch;
-  bool train = !s->infer_only;
-  bool good = target && (!train || add_program(plan, RGC_PROGRAM_TRAIN, batch, s, target, diags));
-  if (good) batch = infer_batch(plan, batch, target);
-  for (int i = -1; good && i < s->infer_batch_count; i++) {
-    int64_t size = i < 0 ? batch : s->infer_batches[i];
-    good = add_program(plan, RGC_PROGRAM_FOLD, size, s, target, diags) && add_program(plan, RGC_PROGRAM_INFER, size, s, target, diags);
-  }
+  if (!target) return false;
+  rgc_arena *scratch = rgc_arena_create();
+  rgc_compile_options *options = RGC_NEW_ARRAY(scratch, rgc_compile_options, 3 + 2 * s->infer_batch_count);
+  options[0] = train_options(plan, s, target);
+  int64_t batch = infer_batch(plan, &options[0]);
+  int count = !s->infer_only;
+  for (int i = -1; i < s->infer_batch_count; i++)
+    for (int infer = 0; infer < 2; infer++)
+      options[count++] = (rgc_compile_options){.kind = infer ? RGC_PROGRAM_INFER : RGC_PROGRAM_FOLD, .batch = i < 0 ? batch : s->infer_batches[i], .target = target};
+  int made = rgc_plan_make_programs(plan, plan->network, options, count, diags);
+  bool good = make_codes(plan, options, made, s, diags) && made == count;
+  rgc_arena_destroy(scratch);
   return good;
 }
 
