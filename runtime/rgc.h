@@ -221,7 +221,8 @@ typedef struct rgc_c_facts {
 RGC_API bool rgc_plan_export_c(rgc_plan *plan, const char *dir, const rgc_c_options *options, rgc_c_facts *facts, rgc_diagnostics *diags);
 /* The plan's inference as an ONNX model (operator set 17): input "input" float32 [N,channels,height,width] after the transforms, outputs
  * [N,classes] ("logits", or the names given with output:), any N; weights under torchvision's names. With `fold`, batch norms go into the
- * weights of the layers before them. `nodes` gets how many; may be NULL. Errors: weights (the plan has none), file-write (over 2 GB, too). */
+ * weights of the layers before them. `nodes` gets how many; may be NULL. Over 2 GB, the weights stand in "PATH.data" beside it, which a note tells. Errors: weights (the
+ * plan has none), file-write. */
 RGC_API bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags);
 
 /* Bytes alive at a program's peak, by kind. */
@@ -300,7 +301,7 @@ typedef struct rgc_dataset_options {
   /* The network's classes in its order, or NULL. They choose and order the classes of quickdraw folders, reorder
    * CIFAR-10's, and name those of idx and synthetic, which have no names of their own. */
   const char *const *class_names;
-  int class_count;     /* of class_names */
+  int class_count;     /* of class_names; without these the network's, for npy and idx, whose labels may not show all classes; 0: as many as they show */
   int limit_per_class; /* quickdraw: only the first so many of a class; 0 means 500 */
   double split;        /* folder, npy: the part kept for validation where they have none of their own; 0 means 0.1, less none */
   int64_t seed;        /* which samples those are */
@@ -320,7 +321,7 @@ typedef struct rgc_dataset_options {
  * folder without train/ and val/ a part of each class, of npy a part of all, chosen by a seed.
  * `options` may be NULL. NULL on error: data-missing, data-format, data-classes, file-read, bad-value. */
 RGC_API rgc_dataset *rgc_dataset_open(const char *spec, const rgc_dataset_options *options, rgc_diagnostics *diags);
-/* The same with the class names of a network, if it has any, and the split that its data: asks for; `network` may be NULL. */
+/* The same with the classes of a network (of its first output) and the split that its data: asks for; `network` may be NULL. */
 RGC_API rgc_dataset *rgc_dataset_open_for(const rgc_network *network, const char *spec, rgc_diagnostics *diags);
 /* Puts all samples into the validation split, those of the training split first. */
 RGC_API void rgc_dataset_validate_all(rgc_dataset *dataset);

@@ -104,6 +104,17 @@ int rgc_graph_value(rgc_graph *graph, const char *name, rgc_dtype dtype, rgc_rol
   return value.id;
 }
 
+int rgc_graph_copied(const rgc_graph *graph, const rgc_value *copy) {
+  static const char suffix[] = ".bf16";
+  size_t length = strlen(copy->name), end = strlen(suffix);
+  if (copy->role != RGC_ROLE_COPY || copy->dtype != RGC_BF16 || length <= end || strcmp(copy->name + length - end, suffix)) return -1;
+  rgc_arena *scratch = rgc_arena_create();
+  int param = rgc_graph_find(graph, rgc_arena_strndup(scratch, copy->name, length - end));
+  rgc_arena_destroy(scratch);
+  bool same = param >= 0 && graph->values[param].role == RGC_ROLE_PARAM && !memcmp(graph->values[param].shape, copy->shape, sizeof copy->shape);
+  return same ? param : -1;
+}
+
 static void *copy_bytes(rgc_arena *arena, const void *src, size_t size_bytes) {
   if (!size_bytes) return NULL;
   return memcpy(rgc_arena_alloc(arena, size_bytes), src, size_bytes);

@@ -7,7 +7,7 @@ const char *const rgc_precision_words[RGC_PRECISION_COUNT] = {
     RGC_PRECISIONS(X)
 #undef X
 };
-const char *const rgc_role_words[RGC_ROLE_COUNT] = {"input", "label", "param", "buffer", "state", "temp", "output", "folded"};
+const char *const rgc_role_words[RGC_ROLE_COUNT] = {"input", "label", "param", "buffer", "state", "temp", "output", "folded", "copy"};
 const char *const rgc_init_words[RGC_INIT_KINDS] = {"const", "normal", "uniform"};
 const char *const rgc_kernel_words[RGC_KERNEL_KINDS] = {"map", "reduce", "window", "contract"};
 const char *const rgc_form_words[RGC_CONTRACT_FORMS] = {"pixels", "weights"};

@@ -28,7 +28,7 @@ bool rgc_verify_report(rgc_verifier *v, const char *format, ...) {
 static bool in_range(const rgc_verifier *v, int value) { return value >= 0 && value < v->graph->value_count; }
 
 static bool is_stored(rgc_role role) {
-  return role == RGC_ROLE_PARAM || role == RGC_ROLE_BUFFER || role == RGC_ROLE_STATE;
+  return role == RGC_ROLE_PARAM || role == RGC_ROLE_BUFFER || role == RGC_ROLE_STATE || role == RGC_ROLE_COPY;
 }
 
 /* Values. */
@@ -48,6 +48,7 @@ static void verify_fields(rgc_verifier *v, const rgc_value *value) {
   rgc_verify_rule(v, panel ? layout->groups >= 1 && layout->lanes >= 1 && layout->block >= 1
                            : !layout->groups && !layout->lanes && !layout->block,
                   "value %%%s has a layout that makes no sense", name);
+  rgc_verify_rule(v, value->role != RGC_ROLE_COPY || rgc_graph_copied(v->graph, value) >= 0, "value %%%s copies no parameter", name);
   bool ranked = value->role == RGC_ROLE_PARAM || value->role == RGC_ROLE_BUFFER;
   rgc_verify_rule(v, !value->torch_rank || (ranked && value->torch_rank > 0 && value->torch_rank <= RGC_AXES),
                   "value %%%s has torch_rank %d", name, value->torch_rank);

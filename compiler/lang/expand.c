@@ -13,53 +13,11 @@ static int emit_use(rgc_cell *cell);
 static int emit_scope(rgc_cell *cell);
 static int emit_repeat(rgc_cell *cell);
 
-static const rgc_layer_kind kinds[] = {{"conv", NULL, "conv", rgc_emit_conv},
-                                       {"bn", NULL, "bn", rgc_emit_bn},
-                                       {"relu", NULL, "relu", rgc_emit_activation},
-                                       {"sigmoid", NULL, "sigmoid", rgc_emit_activation},
-                                       {"tanh", NULL, "tanh", rgc_emit_activation},
-                                       {"silu", NULL, "silu", rgc_emit_activation},
-                                       {"gelu", NULL, "gelu", rgc_emit_activation},
-                                       {"leaky_relu", "slope", "leaky_relu", rgc_emit_activation},
-                                       {"relu6", NULL, "relu6", rgc_emit_activation},
-                                       {"hardsigmoid", NULL, "hardsigmoid", rgc_emit_activation},
-                                       {"hardswish", NULL, "hardswish", rgc_emit_activation},
-                                       {"maxpool", "kernel", "maxpool", rgc_emit_maxpool},
-                                       {"avgpool", "kernel", "avgpool", rgc_emit_avgpool},
-                                       {"linear", "out", "fc", rgc_emit_linear},
-                                       {"dropout", "rate", "dropout", rgc_emit_dropout},
-                                       {"drop_path", "rate", "drop_path", rgc_emit_drop_path},
-                                       {"add", "of", "add", rgc_emit_join},
-                                       {"mul", "of", "mul", rgc_emit_join},
-                                       {"concat", "of", "concat", rgc_emit_concat},
-                                       {"split", "parts", "split", rgc_emit_split},
-                                       {"subsample", "stride", "subsample", rgc_emit_subsample},
-                                       {"pad_channels", "to", "pad_channels", rgc_emit_pad_channels},
-                                       {"map", "of", "map", rgc_emit_map},
-                                       {"reduce", "over", "reduce", rgc_emit_reduce},
-                                       {"param", "shape", "param", rgc_emit_param},
-                                       {"slice", NULL, "slice", rgc_emit_slice},
-                                       {"softmax", "of", "softmax", rgc_emit_softmax},
-                                       {"group_norm", "groups", "gn", rgc_emit_group_norm},
-                                       {"channel_conv", "kernel", "conv", rgc_emit_channel_conv},
-                                       {"filter", "taps", "filter", rgc_emit_filter},
-                                       {"use", "layers", "use", emit_use},
-                                       {"repeat", NULL, "repeat", emit_repeat},
-                                       {"scope", NULL, "scope", emit_scope}};
-enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
-_Static_assert((int)KIND_COUNT <= (int)RGC_MAX_LAYER_KINDS, "callers have room for all words");
-
-const rgc_layer_kind *rgc_layer_kind_find(const char *word) {
-  for (int i = 0; i < KIND_COUNT; i++)
-    if (strcmp(kinds[i].word, word) == 0) return &kinds[i];
-  return NULL;
-}
-
-int rgc_layer_kind_words(const char **words, int limit) {
-  int count = 0;
-  for (; count < KIND_COUNT && count < limit; count++) words[count] = kinds[count].word;
-  return count;
-}
+static int (*const emits[])(rgc_cell *cell) = {
+#define LAYER(word, alone, stem, emit) [RGC_LAYER_##word] = emit,
+#include "compiler/lang/layers.def"
+#undef LAYER
+};
 
 /* ---- names ---- */
 
@@ -152,7 +110,7 @@ static int emit(rgc_cell *cell) {
     rgc_cell_error(cell, NULL, RGC_CODE_UNKNOWN_LAYER, "'%s' is neither a layer nor a block", cell->layer->word);
     return -1;
   }
-  return kind ? kind->emit(cell) : emit_block(cell, block);
+  return kind ? emits[kind->id](cell) : emit_block(cell, block);
 }
 
 /* A layer of several ops: its own name is that of its result, not of the first value on the way. */
@@ -463,17 +421,6 @@ static int run_network(rgc_expander *x) {
   value = rgc_expand_list(x, &root, stem, value);
   if (value >= 0) value = run_stages(x, &root, value);
   return value >= 0 ? rgc_expand_list(x, &root, head, value) : -1;
-}
-
-bool rgc_expand_check_logits(const rgc_expander *x, int value) {
-  const rgc_network *n = x->network;
-  const int64_t *shape = x->graph->values[value].shape;
-  const rgc_yaml *head = rgc_yaml_get(n->root, "head");
-  if (shape[RGC_H] == 1 && shape[RGC_W] == 1 && (n->class_set_count != 1 || shape[RGC_C] == n->classes[0].count)) return true;
-  rgc_yaml_error(x->diags, head, RGC_CODE_SHAPE, "the network gives %dx%dx%d (height, width, channels) for %d classes",
-                 (int)shape[RGC_H], (int)shape[RGC_W], (int)shape[RGC_C], (int)n->classes[0].count)->expected =
-      "linear: {out: classes} at the end of the head";
-  return false;
 }
 
 /* The last value becomes the output "logits", unless outputs were named. */

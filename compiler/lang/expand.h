@@ -1,5 +1,4 @@
-/* expand.h: what the parts of the expander share. For expand*.c and layer.c only; schema.c reads the
- * table of layer kinds.
+/* expand.h: what the parts of the expander share. For expand*.c only.
  *
  * A list of layers is run in a place: a prefix for names, counters for their numbers, the names of expressions (env) and the
  * values that were named. Each layer kind has one emit function that adds ops to the graph and returns the value it gives;
@@ -67,17 +66,6 @@ typedef struct rgc_cell {
   int in;           /* the value it takes */
   const char *name; /* "layer1.0.conv1" */
 } rgc_cell;
-
-typedef struct rgc_layer_kind {
-  const char *word;
-  const char *alone; /* key of an attribute that stands alone; NULL: none may */
-  const char *stem;  /* numbered names begin with this: fc for linear */
-  int (*emit)(rgc_cell *cell);
-} rgc_layer_kind;
-
-enum { RGC_MAX_LAYER_KINDS = 64 };
-const rgc_layer_kind *rgc_layer_kind_find(const char *word);
-int rgc_layer_kind_words(const char **words, int limit);
 
 /* expand_attr.c: attributes as values; false or NULL after an error. */
 const rgc_yaml *rgc_cell_attr(const rgc_cell *cell, const char *key);

@@ -223,3 +223,16 @@ bool rgc_expand_loss(rgc_expander *x) {
   make_output(x, loss);
   return true;
 }
+
+bool rgc_expand_check_logits(const rgc_expander *x, int value) {
+  const rgc_network *n = x->network;
+  const int64_t *shape = x->graph->values[value].shape;
+  const rgc_yaml *head = rgc_yaml_get(n->root, "head");
+  bool pooled = shape[RGC_H] == 1 && shape[RGC_W] == 1, made = x->graph->values[value].op >= 0;
+  if (!made) rgc_yaml_error(x->diags, head, RGC_CODE_SHAPE, "the network has no layers")->expected = "head: [avgpool: global, linear: {out: classes}]";
+  if (!made || (pooled && (n->class_set_count != 1 || shape[RGC_C] == n->classes[0].count))) return made;
+  rgc_yaml_error(x->diags, head, RGC_CODE_SHAPE, "the network gives %dx%dx%d (height, width, channels) for %d classes",
+                 (int)shape[RGC_H], (int)shape[RGC_W], (int)shape[RGC_C], (int)n->classes[0].count)->expected =
+      pooled ? "linear: {out: classes} at the end of the head" : "avgpool: global, linear: {out: classes} at the end of the head";
+  return false;
+}

@@ -5,10 +5,27 @@
 #include <string.h>
 
 #include "compiler/lang/builtin.h"
-#include "compiler/lang/expand.h"
 #include "compiler/lang/keys.h"
 
 enum { MAX_WORDS = 128 };
+
+static const rgc_layer_kind kinds[RGC_LAYER_KINDS] = {
+#define LAYER(word, alone, stem, emit) {RGC_LAYER_##word, #word, alone, stem},
+#include "compiler/lang/layers.def"
+#undef LAYER
+};
+
+const rgc_layer_kind *rgc_layer_kind_find(const char *word) {
+  for (int i = 0; i < RGC_LAYER_KINDS; i++)
+    if (strcmp(kinds[i].word, word) == 0) return &kinds[i];
+  return NULL;
+}
+
+int rgc_layer_kind_words(const char **words, int limit) {
+  int count = 0;
+  for (; count < (int)RGC_LAYER_KINDS && count < limit; count++) words[count] = kinds[count].word;
+  return count;
+}
 
 static bool is_common(const char *word) { return rgc_key_find("layer", word) != NULL; }
 

@@ -70,6 +70,8 @@ struct rgc_device {
   const char *target; /* what its targets are called begins so: "cpu" */
   /* The target that suits the machine; NULL with a diagnostic where the device cannot be used. A NULL function: the first that begins so. */
   const rgc_target *(*find_target)(rgc_diagnostics *diags);
+  /* False with a DEVICE error where the machine cannot run the target of that name. NULL: that shows later. */
+  bool (*check_target)(const char *name, rgc_diagnostics *diags);
   /* Compiles (or finds) the kernels of `graph`, which must outlive the program. threads 0: as many as there are. NULL with a diagnostic. */
   void *(*create)(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, void *const *data, int threads,
                   rgc_diagnostics *diags);
@@ -89,7 +91,7 @@ extern const rgc_device rgc_devices[]; /* ends with a NULL name */
 /* The device of that name; NULL: the first that runs `target` (a target's name, NULL: the cores'). "auto": a GPU that can be used, else, with
  * a note that says why, the cores. NULL with a DEVICE error. */
 const rgc_device *rgc_device_choose(const char *name, const char *target, rgc_diagnostics *diags);
-/* The target to compile for: `target`, or, where that is NULL, the device's own. NULL with a DEVICE error. */
+/* The target to run: `target`, or, where that is NULL, the device's own. NULL with a DEVICE error, also where this machine cannot run it. */
 const rgc_target *rgc_device_target(const rgc_device *device, const char *target, rgc_diagnostics *diags);
 
 /* Memory, device_memory.c. Close it in any case. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/reference/interpret.h"
 #include "runtime/train/import_weights.h"
 
 static int find_logits(const rgc_graph *graph) {
@@ -134,13 +135,32 @@ static bool is_state(const rgc_value *value) { return value->role == RGC_ROLE_ST
 /* Optimizer states of the training program. */
 static rgc_weight *list_states(const rgc_model *m, rgc_arena *arena, int *count) { return list_values(&m->train, is_state, arena, count); }
 
+/* The training step's copies of parameters, from these as they are in this process now. */
+static bool round_copies(const rgc_model *m, rgc_diagnostics *diags) {
+  const rgc_model_program *train = &m->train;
+  const rgc_graph *graph = train->program ? train->program->graph : NULL;
+  for (int i = 0; graph && i < graph->value_count; i++) {
+    int param = graph->values[i].op < 0 ? rgc_graph_copied(graph, &graph->values[i]) : -1;
+    if (param < 0) continue;
+    for (int64_t e = 0; e < rgc_shape_elems(graph->values[i].shape); e++)
+      ((uint16_t *)train->data[i])[e] = rgc_bf16_bits(((const float *)train->data[param])[e]);
+    if (!rgc_device_write(train->run, i, diags)) return false;
+  }
+  return true;
+}
+
+/* What was done to parameters in this process goes to the device. */
+static bool upload_weights(const rgc_model *m, rgc_diagnostics *diags) {
+  return rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags) && round_copies(m, diags);
+}
+
 static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
   int count;
   rgc_weight *weights = list_weights(m, m->arena, &count);
   rgc_tensor_file tensors = {.tensors = m->plan->tensors, .tensor_count = m->plan->tensor_count};
   if (m->plan->tensor_count && !rgc_weights_take(weights, count, &tensors, m->network->file, diags)) return false;
   if (!m->plan->tensor_count) rgc_weights_draw(weights, count, seed);
-  return rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags);
+  return upload_weights(m, diags);
 }
 
 /* What the training program takes, and where there is none as many samples as the file's memory: lets inference take. */
@@ -163,9 +183,10 @@ bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const 
 }
 
 bool rgc_model_create_fold(rgc_model *m, rgc_plan *plan, int64_t batch, const rgc_target *target, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = plan->network, .plan = plan, .batch = batch, .target = target};
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = plan->network, .plan = plan, .batch = batch};
   m->device = rgc_device_choose(NULL, target->name, diags);
-  return m->device && need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags) && need(m, RGC_PROGRAM_INFER, NULL, &m->infer, diags) &&
+  m->target = m->device ? rgc_device_target(m->device, target->name, diags) : NULL;
+  return m->target && need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags) && need(m, RGC_PROGRAM_INFER, NULL, &m->infer, diags) &&
          rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start(m, &m->fold, diags) && start_weights(m, 0, diags);
 }
 
@@ -269,7 +290,7 @@ static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diag
                            : rgc_weights_import(m->network, m->plan->unfused, weights, count, file, path, NULL, diags));
   m->folded = false;
   rgc_arena_destroy(scratch);
-  return good && rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags);
+  return good && upload_weights(m, diags);
 }
 
 bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, false, diags); }
@@ -305,7 +326,8 @@ bool rgc_model_load_state(rgc_model *m, const char *path, rgc_run_state *run, rg
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
   rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
-  bool good = file && rgc_weights_take(states, count, file, path, diags) && rgc_device_memory_upload(&m->memory, RGC_REGION_STATE, diags);
+  bool good = file && rgc_weights_take(states, count, file, path, diags);
+  for (int i = 0; good && i < count; i++) good = rgc_device_write(m->train.run, states[i].value->id, diags); /* copies of parameters stay */
   if (file && !rgc_metadata_find(file, "step"))
     good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
   if (good) *run = read_run_state(file);

@@ -130,7 +130,7 @@ static void check_target(const char *yaml, int64_t batch, int64_t valid, const r
 
 static void check(const char *yaml, int64_t batch, int64_t valid, passes how) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++)
-    if (rgc_cpu_target_named(target->facts.name)) check_target(yaml, batch, valid, target, how);
+    if (rgc_cpu_target_runs_here(target)) check_target(yaml, batch, valid, target, how);
 }
 
 static const char small_residual[] =
@@ -155,7 +155,7 @@ static const char oblong_pools[] =
 /* With Winograd wherever it can be. */
 static void check_winograd(int64_t batch, int64_t valid) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++) {
-    if (!rgc_cpu_target_named(target->facts.name)) continue;
+    if (!rgc_cpu_target_runs_here(target)) continue;
     rgc_cpu_target eager = *target;
     eager.facts.winograd_min_channels = eager.facts.winograd_min_pixels = 1;
     check_target(winograd_network, batch, valid, &eager, FUSED);
@@ -178,7 +178,7 @@ static const char preactivated_joins[] =
 
 static void check_side_stores(const char *yaml, int64_t batch, int64_t valid, bool winograd) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++) {
-    if (!rgc_cpu_target_named(target->facts.name)) continue;
+    if (!rgc_cpu_target_runs_here(target)) continue;
     rgc_cpu_target small = *target;
     small.facts.min_tiles = 1;
     small.facts.tile_pixels = small.facts.winograd_patches = winograd ? 8 : 40;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/reference/interpret.h"
 #include "runtime/train/model.h"
 #include "tests/unit/network_text.h"
 #include "tests/unit/temp_folder.h"
@@ -94,6 +95,43 @@ Test(cuda_device, training_has_the_bits_of_cuda_emu) {
     if (variants[i].name) unsetenv(variants[i].name);
   }
   close_model(emu);
+}
+
+/* In bf16 a step reads copies of the weights: on the card they are the weights rounded, whoever changed these. */
+static void expect_copies(trained *t, const char *when) {
+  const rgc_graph *graph = t->model.train.program->graph;
+  int count = 0;
+  cr_assert(rgc_device_memory_download(&t->model.memory, RGC_REGION_PARAM, &t->diags) && rgc_device_memory_download(&t->model.memory, RGC_REGION_STATE, &t->diags));
+  for (int i = 0; i < graph->value_count; i++) {
+    int param = graph->values[i].op < 0 ? rgc_graph_copied(graph, &graph->values[i]) : -1;
+    const uint16_t *copy = t->model.train.data[i];
+    const float *weight = param < 0 ? NULL : t->model.train.data[param];
+    for (int64_t e = 0; weight && e < rgc_shape_elems(graph->values[i].shape); e++)
+      cr_assert_eq(copy[e], rgc_bf16_bits(weight[e]), "%s: %s[%lld] of %a is %x", when, graph->values[i].name, (long long)e, (double)weight[e], copy[e]);
+    count += weight != NULL;
+  }
+  cr_expect_eq(count, 4, "%d copies", count); /* three convolutions and the linear layer */
+}
+
+Test(cuda_device, copies_of_weights_are_the_weights_rounded, .timeout = 120) {
+  fixture folder = setup();
+  const char *weights = rgc_arena_printf(folder.arena, "%s/w.bin", folder.dir), *state = rgc_arena_printf(folder.arena, "%s/w.state", folder.dir);
+  char *text = rgc_arena_printf(folder.arena, "%sprecision: bf16\n", yaml);
+  use_fake();
+  trained *t = open_model(text, "cuda", NULL, true), *other = open_model(text, "cuda", NULL, true);
+  rgc_run_state run = {.step = 4};
+  expect_copies(t, "at the beginning");
+  cr_assert(train(t, 4, 0.01), "%s", told(t));
+  expect_copies(t, "after training");
+  cr_assert(rgc_model_save(&t->model, weights, &t->diags) && rgc_model_save_state(&t->model, state, &run, &t->diags), "%s", told(t));
+  cr_assert(rgc_model_restore(&other->model, weights, &other->diags), "%s", told(other));
+  expect_copies(other, "after restoring");
+  cr_assert(train(other, 2, 0.01), "%s", told(other)); /* the card's copies are newer than the process's */
+  cr_assert(rgc_model_load_state(&other->model, state, &run, &other->diags), "%s", told(other));
+  expect_copies(other, "after the optimizer's state was loaded");
+  close_model(other);
+  close_model(t);
+  teardown(&folder);
 }
 
 /* On a card with TMA: tensor maps by the driver's functions, tiled and im2col, of strided convolutions and their gradients. */

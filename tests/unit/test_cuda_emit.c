@@ -13,6 +13,7 @@
 #include "compiler/pipeline.h"
 #include "runtime/device/cuda_build.h"
 #include "runtime/device/verify.h"
+#include "runtime/reference/interpret.h"
 #include "runtime/reference/philox.h"
 #include "tests/unit/network_text.h"
 
@@ -53,7 +54,7 @@ static rgc_graph *build_unfused(machine *m, int64_t batch) {
   rgc_update_settings updates = {.rule = RGC_UPDATE_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 1e-3};
   rgc_append_updates(graph, &updates, NULL, NULL);
   graph = rgc_decompose(graph, m->arena, &m->diags);
-  if (graph) rgc_apply_precision(graph, m->network->precision);
+  if (graph) rgc_apply_precision(graph, m->network->precision, NULL);
   return graph;
 }
 
@@ -69,7 +70,8 @@ static void fill_value(const machine *m, const rgc_value *v) {
   bool variance = v->role == RGC_ROLE_STATE || (v->role == RGC_ROLE_BUFFER && v->init.number == 1);
   for (int64_t e = 0; e < rgc_shape_elems(v->shape); e++) {
     double u = rgc_philox_uniform(m->seed, (uint32_t)v->id, 0, (uint64_t)e);
-    if (v->dtype == RGC_I32) ((int32_t *)m->data[v->id])[e] = (int32_t)(u * 3);
+    if (v->dtype == RGC_BF16) ((uint16_t *)m->data[v->id])[e] = rgc_bf16_bits((float)(0.7 * (2 * u - 1)));
+    else if (v->dtype == RGC_I32) ((int32_t *)m->data[v->id])[e] = (int32_t)(u * 3);
     else ((float *)m->data[v->id])[e] = (float)(variance ? 0.5 + u : (2 * u - 1) * (v->role == RGC_ROLE_PARAM ? 0.7 : 1));
   }
 }
