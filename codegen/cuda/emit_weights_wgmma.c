@@ -2,11 +2,12 @@
  *
  * Which take it: groups of enough channels on both sides, in numbers that TMA can address (contract_maps.c), and A and B of up to RGC_MAX_STREAMS bf16 tensors
  * over their spaces each; what their prologues read besides is by channel, but for one operand, which is loaded by the point (a pooled gradient's). More of
- * those would be loaded number by number, for a lane has pixels of two channels. The rest stays with mma.sync. */
+ * those would be loaded number by number, for a lane has pixels of two channels. A thread that prepares A keeps rows of 8 numbers of all that its prologue
+ * reads, and has registers for six. The rest stays with mma.sync. */
 #include "codegen/cuda/emit_contract.h"
 #include "compiler/passes/decompose_samples.h"
 
-enum { BOX_C = 64, MOST_CHANNELS = 8, MOST_BY_POINT = 1, THREADS = 384 };
+enum { BOX_C = 64, MOST_CHANNELS = 8, MOST_BY_POINT = 1, MOST_A_ROWS = 6, THREADS = 384 };
 
 /* A or B: its streams, and behind them (streams.given) what is by channel, which a thread loads once. */
 typedef struct side {
@@ -16,6 +17,7 @@ typedef struct side {
   const int64_t *extent;
   rgc_cuda_streams streams;
   int channels, channel_inputs[MOST_CHANNELS]; /* by the op's inputs */
+  int by_point;                                /* what the prologue loads itself */
 } side;
 
 typedef struct weights {
@@ -30,20 +32,19 @@ typedef struct weights {
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static bool find_side(const rgc_cuda_text *k, side *s) {
-  int by_point = 0;
   if (!rgc_cuda_find_streams(k, s->body, s->root, s->extent, &s->streams)) return false;
   for (int i = 0; i < s->body->operand_count; i++) {
     const rgc_operand *operand = &s->body->operands[i];
     if (s->streams.given[i] >= 0) continue;
     bool by_channel = k->graph->values[operand->value].dtype == RGC_F32 && rgc_operand_is_by_channel(k->graph, operand, s->extent);
     if (!by_channel || s->channels == MOST_CHANNELS) {
-      by_point++;
+      s->by_point++;
       continue;
     }
     s->streams.given[i] = s->streams.count + s->channels;
     s->channel_inputs[s->channels++] = rgc_input_number(k->op, operand->value);
   }
-  return by_point <= MOST_BY_POINT;
+  return s->by_point <= MOST_BY_POINT;
 }
 
 static int block_columns(const weights *w) { return w->block_n == 64 ? 2 * w->columns : w->columns; }
@@ -86,6 +87,7 @@ static bool choose(const rgc_cuda_text *k, weights *w) {
                  .b = {.name = "B", .body = kernel->b, .root = kernel->b_root, .extent = kernel->b_extent}};
   if (!k->target->wgmma_channels || k->graph->precision != RGC_PRECISION_BF16) return false;
   if (group_a < k->target->wgmma_channels || group_out < RGC_WGMMA_LEAST_OUT || !find_side(k, &w->a) || !find_side(k, &w->b)) return false;
+  if (w->a.streams.count + w->a.channels + w->a.by_point > MOST_A_ROWS) return false;
   choose_shape(w, g, group_a, group_out);
   choose_parts(w, k->target, kernel->b_extent[RGC_N] * kernel->b_extent[RGC_H] * kernel->b_extent[RGC_W]);
   w->maps.pixels = w->block_k;
