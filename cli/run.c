@@ -68,6 +68,8 @@ static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool
   rgc_model_facts facts;
   rgc_model_tell(r->model, &facts);
   if (tell && facts.compiled) printf("compiled %d kernels in %.1f s\n", facts.compiled, facts.compile_seconds);
+  if (tell && facts.train_products) printf("cuBLAS computes %d kernels of a training step, %d of inference\n", facts.train_products, facts.infer_products);
+  if (tell && !facts.train_products && facts.infer_products) printf("cuBLAS computes %d kernels of inference\n", facts.infer_products);
   if (tell && facts.step_batch > facts.batch)
     printf("memory: the batch of %lld is split in micro-batches of %lld%s\n", (long long)facts.step_batch, (long long)facts.batch,
            train ? ", gradients accumulated; batch normalisation takes its statistics of a micro-batch" : "");

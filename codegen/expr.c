@@ -235,7 +235,8 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   rgc_dtype dtype = t->graph->values[from->value].dtype;
   if (t->streams && t->streams[operand] >= 0) {
     begin_node(t, node, out);
-    rgc_text_printf(out, "raw[%d + i];\n", t->streams[operand] * t->space.row);
+    if (t->space.row > 1) rgc_text_printf(out, "raw[%d + i];\n", t->streams[operand] * t->space.row);
+    else rgc_text_printf(out, "raw[%d];\n", t->streams[operand]);
     return;
   }
   if (print_whole(t, node, from, out)) return;
@@ -412,14 +413,18 @@ bool rgc_operand_is_whole(const rgc_graph *graph, const rgc_operand *operand, co
 
 /* [1,1,1,C] read by channel, or one number. */
 static bool is_channel(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES], bool *by_channel) {
-  const rgc_value *value = &graph->values[operand->value];
-  const rgc_axis_view *c = &operand->view.axis[RGC_C];
-  for (int j = 0; j < RGC_C; j++)
-    if (value->shape[j] != 1 || (operand->view.axis[j].mul != 0 && extent[operand->view.axis[j].from] != 1) || operand->view.axis[j].add)
-      return false;
-  *by_channel = value->shape[RGC_C] != 1;
-  return value->shape[RGC_C] == 1 ? (c->mul == 0 || extent[c->from] == 1) && c->add == 0
-                                  : value->shape[RGC_C] == extent[RGC_C] && c->from == RGC_C && is_plain(c);
+  const rgc_view *view = &operand->view;
+  const int64_t *shape = graph->values[operand->value].shape;
+  *by_channel = shape[RGC_C] != 1;
+  if (*by_channel) return rgc_view_is_channel(view, shape, extent);
+  for (int j = 0; j < RGC_AXES; j++)
+    if (shape[j] != 1 || (view->axis[j].mul != 0 && extent[view->axis[j].from] != 1) || view->axis[j].add) return false;
+  return true;
+}
+
+bool rgc_operand_is_by_channel(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]) {
+  bool by_channel;
+  return is_channel(graph, operand, extent, &by_channel) && by_channel;
 }
 
 static bool is_uniform(const rgc_graph *graph, const rgc_body *body, const int64_t extent[RGC_AXES], bool channels_allowed) {

@@ -134,7 +134,7 @@ typedef struct reduce_cut {
 static reduce_cut choose_reduce_cut(const rgc_cuda_target *target, int64_t threads, int64_t neighbours, int64_t terms) {
   enum { SECTOR = 8, LONG = 16, MOST_THREADS = 1024 };
   reduce_cut cut = {.columns = rgc_cuda_power_of_two(neighbours, WARP)};
-  while (cut.columns > SECTOR && ceil_div(threads, cut.columns) < target->blocks_wanted / 4) cut.columns /= 2;
+  while (cut.columns > SECTOR && ceil_div(threads, cut.columns) < target->multiprocessors) cut.columns /= 2;
   cut.rows = rgc_cuda_power_of_two(terms, CUDA_BLOCK_THREADS / cut.columns);
   while (cut.rows * cut.columns < MOST_THREADS && terms / cut.rows > LONG) cut.rows *= 2;
   if (cut.rows * cut.columns < WARP) cut.rows = WARP / cut.columns;

@@ -77,6 +77,8 @@ void rgc_cuda_card_close(rgc_cuda_card *card) {
   const rgc_cuda_driver *cu = &card->driver;
   if (!card->context) return;
   cu->cuCtxSetCurrent(card->context);
+  rgc_cublas_close(&card->cublas);
+  rgc_cublas_record_close(card->record);
   for (int r = 0; r < RGC_REGION_COUNT; r++)
     if (card->regions[r]) cu->cuMemFree(card->regions[r]);
   if (card->swap_room) cu->cuMemFree(card->swap_room);
@@ -102,6 +104,18 @@ bool rgc_cuda_card_wait(rgc_cuda_card *card, CUstream stream, rgc_diagnostics *d
   diags->items[diags->count - 1].help =
       rgc_arena_printf(diags->arena, "one of the %lld kernels since the wait before went wrong: RGC_CUDA_SYNC=1 waits after each, and names it", (long long)asked);
   return false;
+}
+
+const rgc_cublas *rgc_cuda_card_cublas(rgc_cuda_card *card, rgc_diagnostics *diags) {
+  if (!card->cublas_sought) rgc_cublas_open(&card->cublas, diags);
+  card->cublas_sought = true;
+  return card->cublas.library ? &card->cublas : NULL;
+}
+
+rgc_cublas_record *rgc_cuda_card_record(rgc_cuda_card *card, rgc_diagnostics *diags) {
+  const char *name = rgc_arena_printf(diags->arena, "%s, sm_%d%d", card->name, card->major, card->minor);
+  if (!card->record) card->record = rgc_cublas_record_open(name, card->cublas.version, diags);
+  return card->record;
 }
 
 bool rgc_cuda_memory_tell_free(void *opaque, int64_t *bytes, rgc_diagnostics *diags) {

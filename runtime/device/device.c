@@ -9,6 +9,7 @@
 #include "runtime/device/cuda_emu.h"
 #include "runtime/device/cuda_peak.h"
 #include "runtime/device/cuda_program.h"
+#include "runtime/device/cuda_tune.h"
 #include "runtime/device/target_code.h"
 
 struct rgc_device_program {
@@ -22,8 +23,7 @@ struct rgc_device_program {
 static void *cpu_create(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, void *const *data, int threads,
                         rgc_diagnostics *diags) {
   (void)memory;
-  const rgc_cpu_target *cpu = rgc_cpu_target_choose(target->name, diags);
-  return cpu ? rgc_cpu_program_create(graph, cpu, data, threads, diags) : NULL;
+  return rgc_cpu_program_create(graph, rgc_cpu_target_named(target->name), data, threads, diags);
 }
 
 static void cpu_destroy(void *program) { rgc_cpu_program_destroy(program); }
@@ -47,11 +47,11 @@ static void cpu_tell(const void *program, rgc_device_facts *facts) {
 }
 
 const rgc_device rgc_devices[] = {
-    {.name = "cpu", .about = "this machine's cores", .target = "cpu", .create = cpu_create, .destroy = cpu_destroy, .run_ops = cpu_run_ops,
+    {.name = "cpu", .about = "this machine's cores", .target = "cpu", .check_target = rgc_cpu_target_check_here, .create = cpu_create, .destroy = cpu_destroy, .run_ops = cpu_run_ops,
      .profile = cpu_profile, .tell = cpu_tell, .measure = rgc_cpu_measure},
     {.name = "cuda", .about = "an NVIDIA GPU, sm_80 or later", .target = "cuda", .find_target = rgc_cuda_find_target, .create = rgc_cuda_program_create,
      .destroy = rgc_cuda_program_destroy, .run_ops = rgc_cuda_program_run_ops, .profile = rgc_cuda_program_profile, .tell = rgc_cuda_program_tell,
-     .measure = rgc_cuda_measure, .card = &rgc_cuda_card_functions},
+     .tell_library = rgc_cuda_program_tell_library, .tune = rgc_cuda_program_tune, .measure = rgc_cuda_measure, .card = &rgc_cuda_card_functions},
     {.name = "cuda-emu", .about = "CUDA kernels, emulated on one core: slow, for tests", .target = "cuda", .create = rgc_cuda_emu_create,
      .destroy = rgc_cuda_emu_destroy, .run_ops = rgc_cuda_emu_run_ops, .profile = rgc_cuda_emu_profile, .tell = rgc_cuda_emu_tell},
     {.name = NULL}};
@@ -103,7 +103,8 @@ const rgc_device *rgc_device_choose(const char *name, const char *target, rgc_di
 
 const rgc_target *rgc_device_target(const rgc_device *device, const char *target, rgc_diagnostics *diags) {
   if (!target && device->find_target) return device->find_target(diags);
-  return rgc_target_choose(target ? target : device->target, diags);
+  const rgc_target *chosen = rgc_target_choose(target ? target : device->target, diags);
+  return chosen && (!device->check_target || device->check_target(chosen->name, diags)) ? chosen : NULL;
 }
 
 rgc_device_program *rgc_device_program_create(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target,
@@ -145,6 +146,13 @@ rgc_device_facts rgc_device_tell(const rgc_device_program *program) {
   rgc_device_facts facts = {0};
   program->device->tell(program->program, &facts);
   return facts;
+}
+
+const char *rgc_device_tell_library(const rgc_device_program *p, int op) { return p->device->tell_library ? p->device->tell_library(p->program, op) : NULL; }
+
+bool rgc_device_tune(rgc_device_program *p, const rgc_cpu_step *step, rgc_device_tuned *tuned, rgc_diagnostics *diags) {
+  if (p->device->tune) return p->device->tune(p->program, step, tuned, diags);
+  return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "--tune is for device cuda, where cuBLAS may multiply", "device %s has nothing to choose from", p->device->name);
 }
 
 /* The region that holds data[value], and where in it. */

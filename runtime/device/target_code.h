@@ -16,7 +16,7 @@ typedef struct rgc_code_facts {
   const rgc_function_facts *function_facts; /* GPU, with code: [functions]; else NULL */
 } rgc_code_facts;
 
-/* "cpu-avx512", "cuda-sm_90a" or its "sm_90a"; NULL or "cpu": the best for this machine's cores; "cuda": the plainest GPU. NULL with a DEVICE error. */
+/* "cpu-avx512", "cuda-sm_90a" or its "sm_90a", whether or not this machine can run it; NULL or "cpu": the best for this machine's cores; "cuda": the plainest GPU. NULL with a DEVICE error. */
 const rgc_target *rgc_target_choose(const char *name, rgc_diagnostics *diags);
 /* "cpu" or "cuda" by how the name begins, whether or not there is such a target; "": neither. */
 const char *rgc_target_family(const char *name);

@@ -183,9 +183,10 @@ bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const 
 }
 
 bool rgc_model_create_fold(rgc_model *m, rgc_plan *plan, int64_t batch, const rgc_target *target, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = plan->network, .plan = plan, .batch = batch, .target = target};
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = plan->network, .plan = plan, .batch = batch};
   m->device = rgc_device_choose(NULL, target->name, diags);
-  return m->device && need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags) && need(m, RGC_PROGRAM_INFER, NULL, &m->infer, diags) &&
+  m->target = m->device ? rgc_device_target(m->device, target->name, diags) : NULL;
+  return m->target && need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags) && need(m, RGC_PROGRAM_INFER, NULL, &m->infer, diags) &&
          rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start(m, &m->fold, diags) && start_weights(m, 0, diags);
 }
 

@@ -12,10 +12,13 @@ DEV void row_unpack(float *to, u32 pair) {
   to[1] = bf_hi(pair);
 }
 
+DEV void row_unpack_8(float *to, uint4 all) {
+  row_unpack(to, all.x), row_unpack(to + 2, all.y), row_unpack(to + 4, all.z), row_unpack(to + 6, all.w);
+}
+
 DEV void row_load_bf16(float *to, const u16 *from, int count) {
   if (count == 8) {
-    const uint4 all = ld_v4(from);
-    row_unpack(to, all.x), row_unpack(to + 2, all.y), row_unpack(to + 4, all.z), row_unpack(to + 6, all.w);
+    row_unpack_8(to, ld_v4(from));
   } else if (count == 4) {
     const uint2 all = ld_v2(from);
     row_unpack(to, all.x), row_unpack(to + 2, all.y);
