@@ -60,5 +60,6 @@ void rgc_function_print(const rgc_function *function, rgc_text *out) {
     end = end ? end + 2 : at + strlen(at);
     rgc_text_printf(out, "%.*s%s", (int)(end - at) - (*end ? 1 : 0), at, *end ? "\n *   " : "");
   }
+  if (function->arguments) rgc_text_printf(out, "\n * In the first of them:\n%s", function->arguments);
   rgc_text_printf(out, " */\n%s\n", function->text);
 }

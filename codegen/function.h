@@ -10,6 +10,7 @@ typedef struct rgc_function {
   const char *name; /* "k" and 16 hexadecimal digits of the text's hash */
   const char *text; /* without the comment; needs the templates on the include path */
   const char *comment; /* which layers and lines it serves: "layer1.0.conv1 conv (line 5), ..." */
+  const char *arguments; /* CUDA: what operands and outputs are in the first op it serves, a line each; NULL: not told */
   const char *template_name; /* CUDA: of the file that has the kernel, "contract_mma" */
   bool heavy;       /* a contract: costs the compiler several times as much as others */
   rgc_text serves;  /* internal: the comment as it grows */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codegen/cuda/contract_maps.h"
+#include "compiler/graph/graph_text.h"
 
 rgc_print_space rgc_cuda_space(const int64_t extent[RGC_AXES], const char *prefix, rgc_arena *arena) {
   static const char axes[RGC_AXES] = {'N', 'H', 'W', 'C'};
@@ -180,6 +181,22 @@ void rgc_cuda_emit_root(rgc_cuda_text *k, const char *name, const rgc_body *body
   rgc_text_printf(&k->text, "  return x%d;\n}\n", root);
 }
 
+/* " *   operands[0]: conv1.weight f32 [64,7,7,3]", and so on: for who reads the text. */
+static void print_arguments(const rgc_graph *graph, const char *word, const int *values, int count, rgc_text *out) {
+  for (int i = 0; i < count; i++) {
+    const rgc_value *v = &graph->values[values[i]];
+    rgc_text_printf(out, " *   %s[%d]: %s %s [%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]\n", word, i, v->name, rgc_dtype_words[v->dtype], v->shape[0], v->shape[1],
+                    v->shape[2], v->shape[3]);
+  }
+}
+
+static const char *tell_arguments(const rgc_cuda_text *k) {
+  rgc_text lines = {0};
+  print_arguments(k->graph, "operands", k->op->inputs, k->op->input_count, &lines);
+  print_arguments(k->graph, "outputs", k->op->outputs, k->op->output_count, &lines);
+  return rgc_text_take(&lines, k->arena);
+}
+
 void rgc_cuda_launch_template(rgc_cuda_text *k, const char *name, int64_t blocks, int threads, int64_t shared_bytes) {
   rgc_cuda_code *code = k->code;
   rgc_text_printf(&k->text, "#include \"codegen/cuda/templates/%s.cuh\"\n", name);
@@ -187,7 +204,9 @@ void rgc_cuda_launch_template(rgc_cuda_text *k, const char *name, int64_t blocks
   *launch = (rgc_cuda_launch){.op = k->op->id, .blocks = blocks, .threads = threads, .shared_bytes = shared_bytes};
   bool heavy = k->op->kernel->kind == RGC_CONTRACT && strcmp(name, "contract_merge") && strcmp(name, "map");
   launch->function = rgc_function_intern(&code->functions, &code->function_count, &code->function_capacity, &k->text, k->op, heavy, k->arena);
-  code->functions[launch->function].template_name = name;
+  rgc_function *function = &code->functions[launch->function];
+  function->template_name = name;
+  if (!function->arguments) function->arguments = tell_arguments(k);
   rgc_text_free(&k->text);
   k->text = (rgc_text){0};
 }

@@ -81,9 +81,10 @@ static bool fits_memory(const rgc_model *m, const int64_t need_region[RGC_REGION
   for (int r = 0; r < RGC_REGION_COUNT; r++) total += need_region[r] - m->memory.size_bytes[r];
   if (total <= there) return true;
   rgc_compile_options o = {.kind = m->train.program ? RGC_PROGRAM_TRAIN : RGC_PROGRAM_INFER, .batch = m->batch, .target = m->target};
-  return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, "give a smaller --batch",
-                       "batch %lld needs %.1f MB and %.1f MB are available; the largest batch that fits is %lld", (long long)m->batch,
-                       (double)total * 1e-6, (double)there * 1e-6, (long long)rgc_largest_batch(m->network, &o, there - extra));
+  int64_t fits = rgc_largest_batch(m->network, &o, there - extra);
+  const char *largest = fits ? rgc_arena_printf(diags->arena, "the largest batch that fits is %lld", (long long)fits) : "not even one sample fits";
+  return rgc_diag_fail(diags, RGC_CODE_MEMORY, m->network->file, fits ? "give a smaller --batch" : "end what else takes memory there, or choose a smaller network or another --device",
+                       "batch %lld needs %.1f MB and %.1f MB are available; %s", (long long)m->batch, (double)total * 1e-6, (double)there * 1e-6, largest);
 }
 
 /* What is there already stays as it is if it is large enough. */

@@ -31,7 +31,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=$(realpath -m "${1:-gpu-results}")
 # NVRTC where pip packages have it, unless the system's is found or RGC_NVRTC says where.
 if [ -z "${RGC_NVRTC:-}" ] && ! ldconfig -p | grep -q libnvrtc; then
-  found=$(find / -name 'libnvrtc.so.1[23]' -not -path '/proc/*' 2>/dev/null | head -1)
+  found=$(ls /usr/local/cuda*/lib64/libnvrtc.so.1[23] /usr/lib/*/libnvrtc.so.1[23] 2>/dev/null | head -1)
+  [ -n "$found" ] || found=$(timeout 30 find / -name 'libnvrtc.so.1[23]' -not -path '/proc/*' 2>/dev/null | head -1)
   [ -z "$found" ] || export RGC_NVRTC=$found
 fi
 RGC="$here/rgc" exec "$here/tests/gpu/run.sh" "$out"

@@ -1,5 +1,5 @@
 """ResNet-50 in PyTorch on the GPU, for tests/gpu/run.sh: images a second of training (SGD, momentum) and inference, channels_last, eager in
-float32 (tf32 allowed), under bf16 autocast, and that compiled. Medians of steps timed by events. usage: torch_resnet50.py OUT.json"""
+float32 (tf32 allowed), under bf16 autocast, or that compiled. Medians of steps timed by events. usage: torch_resnet50.py OUT.json HOW-BATCH, HOW: tf32, amp, compiled"""
 import json
 import sys
 
@@ -51,19 +51,20 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     results = {"torch": torch.__version__, "gpu": torch.cuda.get_device_name(0), "runs": []}
-    for name, amp, compiled, batch in (("tf32", False, False, 64), ("amp bf16", True, False, 64), ("amp bf16", True, False, 256), ("amp bf16, compiled", True, True, 256)):
-        for kind in ("train", "infer"):
-            torch.manual_seed(0)
-            model = torchvision.models.resnet50().cuda().to(memory_format=torch.channels_last)
-            model.train(kind == "train")
-            run = torch.compile(model) if compiled else model
-            images = torch.rand(batch, 3, 224, 224, device="cuda").to(memory_format=torch.channels_last)
-            step = training(run, amp, batch) if kind == "train" else inference(run, amp)
-            seconds = median_seconds(step, images)
-            results["runs"].append({"name": name, "kind": kind, "batch": batch, "seconds": seconds, "images_per_second": batch / seconds})
-            print("pytorch %s %s: batch %d, %.2f ms a step, %.1f images/s" % (kind, name, batch, 1e3 * seconds, batch / seconds), flush=True)
-            del model, run, step
-            torch.cuda.empty_cache()
+    how, batch = sys.argv[2].split("-")
+    batch, amp = int(batch), {"tf32": False, "amp": True, "compiled": True}[how]
+    for kind in ("train", "infer"):
+        torch.manual_seed(0)
+        model = torchvision.models.resnet50().cuda().to(memory_format=torch.channels_last)
+        model.train(kind == "train")
+        run = torch.compile(model) if how == "compiled" else model
+        images = torch.rand(batch, 3, 224, 224, device="cuda").to(memory_format=torch.channels_last)
+        step = training(run, amp, batch) if kind == "train" else inference(run, amp)
+        seconds = median_seconds(step, images)
+        results["runs"].append({"name": how, "kind": kind, "batch": batch, "seconds": seconds, "images_per_second": batch / seconds})
+        print("pytorch %s %s: batch %d, %.2f ms a step, %.1f images/s" % (kind, how, batch, 1e3 * seconds, batch / seconds), flush=True)
+        del model, run, step
+        torch.cuda.empty_cache()
     with open(sys.argv[1], "w") as out:
         json.dump(results, out, indent=1)
 

@@ -345,6 +345,7 @@ static const mishap mishaps[] = {
      false},
     {{{"RGC_FAKE_CUDA_MEMORY", "70000"}}, "cuda", NULL, "error[memory]: batch 8 needs 0.", false},
     {{{"RGC_FAKE_CUDA_MEMORY", "70000"}}, "cuda", NULL, "0.1 MB are available; the largest batch that fits is ", false},
+    {{{"RGC_FAKE_CUDA_MEMORY", "30000"}}, "cuda", NULL, "0.0 MB are available; not even one sample fits\n  help: end what else takes memory there", false},
     {{{"RGC_FAKE_CUDA_FAIL", "cuMemAlloc:5=2"}}, "cuda", NULL, "error[memory]: Fake GPU has no 0.0 MB for the numbers of a step: 1073.", false},
     {{{"RGC_FAKE_CUDA_FAIL", "cuLaunchKernel:4=701"}}, "cuda", NULL, "error[device]: cuLaunchKernel failed, kernel k", true},
     {{{"RGC_FAKE_CUDA_FAIL", "cuLaunchKernel:3=701"}}, "cuda", NULL,

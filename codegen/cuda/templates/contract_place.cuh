@@ -15,15 +15,33 @@ typedef struct FN(place) {
 
 DEV int FN(points)(const FN(place) *at) { return at->h.points * at->w.points * at->images; }
 
+/* Image and class pixel of it that class pixel m of the block's is. A tile of rows has one image; a division by numbers that only run time knows costs
+ * as much as an epilogue. */
+DEV void FN(split_pixel)(const FN(place) *at, int m, int *image, int *p) {
+#if CONTRACT_TILED && !TILE_IMAGES
+  *image = at->image;
+  *p = m;
+#else
+  const int image_points = int_max(1, at->h.points * at->w.points);
+  *image = at->image + m / image_points;
+  *p = m % image_points;
+#endif
+}
+
+/* Class pixels of a row. Without residues a constant. */
+DEV int FN(row_points)(const FN(place) *at) { return OUT_STEP == 1 ? OUT_W : int_max(1, at->w.points); }
+
 /* Where class pixel m lies in A, without taps: image (-1: there is no such pixel), row, column. */
 typedef struct FN(pixel) {
   int n, h, w;
 } FN(pixel);
 
 DEV FN(pixel) FN(find_pixel)(const FN(place) *at, int m) {
-  const int image_points = int_max(1, at->h.points * at->w.points), columns = int_max(1, at->w.points), p = m % image_points;
+  const int columns = FN(row_points)(at);
+  int image, p;
+  FN(split_pixel)(at, m, &image, &p);
   FN(pixel) found;
-  found.n = m < FN(points)(at) ? at->image + m / image_points : -1;
+  found.n = m < FN(points)(at) ? image : -1;
   found.h = p / columns * A_STEP + at->h.origin;
   found.w = p % columns * A_STEP + at->w.origin;
   return found;

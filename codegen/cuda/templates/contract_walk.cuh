@@ -34,12 +34,13 @@ DEV void FN(read_sums)(const float *from, float *sums) {
 /* The epilogue of a chunk, whose sums are in shared memory: there a warp has neighbouring channels of one pixel, so that it reads and writes
  * whole lines, once a line of code. `taken` counts this thread's pixels so far. */
 DEV void FN(finish)(const kernel_args *args, const FN(place) *at, const float *tile, partial *held, int *taken) {
-  const int image_points = int_max(1, at->h.points * at->w.points), columns = int_max(1, at->w.points);
+  const int columns = FN(row_points)(at);
   const int o = at->channel + OWN_COLUMN_OUT;
   const int rows = o < GROUP_OUT ? int_min(BLOCK_M, FN(points)(at) - at->m0) : 0;
 #pragma unroll 1
   for (int row = (int)threadIdx.x / COLUMN_THREADS_OUT; row < rows; row += MERGE_ROWS) {
-    const int p = (at->m0 + row) % image_points, n = at->image + (at->m0 + row) / image_points;
+    int n, p;
+    FN(split_pixel)(at, at->m0 + row, &n, &p);
     const int h = p / columns * OUT_STEP + at->first_h, w = p % columns * OUT_STEP + at->first_w;
     float sums[ROW], values[PARTIALS_HELD * ROW];
     FN(read_sums)(tile + row * SUMS_ROW + OWN_COLUMN_OUT, sums);
