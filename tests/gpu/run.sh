@@ -13,6 +13,7 @@ device=${RGC_GPU_DEVICE:-cuda}
 python=${RGC_GPU_PYTHON:-python3}
 quick=${RGC_GPU_QUICK:-0}
 mkdir -p "$out"
+export RGC_CUBLAS_RECORD=${RGC_CUBLAS_RECORD:-$out/cublas.json}
 passed=0
 failed=0
 [ "$device" = cuda ] || echo "NO GPU: this is device $device; no time in what follows means anything"
@@ -75,8 +76,10 @@ else
   skip train-cpu "no C compiler (cc) is there, which device cpu needs"
 fi
 
-# 5. Times: the program's, each kernel's, and what the card does at most.
-bench() { "$RGC" bench "graphs/$1.yaml" --set "precision=$2" --batch "$3" --train --kernels --repeats "${4:-20}" --device "$device" --json "$out/bench-$1-$2-$3.json"; }
+# 5. Times: what cuBLAS is faster at (recorded in OUT, so that checks before this chose by rule), the program's, each kernel's, and what the card does at most.
+tune=--tune
+[ "$device" = cuda ] || tune=""
+bench() { "$RGC" bench "graphs/$1.yaml" --set "precision=$2" --batch "$3" --train --kernels $tune --repeats "${4:-20}" --device "$device" --json "$out/bench-$1-$2-$3.json"; }
 if [ "$quick" = 1 ]; then runs="quickdraw_small:bf16:4:1"; else runs="resnet50:bf16:256 resnet50:bf16:64 resnet50:tf32:64 resnet50:fp32:64"; fi
 for run in $runs; do
   IFS=: read -r graph precision batch repeats <<<"$run"
@@ -104,7 +107,7 @@ else skip pytorch "$python cannot import it, or it sees no GPU"; fi
 echo
 grep -hE '^(cuda|cuda-emu|cpu): at most' "$out"/bench-*.txt 2>/dev/null | sort -u
 for file in "$out"/bench-*.txt; do
-  [ -e "$file" ] && grep -hE '^(train|infer): batch' "$file" | sed "s|^|$(basename "$file" .txt) |"
+  [ -e "$file" ] && grep -hE '^(train|infer): (batch|[0-9]+ products)' "$file" | sed "s|^|$(basename "$file" .txt) |"
 done
 [ -e "$out/pytorch.txt" ] && grep -E '^pytorch ' "$out/pytorch.txt"
 echo "$passed passed, $failed failed"
