@@ -37,7 +37,7 @@ python3 - "$out/cublas.json" <<'PY'
 import json, sys
 record, = json.load(open(sys.argv[1]))["records"]
 assert record["card"] == "Fake GPU, sm_80" and record["cublas"] == 130100, record
-assert len(record["products"]) == 2 and all(p["by"] == "cuBLAS" and len(p["algorithm"]) == 128 and p["reduction"] in (0, 2) for p in record["products"].values()), record
+assert len(record["products"]) >= 2 and all(p["by"] == "cuBLAS" and len(p["algorithm"]) == 128 and p["reduction"] in (0, 2) for p in record["products"].values()), record
 PY
 # Timed, and recorded with the times; a kernel says who ran it.
 "$RGC" bench "$out/tiny.yaml" --set precision=fp32 --tune --device cuda --repeats 1 --json "$out/bench.json" >"$out/said"
