@@ -14,7 +14,7 @@ const command_option bench_options[] = {
     {"--tune", OPTION_FLAG, NULL, "of device cuda: time cuBLAS and rgc's own kernels where both can do it; record and use what is faster"},
     {"--repeats", OPTION_INT, "N", "runs to take the median of (5)"},
     {"--threads", OPTION_INT, "N", "threads (all processors)"},
-    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    NETWORK_OPTION_TARGET,
     NETWORK_OPTION_DEVICE,
     {"--json", OPTION_TEXT, "FILE", "write the same as JSON"},
     {0}};

@@ -25,7 +25,7 @@ const command_option run_options[] = {
     {"--lr", OPTION_REAL, "RATE", "learning rate"},
     {"--seed", OPTION_INT, "N", "of initial values, shuffling and dropout"},
     {"--threads", OPTION_INT, "N", "threads (all processors); the bits do not depend on it"},
-    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    NETWORK_OPTION_TARGET,
     NETWORK_OPTION_DEVICE,
     {"--all", OPTION_FLAG, NULL, "of --eval: every sample of the data, not the validation split alone"},
     {"--show", OPTION_INT, "N", "of --eval: tell the predictions of N validation samples, drawn evenly (0)"},

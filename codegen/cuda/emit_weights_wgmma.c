@@ -1,11 +1,12 @@
 /* emit_weights_wgmma.c: weight gradients of bf16 with TMA and wgmma (contract_weights_wgmma.cuh in templates/), where the architecture has them.
  *
  * Which take it: groups of enough channels on both sides, in numbers that TMA can address (contract_maps.c), and A and B of up to RGC_MAX_STREAMS bf16 tensors
- * over their spaces each; what their prologues read besides may be anything, for each thread knows its point. The rest stays with mma.sync. */
+ * over their spaces each; what their prologues read besides is by channel, but for one operand, which is loaded by the point (a pooled gradient's). More of
+ * those would be loaded number by number, for a lane has pixels of two channels. The rest stays with mma.sync. */
 #include "codegen/cuda/emit_contract.h"
 #include "compiler/passes/decompose_samples.h"
 
-enum { BOX_C = 64, MOST_CHANNELS = 8, THREADS = 384 };
+enum { BOX_C = 64, MOST_CHANNELS = 8, MOST_BY_POINT = 1, THREADS = 384 };
 
 /* A or B: its streams, and behind them (streams.given) what is by channel, which a thread loads once. */
 typedef struct side {
@@ -29,14 +30,20 @@ typedef struct weights {
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static bool find_side(const rgc_cuda_text *k, side *s) {
+  int by_point = 0;
   if (!rgc_cuda_find_streams(k, s->body, s->root, s->extent, &s->streams)) return false;
-  for (int i = 0; i < s->body->operand_count && s->channels < MOST_CHANNELS; i++) {
+  for (int i = 0; i < s->body->operand_count; i++) {
     const rgc_operand *operand = &s->body->operands[i];
-    if (s->streams.given[i] >= 0 || k->graph->values[operand->value].dtype != RGC_F32 || !rgc_operand_is_by_channel(k->graph, operand, s->extent)) continue;
+    if (s->streams.given[i] >= 0) continue;
+    bool by_channel = k->graph->values[operand->value].dtype == RGC_F32 && rgc_operand_is_by_channel(k->graph, operand, s->extent);
+    if (!by_channel || s->channels == MOST_CHANNELS) {
+      by_point++;
+      continue;
+    }
     s->streams.given[i] = s->streams.count + s->channels;
     s->channel_inputs[s->channels++] = rgc_input_number(k->op, operand->value);
   }
-  return true;
+  return by_point <= MOST_BY_POINT;
 }
 
 static int block_columns(const weights *w) { return w->block_n == 64 ? 2 * w->columns : w->columns; }

@@ -11,6 +11,8 @@
 #include "runtime/device/cuda_driver.h"
 #include "runtime/device/device.h"
 
+enum { CUDA_SWAP_BYTES = 1 << 20 };
+
 typedef struct rgc_cuda_card {
   rgc_cuda_driver driver;
   CUdevice device;
@@ -20,6 +22,7 @@ typedef struct rgc_cuda_card {
   CUstream compute, copy;
   CUdeviceptr regions[RGC_REGION_COUNT];
   int64_t region_bytes[RGC_REGION_COUNT];
+  CUdeviceptr swap_room; /* CUDA_SWAP_BYTES, for what is exchanged within the card; 0: not yet */
   rgc_cublas cublas; /* opened when it is first asked for */
   bool cublas_sought;
   rgc_cublas_record *record; /* NULL: not yet */
@@ -51,4 +54,7 @@ bool rgc_cuda_memory_tell_free(void *card, int64_t *bytes, rgc_diagnostics *diag
 bool rgc_cuda_memory_resize(void *card, rgc_region region, int64_t size_bytes, rgc_diagnostics *diags);
 bool rgc_cuda_memory_upload(void *card, rgc_region region, int64_t offset_bytes, const void *host, int64_t size_bytes, rgc_diagnostics *diags);
 bool rgc_cuda_memory_download(void *card, rgc_region region, int64_t offset_bytes, void *host, int64_t size_bytes, rgc_diagnostics *diags);
+/* These do not wait. */
+bool rgc_cuda_memory_swap(void *card, rgc_device_place a, rgc_device_place b, int64_t size_bytes, rgc_diagnostics *diags);
+bool rgc_cuda_memory_copy(void *card, rgc_device_place to, rgc_device_place from, int64_t size_bytes, rgc_diagnostics *diags);
 #endif

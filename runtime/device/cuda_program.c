@@ -12,7 +12,8 @@ enum { LOG_BYTES = 8192, PLAIN_SHARED_BYTES = 48 << 10 }; /* dynamic shared memo
 
 const rgc_card_functions rgc_cuda_card_functions = {
     .open = rgc_cuda_memory_open, .close = rgc_cuda_memory_close, .tell_free = rgc_cuda_memory_tell_free, .tell_extra = rgc_cuda_program_tell_extra,
-    .resize = rgc_cuda_memory_resize, .upload = rgc_cuda_memory_upload, .download = rgc_cuda_memory_download, .stage = rgc_cuda_program_stage,
+    .resize = rgc_cuda_memory_resize, .upload = rgc_cuda_memory_upload, .download = rgc_cuda_memory_download, .swap = rgc_cuda_memory_swap,
+    .copy = rgc_cuda_memory_copy, .stage = rgc_cuda_program_stage,
     .load = rgc_cuda_program_load, .run_step = rgc_cuda_program_run_step};
 
 /* ---- kernels ---- */

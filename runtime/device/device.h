@@ -45,6 +45,11 @@ typedef struct rgc_device_memory {
   void *card;                   /* of a device with memory of its own; else NULL */
 } rgc_device_memory;
 
+typedef struct rgc_device_place {
+  rgc_region region;
+  int64_t offset_bytes;
+} rgc_device_place;
+
 /* One input of a batch. */
 typedef struct rgc_device_input {
   int value;                /* of the program */
@@ -67,6 +72,9 @@ typedef struct rgc_card_functions {
   bool (*resize)(void *card, rgc_region region, int64_t size_bytes, rgc_diagnostics *diags);
   bool (*upload)(void *card, rgc_region region, int64_t offset_bytes, const void *host, int64_t size_bytes, rgc_diagnostics *diags);
   bool (*download)(void *card, rgc_region region, int64_t offset_bytes, void *host, int64_t size_bytes, rgc_diagnostics *diags);
+  /* Within the device, behind what was asked for before: two stretches of memory are exchanged; `to` becomes as `from` is. */
+  bool (*swap)(void *card, rgc_device_place a, rgc_device_place b, int64_t size_bytes, rgc_diagnostics *diags);
+  bool (*copy)(void *card, rgc_device_place to, rgc_device_place from, int64_t size_bytes, rgc_diagnostics *diags);
   bool (*stage)(void *program, int slot, const rgc_device_input *inputs, int count, rgc_diagnostics *diags);
   bool (*load)(void *program, int slot, rgc_diagnostics *diags);
   /* As rgc_device_run_step, without waiting in between. */
@@ -137,6 +145,10 @@ bool rgc_device_tune(rgc_device_program *program, const rgc_cpu_step *step, rgc_
 /* data[value] to the device, and back. */
 bool rgc_device_write(const rgc_device_program *program, int value, rgc_diagnostics *diags);
 bool rgc_device_read(const rgc_device_program *program, int value, rgc_diagnostics *diags);
+/* Where the values are: `a` and `b` exchange their numbers; `to` takes those of `from`. They have one type and shape. What the process sees of them is
+ * then old, until it is read. */
+bool rgc_device_swap(const rgc_device_program *program, int a, int b, rgc_diagnostics *diags);
+bool rgc_device_copy(const rgc_device_program *program, int to, int from, rgc_diagnostics *diags);
 /* Takes a batch to the device; what `inputs` points to may change on return. A device with memory of its own copies while it computes, and keeps
  * the batch until the slot's next one; others want nothing to run until the batch is used. */
 bool rgc_device_stage(rgc_device_program *program, int slot, const rgc_device_input *inputs, int count, rgc_diagnostics *diags);

@@ -278,47 +278,49 @@ static const contract side_by_side = {.n = 3, .h = 9, .w = 9, .c = 64, .out = 48
 static const mistake in_prologues[] = {
     MISTAKE("    mbar_wait(FULL(ring.stage), ring.parity);\n#pragma unroll", "#pragma unroll"),
     MISTAKE("    mbar_wait(FULL(ring.stage), ring.parity);\n    if (A_PROLOGUE", "    if (A_PROLOGUE"),
-    MISTAKE("      if (k == 0) mbar_wait(READY(ring.stage), ring.parity);\n", ""),
+    MISTAKE("        if (k + i == 0) mbar_wait(READY(ring.stage), ring.parity);\n", ""),
     MISTAKE("    mbar_wait(EMPTY(ring.stage), ring.parity ^ 1);\n", ""),
     MISTAKE("mbar_wait(EMPTY(ring.stage), ring.parity ^ 1)", "mbar_wait(EMPTY(ring.stage), ring.parity)"),
     MISTAKE("mbar_wait(READY(ring.stage), ring.parity)", "mbar_wait(READY(ring.stage), ring.parity ^ 1)"),
     MISTAKE("mbar_expect(full, STAGE_BYTES)", "mbar_expect(full, B_BYTES)"),
     MISTAKE("mbar_init(READY(s), PREPARERS / 32)", "mbar_init(READY(s), 1)"),
     MISTAKE("mbar_init(EMPTY(s), MULTIPLIERS / 32)", "mbar_init(EMPTY(s), 1)"),
-    MISTAKE("      wgmma_wait(1); /* a[k % 2] is no longer read */\n", ""),
+    MISTAKE("        wgmma_wait(1); /* a[i] is no longer read */\n", ""),
     MISTAKE("  wgmma_wait(0);\n", ""),
-    MISTAKE("      wgmma_fence();\n", ""),
+    MISTAKE("        wgmma_fence();\n", ""),
     MISTAKE("    if (last >= 0) {", "    if (1) {\n      last = ring.stage;"),
     WATCHED("      fence_proxy_async(); /* wgmma reads it next */\n", ""),
     WATCHED("    __syncwarp();\n    if (threadIdx.x % 32 == 0) mbar_arrive(READY", "    if (threadIdx.x % 32 == 0) mbar_arrive(READY"),
     MISTAKE("((chunk ^ (line & 7)) << 4)", "(chunk << 4)"),
     MISTAKE("((chunk ^ (lane & 7)) << 4)", "(chunk << 4)"),
-    MISTAKE("inside && h >= 0 && h < A_H", "inside && h >= 0"),
+    MISTAKE("h >= 0 && h < A_H", "h >= 0"),
     MISTAKE("&& w >= 0 && w < A_W", ""),
-    MISTAKE("int inside = line < left;", "int inside = 1;"),
+    MISTAKE("i * LINES < left && h", "i * LINES < BLOCK_K && h"),
     MISTAKE("left > 1 ? pair : left > 0 ? pair & 0xffff : 0u", "pair"),
     MISTAKE("left > 0 ? pair & 0xffff : 0u", "left > 0 ? pair : 0u"),
     MISTAKE("ldmatrix_x4_trans(", "ldmatrix_x4("),
-    MISTAKE("columns + k * 128", "columns + k * 2"),
+    MISTAKE("columns + (k + i) * 128", "columns + (k + i) * 2"),
     MISTAKE(", A_BOX_BYTES);\n    mbar_wait", ", 1024);\n    mbar_wait"),
     MISTAKE("OWN_B * B_BOX_BYTES", "0"),
-    MISTAKE("c < GROUP_A && o < GROUP_OUT", "c < GROUP_A"),
-    MISTAKE("c < GROUP_A && o < GROUP_OUT", "o < GROUP_OUT"),
+    MISTAKE("(GROUP_A % 64 == 0 || box.c + i / 2 * 8 < GROUP_A)", "1"),
+    MISTAKE("(GROUP_OUT % BLOCK_N == 0 || o + i % 2 * 8 < GROUP_OUT)", "1"),
     MISTAKE("o < GROUP_OUT ? o : 0", "o"),
     MISTAKE("  if (c >= GROUP_A) return;\n", ""),
-    MISTAKE("    if (line >= BLOCK_K) return;\n", ""),
+    MISTAKE("(i + 1) * LINES <= BLOCK_K || FN(preparer)() / 8 + i * LINES < BLOCK_K", "1"),
 };
 
 static const mistake in_plain_ones[] = {
     MISTAKE("A_PROLOGUE || p + BLOCK_K > at->last", "A_PROLOGUE"),
+    MISTAKE("i * LINES >= left", "i * LINES > left"),
     MISTAKE("(int)threadIdx.x / 128 * (COLUMNS / 64)", "0"),
+    MISTAKE("    if (box.c >= GROUP_A) return;\n", ""),
     MISTAKE("from.w * STRIDE - PAD", "from.w * STRIDE"),
     MISTAKE("(u16)(box.s * DILATION), (u16)(box.r * DILATION)", "(u16)(box.r * DILATION), (u16)(box.s * DILATION)"),
     WATCHED("      fence_proxy_async(); /* wgmma reads it next */\n", ""),
 };
 
 static const contract up_to_the_last = {.n = 1, .h = 9, .w = 9, .c = 64, .out = 72, .kernel = 1, .stride = 1, .a_prologue = 1, .b_prologue = 1};
-static const mistake in_last_pixels[] = {MISTAKE("p + half < at->last ? p + half : at->first", "p + half")};
+static const mistake in_last_pixels[] = {MISTAKE("p + half < at->last ? p + half : 0", "p + half")};
 
 static bool is_found(const contract *what, const mistake *m) {
   bool found = false;

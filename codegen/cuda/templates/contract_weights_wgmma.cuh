@@ -22,6 +22,8 @@
  *   9 to 11     88          make A ready where it lies: the prologue, zeros where it is padded (TMA's come before it), zeros for pixels past the last, which
  *                           may hold anything (B is zero there, but zero times no number is none)
  *
+ * A part of which no pixel counts has one step, of zeros: another way to the end would have ptxas wait for each wgmma.
+ *
  * A stage, boxes [BLOCK_K pixels][64 channels] of 128-byte rows, swizzled (prelude.cuh): B, 64 o after 64 o, each stream by stream; A, 64 columns after
  * 64 columns, each stream by stream. A column box is of one tap; the channels of a tap fill their last box with columns that are not stored. wgmma
  * takes A from stream 0's boxes, N-major.
@@ -103,8 +105,9 @@ DEV void FN(load_a)(const FN(arguments) *args, const FN(place) *at, u32 to, u32 
 /* All steps, by one thread. */
 DEV void FN(load)(const FN(arguments) *args, const FN(place) *at, u32 base) {
   FN(ring) ring = {0, 0};
+  int p = at->first;
 #pragma unroll 1
-  for (int p = at->first; p < at->last; p += BLOCK_K, FN(advance)(&ring)) {
+  do {
     const u32 stage = base + ring.stage * STAGE_BYTES, full = FULL(ring.stage);
     mbar_wait(EMPTY(ring.stage), ring.parity ^ 1);
     mbar_expect(full, STAGE_BYTES);
@@ -113,62 +116,68 @@ DEV void FN(load)(const FN(arguments) *args, const FN(place) *at, u32 base) {
       tma_load_2d(stage + i * BOX_BYTES, args->maps + A_STREAMS + i % B_STREAMS, full, at->group * GROUP_OUT + at->o + i / B_STREAMS * 64, p);
 #pragma unroll
     for (int q = 0; q < A_BOXES; q++) FN(load_a)(args, at, stage + B_BYTES + q * A_BOX_BYTES, full, p, FN(find_box)(at->j + 64 * q));
-  }
+    FN(advance)(&ring);
+    p += BLOCK_K;
+  } while (p < at->last);
 }
 
 /* What is by channel of a side's operands, channels c to c + count - 1. */
 DEV void FN(take_channels)(const kernel_args *args, const int *operands, int operand_count, int c, int count, float *to) {
 #pragma unroll
-  for (int i = 0; i < operand_count; i++)
-#pragma unroll
-    for (int k = 0; k < count; k++) to[i * count + k] = args->operands[operands[i]][c + k];
+  for (int i = 0; i < operand_count; i++) {
+    if (count == 1) to[i] = args->operands[operands[i]][c];
+    else row_load_f32(to + i * count, args->operands[operands[i]] + c, count);
+  }
 }
 
 /* Of the preparers. */
 DEV int FN(preparer)(void) { return (int)threadIdx.x - LOADER - 32; }
 
-/* A box of A made ready, of which `left` pixels count; pixels[]: this thread's, as they are in B. */
-DEV void FN(prepare_box)(const kernel_args *args, const FN(place) *at, u32 tile, const FN(pixel) *pixels, int left, FN(box) box) {
-  const int chunk = FN(preparer)() % 8, c = box.c + 8 * chunk;
+/* Where a thread's chunk of 8 channels of line i lies in a box; whether it has such a line. */
+DEV u32 FN(chunk_byte)(int i) {
+  const int line = FN(preparer)() / 8 + i * LINES, chunk = FN(preparer)() % 8;
+  return (u32)(line * 128 + ((chunk ^ (line & 7)) << 4));
+}
+DEV int FN(has_line)(int i) { return (i + 1) * LINES <= BLOCK_K || FN(preparer)() / 8 + i * LINES < BLOCK_K; }
+
+/* A box of A, whose prologue was applied, with zeros where it is padded and past `left` pixels. pixels[]: this thread's, as they are in B. */
 #if A_PROLOGUE
-  const int operands[A_CHANNELS + 1] = A_CHANNEL_OPERANDS;
+DEV void FN(prepare_box)(const kernel_args *args, const FN(place) *at, u32 tile, const FN(pixel) *pixels, int left, FN(box) box) {
+  const int operands[A_CHANNELS + 1] = A_CHANNEL_OPERANDS, c = box.c + FN(preparer)() % 8 * 8;
   float raw[8 * (A_STREAMS + A_CHANNELS)], row[8];
+  uint4 next[A_STREAMS];
   if (c >= GROUP_A) return;
   FN(take_channels)(args, operands, A_CHANNELS, at->group * GROUP_A + c, 8, raw + 8 * A_STREAMS);
-#else
-  (void)args, (void)at, (void)pixels, (void)c;
-#endif
 #pragma unroll
-  for (int i = 0; i < OWN_LINES; i++) {
-    const int line = FN(preparer)() / 8 + i * LINES;
-    const u32 own = tile + line * 128 + ((chunk ^ (line & 7)) << 4);
-    int inside = line < left;
-    uint4 made = make_uint4(0, 0, 0, 0);
-    if (line >= BLOCK_K) return;
-#if A_PROLOGUE
-    const int h = pixels[i].h * STRIDE - PAD + box.r * DILATION, w = pixels[i].w * STRIDE - PAD + box.s * DILATION;
-    inside = inside && h >= 0 && h < A_H && w >= 0 && w < A_W;
-    if (inside) {
+  for (int i = -1; i < OWN_LINES; i++) {
 #pragma unroll
-      for (int s = 0; s < A_STREAMS; s++) {
-        const uint4 found = lds_v4(own + s * BOX_BYTES);
-        row_unpack(raw + 8 * s, found.x), row_unpack(raw + 8 * s + 2, found.y), row_unpack(raw + 8 * s + 4, found.z), row_unpack(raw + 8 * s + 6, found.w);
-      }
-      CONTRACT_A(args, pixels[i].n, h, w, at->group * GROUP_A + c, raw, row);
-      made = row_pack(row);
+    for (int s = 0; s < A_STREAMS; s++) { /* a line ahead, and no branches: latency is what a warp has most of */
+      if (i >= 0) row_unpack_8(raw + 8 * s, next[s]);
+      if (i + 1 < OWN_LINES && FN(has_line)(i + 1)) next[s] = lds_v4(tile + s * BOX_BYTES + FN(chunk_byte)(i + 1));
     }
-    sts_v4(own, made);
-#else
-    if (!inside) sts_v4(own, made);
-#endif
+    if (i < 0 || !FN(has_line)(i)) continue;
+    const int h = pixels[i].h * STRIDE - PAD + box.r * DILATION, w = pixels[i].w * STRIDE - PAD + box.s * DILATION;
+    const int inside = FN(preparer)() / 8 + i * LINES < left && h >= 0 && h < A_H && w >= 0 && w < A_W;
+    CONTRACT_A(args, inside ? pixels[i].n : 0, inside ? h : 0, inside ? w : 0, at->group * GROUP_A + c, raw, row);
+    const u32 mask = inside ? 0xffffffffu : 0u;
+    const uint4 made = row_pack(row);
+    sts_v4(tile + FN(chunk_byte)(i), make_uint4(made.x & mask, made.y & mask, made.z & mask, made.w & mask));
   }
 }
+#else
+DEV void FN(prepare_box)(const kernel_args *args, const FN(place) *at, u32 tile, const FN(pixel) *pixels, int left, FN(box) box) {
+  (void)args, (void)at, (void)pixels, (void)box;
+  for (int i = 0; i < OWN_LINES; i++)
+    if (FN(has_line)(i) && FN(preparer)() / 8 + i * LINES >= left) sts_v4(tile + FN(chunk_byte)(i), make_uint4(0, 0, 0, 0));
+}
+#endif
 
 /* All steps of A. */
 DEV void FN(prepare)(const kernel_args *args, const FN(place) *at, u32 base) {
   FN(ring) ring = {0, 0};
+  int p = at->first;
 #pragma unroll 1
-  for (int p = at->first; p < at->last; p += BLOCK_K, FN(advance)(&ring)) {
+  do {
     mbar_wait(FULL(ring.stage), ring.parity);
     if (A_PROLOGUE || p + BLOCK_K > at->last) {
       FN(pixel) pixels[OWN_LINES];
@@ -180,7 +189,9 @@ DEV void FN(prepare)(const kernel_args *args, const FN(place) *at, u32 base) {
     }
     __syncwarp();
     if (threadIdx.x % 32 == 0) mbar_arrive(READY(ring.stage));
-  }
+    FN(advance)(&ring);
+    p += BLOCK_K;
+  } while (p < at->last);
 }
 
 /* The first of a lane's two output channels, the other is 8 further: o of the block. */
@@ -200,7 +211,7 @@ DEV u32 FN(apply)(const kernel_args *args, const FN(place) *at, int p, int chann
   for (int i = 0; i < B_CHANNELS; i++) in[B_STREAMS + i] = by_channel[i];
 #pragma unroll
   for (int half = 0; half < 2; half++) {
-    const FN(pixel) pixel = FN(find_pixel)(p + half < at->last ? p + half : at->first);
+    const FN(pixel) pixel = FN(find_pixel)(p + half < at->last ? p + half : 0);
 #pragma unroll
     for (int s = 0; s < B_STREAMS; s++) in[s] = half ? bf_hi(raw[4 * s]) : bf_lo(raw[4 * s]);
     CONTRACT_B(args, pixel.n, pixel.h, pixel.w, channel, in, pair + half);
@@ -241,16 +252,19 @@ DEV void FN(multiply)(const kernel_args *args, const FN(place) *at, u32 base, fl
     const u32 stage = base + ring.stage * STAGE_BYTES;
     const u64 columns = wgmma_desc_of(stage + B_BYTES + OWN_A * A_BOX_BYTES, A_BOX_BYTES);
     mbar_wait(FULL(ring.stage), ring.parity);
+#pragma unroll 1
+    for (int k = 0; k < BLOCK_K / 16; k += 2) { /* by two, and no further: the compiler takes long over each */
 #pragma unroll
-    for (int k = 0; k < BLOCK_K / 16; k++) {
-      wgmma_wait(1); /* a[k % 2] is no longer read */
-      FN(make_fragment)(args, at, stage + OWN_B * B_BOX_BYTES, k, p + 16 * k, by_channel, a[k % 2]);
-      if (k == 0) mbar_wait(READY(ring.stage), ring.parity);
-      wgmma_fence();
-      WGMMA(d, a[k % 2], columns + k * 128, 1);
-      wgmma_commit();
+      for (int i = 0; i < 2; i++) {
+        wgmma_wait(1); /* a[i] is no longer read */
+        FN(make_fragment)(args, at, stage + OWN_B * B_BOX_BYTES, k + i, p + 16 * (k + i), by_channel, a[i]);
+        if (k + i == 0) mbar_wait(READY(ring.stage), ring.parity);
+        wgmma_fence();
+        WGMMA(d, a[i], columns + (k + i) * 128, 1);
+        wgmma_commit();
+      }
     }
-    /* all but the last product are done: those of the step before */
+    /* all but the last two products are done: those of the step before */
     if (last >= 0) {
       __syncwarp();
       if (threadIdx.x % 32 == 0) mbar_arrive(EMPTY(last));
@@ -264,16 +278,17 @@ DEV void FN(multiply)(const kernel_args *args, const FN(place) *at, u32 base, fl
 
 /* This thread's sums to the workspace, pairs of neighbouring columns: four lanes have 32 bytes of a row. */
 DEV void FN(keep)(const kernel_args *args, const FN(place) *at, const float *d) {
-  float *part = args->workspace + (s64)at->part * OUT_N * ALL_J;
+  const int o = at->o + FN(own_o)();
+  float *rows = args->workspace + ((s64)at->part * OUT_N + at->group * GROUP_OUT + o) * ALL_J + (int)threadIdx.x % 4 * 2;
 #pragma unroll
   for (int q = 0; q < COLUMNS / 64; q++) {
     const FN(box) box = FN(find_box)(at->j + 64 * (OWN_A + q));
+    float *to = rows + (box.r * OUT_W + box.s) * GROUP_A + box.c;
+    if (box.c >= GROUP_A) return;
 #pragma unroll
-    for (int i = 0; i < 16; i++) {
-      const int c = box.c + i / 2 * 8, o = at->o + FN(own_o)() + i % 2 * 8;
-      float *to = part + (s64)(at->group * GROUP_OUT + o) * ALL_J + (box.r * OUT_W + box.s) * GROUP_A + c + (int)threadIdx.x % 4 * 2;
-      if (c < GROUP_A && o < GROUP_OUT) stg_v2(to, make_uint2(__float_as_uint(d[32 * q + 2 * i]), __float_as_uint(d[32 * q + 2 * i + 1])));
-    }
+    for (int i = 0; i < 16; i++)
+      if ((GROUP_A % 64 == 0 || box.c + i / 2 * 8 < GROUP_A) && (GROUP_OUT % BLOCK_N == 0 || o + i % 2 * 8 < GROUP_OUT))
+        stg_v2(to + i % 2 * 8 * ALL_J + i / 2 * 8, make_uint2(__float_as_uint(d[32 * q + 2 * i]), __float_as_uint(d[32 * q + 2 * i + 1])));
   }
 }
 
@@ -281,10 +296,6 @@ DEV void FN(sum)(const kernel_args *args, const FN(place) *at, u32 base) {
   float d[COLUMNS / 2];
 #pragma unroll
   for (int i = 0; i < COLUMNS / 2; i++) d[i] = 0.0f;
-  if (at->first >= at->last) { /* no pixel of this part counts; apart, or ptxas has each wgmma waited for */
-    FN(keep)(args, at, d);
-    return;
-  }
   FN(multiply)(args, at, base, d);
   FN(keep)(args, at, d);
 }
