@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(sizeof(cublasLtMatmulHeuristicResult_t) == 96 && offsetof(cublasLtMatmulHeuristicResult_t, workspaceSize) == 64 &&
+                   offsetof(cublasLtMatmulHeuristicResult_t, state) == 72,
+               "the struct is not laid out as the library's");
+
 static const char what_for[] = "which linear layers and 1x1 convolutions with nothing to fuse go through";
 static const char instead[] = "they go through rgc's own kernels; RGC_CUBLAS names the library's path, RGC_CUBLAS=none asks for none";
 
@@ -44,17 +48,17 @@ static bool find_functions(rgc_cublas *cublas, rgc_diagnostics *diags) {
   return true;
 }
 
-bool rgc_cublas_check(const rgc_cublas *cublas, int status, rgc_severity severity, const char *call, const char *of, rgc_diagnostics *diags) {
+bool rgc_cublas_check(const rgc_cublas *cublas, unsigned int status, rgc_severity severity, const char *call, const char *of, rgc_diagnostics *diags) {
   if (status == CUBLAS_STATUS_SUCCESS) return true;
-  rgc_diag_add(diags, severity, RGC_CODE_DEVICE, (rgc_location){0}, "%s failed%s%s: %s (%d, %s)", call, of ? ", " : "", of ? of : "",
+  rgc_diag_add(diags, severity, RGC_CODE_DEVICE, (rgc_location){0}, "%s failed%s%s: %s (%u, %s)", call, of ? ", " : "", of ? of : "",
                cublas->cublasLtGetStatusName(status), status, cublas->cublasLtGetStatusString(status));
   return false;
 }
 
 static bool start(rgc_cublas *cublas, rgc_diagnostics *diags) {
-  int status = cublas->cublasLtCreate(&cublas->handle);
+  unsigned int status = cublas->cublasLtCreate(&cublas->handle);
   cublas->version = (int)cublas->cublasLtGetVersion();
-  return status == CUBLAS_STATUS_SUCCESS || note(diags, rgc_arena_printf(diags->arena, "does not start: cublasLtCreate failed: %s (%d, %s)",
+  return status == CUBLAS_STATUS_SUCCESS || note(diags, rgc_arena_printf(diags->arena, "does not start: cublasLtCreate failed: %s (%u, %s)",
                                                                         cublas->cublasLtGetStatusName(status), status, cublas->cublasLtGetStatusString(status)));
 }
 

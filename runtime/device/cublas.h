@@ -1,6 +1,6 @@
 /* cublas.h: cuBLAS's products of matrices (cublasLt), opened at run time: what of it rgc calls, declared from its documented ABI; no CUDA header is needed.
  *
- * Types, functions and numbers have cublasLt.h's names (tests/cli/cublas.sh compares with it where there is one); an enum of it is an int here.
+ * Types, functions and numbers have cublasLt.h's names (tests/cli/cublas.sh compares with it where there is one); an enum of it is an unsigned int here, which is what a C compiler makes of it.
  * cublasLt knows nothing of rgc's driver: both see the context that is current in the thread, and a stream is the same thing to both. */
 #ifndef RGC_DEVICE_CUBLAS_H
 #define RGC_DEVICE_CUBLAS_H
@@ -23,7 +23,7 @@ typedef struct cublasLtMatmulAlgo_t {
 typedef struct cublasLtMatmulHeuristicResult_t {
   cublasLtMatmulAlgo_t algo;
   size_t workspaceSize;
-  int state; /* a status; the other fields count only where it is CUBLAS_STATUS_SUCCESS */
+  unsigned int state; /* a status; the other fields count only where it is CUBLAS_STATUS_SUCCESS */
   float wavesCount;
   int reserved[4];
 } cublasLtMatmulHeuristicResult_t;
@@ -44,29 +44,29 @@ enum { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_RELU = 2, CUBLASLT_EPILO
 /* Of sums over parts of K: one after another into the output; kept in float32 and added by another kernel; kept in the output's type. */
 enum { CUBLASLT_REDUCTION_SCHEME_NONE = 0, CUBLASLT_REDUCTION_SCHEME_INPLACE = 1, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE = 2, CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE = 4 };
 
-/* FUNCTION(what it returns, name, parameters); an int is a status. */
+/* FUNCTION(what it returns, name, parameters); an unsigned int is a status. */
 #define CUBLAS_FUNCTIONS(FUNCTION)                                                                                                              \
   FUNCTION(size_t, cublasLtGetVersion, (void))                                                                                                  \
-  FUNCTION(const char *, cublasLtGetStatusName, (int status))                                                                                   \
-  FUNCTION(const char *, cublasLtGetStatusString, (int status))                                                                                 \
-  FUNCTION(int, cublasLtCreate, (cublasLtHandle_t * made))                                                                                      \
-  FUNCTION(int, cublasLtDestroy, (cublasLtHandle_t handle))                                                                                     \
-  FUNCTION(int, cublasLtMatmulDescCreate, (cublasLtMatmulDesc_t * made, int compute_type, int scale_type))                                      \
-  FUNCTION(int, cublasLtMatmulDescDestroy, (cublasLtMatmulDesc_t desc))                                                                         \
-  FUNCTION(int, cublasLtMatmulDescSetAttribute, (cublasLtMatmulDesc_t desc, int attribute, const void *from, size_t size_bytes))                \
-  FUNCTION(int, cublasLtMatrixLayoutCreate, (cublasLtMatrixLayout_t * made, int type, uint64_t rows, uint64_t cols, int64_t ld))                \
-  FUNCTION(int, cublasLtMatrixLayoutDestroy, (cublasLtMatrixLayout_t layout))                                                                   \
-  FUNCTION(int, cublasLtMatmulPreferenceCreate, (cublasLtMatmulPreference_t * made))                                                            \
-  FUNCTION(int, cublasLtMatmulPreferenceDestroy, (cublasLtMatmulPreference_t preference))                                                       \
-  FUNCTION(int, cublasLtMatmulPreferenceSetAttribute, (cublasLtMatmulPreference_t preference, int attribute, const void *from, size_t size_bytes)) \
-  FUNCTION(int, cublasLtMatmulAlgoGetHeuristic, (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, \
+  FUNCTION(const char *, cublasLtGetStatusName, (unsigned int status))                                                                                   \
+  FUNCTION(const char *, cublasLtGetStatusString, (unsigned int status))                                                                                 \
+  FUNCTION(unsigned int, cublasLtCreate, (cublasLtHandle_t * made))                                                                                      \
+  FUNCTION(unsigned int, cublasLtDestroy, (cublasLtHandle_t handle))                                                                                     \
+  FUNCTION(unsigned int, cublasLtMatmulDescCreate, (cublasLtMatmulDesc_t * made, unsigned int compute_type, unsigned int scale_type))                                      \
+  FUNCTION(unsigned int, cublasLtMatmulDescDestroy, (cublasLtMatmulDesc_t desc))                                                                         \
+  FUNCTION(unsigned int, cublasLtMatmulDescSetAttribute, (cublasLtMatmulDesc_t desc, unsigned int attribute, const void *from, size_t size_bytes))                \
+  FUNCTION(unsigned int, cublasLtMatrixLayoutCreate, (cublasLtMatrixLayout_t * made, unsigned int type, uint64_t rows, uint64_t cols, int64_t ld))                \
+  FUNCTION(unsigned int, cublasLtMatrixLayoutDestroy, (cublasLtMatrixLayout_t layout))                                                                   \
+  FUNCTION(unsigned int, cublasLtMatmulPreferenceCreate, (cublasLtMatmulPreference_t * made))                                                            \
+  FUNCTION(unsigned int, cublasLtMatmulPreferenceDestroy, (cublasLtMatmulPreference_t preference))                                                       \
+  FUNCTION(unsigned int, cublasLtMatmulPreferenceSetAttribute, (cublasLtMatmulPreference_t preference, unsigned int attribute, const void *from, size_t size_bytes)) \
+  FUNCTION(unsigned int, cublasLtMatmulAlgoGetHeuristic, (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, \
                                                  cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t preference, int room, \
                                                  cublasLtMatmulHeuristicResult_t *results, int *count))                                         \
-  FUNCTION(int, cublasLtMatmulAlgoCheck, (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, \
+  FUNCTION(unsigned int, cublasLtMatmulAlgoCheck, (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, \
                                           cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d, const cublasLtMatmulAlgo_t *algo,                 \
                                           cublasLtMatmulHeuristicResult_t *result))                                                             \
-  FUNCTION(int, cublasLtMatmulAlgoConfigGetAttribute, (const cublasLtMatmulAlgo_t *algo, int attribute, void *to, size_t size_bytes, size_t *written)) \
-  FUNCTION(int, cublasLtMatmul, (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a, cublasLtMatrixLayout_t a_layout, \
+  FUNCTION(unsigned int, cublasLtMatmulAlgoConfigGetAttribute, (const cublasLtMatmulAlgo_t *algo, unsigned int attribute, void *to, size_t size_bytes, size_t *written)) \
+  FUNCTION(unsigned int, cublasLtMatmul, (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a, cublasLtMatrixLayout_t a_layout, \
                                  const void *b, cublasLtMatrixLayout_t b_layout, const void *beta, const void *c, cublasLtMatrixLayout_t c_layout, void *d, \
                                  cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspace_bytes, CUstream stream))
 
@@ -84,5 +84,5 @@ typedef struct rgc_cublas {
 bool rgc_cublas_open(rgc_cublas *cublas, rgc_diagnostics *diags);
 void rgc_cublas_close(rgc_cublas *cublas);
 /* True where a call's status is success; else adds a diagnostic: the call, the status and its words, and `of`, which tells what it was for. */
-bool rgc_cublas_check(const rgc_cublas *cublas, int status, rgc_severity severity, const char *call, const char *of, rgc_diagnostics *diags);
+bool rgc_cublas_check(const rgc_cublas *cublas, unsigned int status, rgc_severity severity, const char *call, const char *of, rgc_diagnostics *diags);
 #endif

@@ -113,7 +113,7 @@ bool rgc_cublas_record_find(const rgc_cublas_record *record, const char *key, rg
   return bytes >= 0 && parse_bytes(json_string_value(json_object_get(product, "algorithm")), &choice->algo);
 }
 
-int rgc_cublas_algorithm_fact(const rgc_cublas *cublas, const cublasLtMatmulAlgo_t *algo, int attribute) {
+int rgc_cublas_algorithm_fact(const rgc_cublas *cublas, const cublasLtMatmulAlgo_t *algo, unsigned int attribute) {
   int value = 0;
   size_t written = 0;
   return cublas->cublasLtMatmulAlgoConfigGetAttribute(algo, attribute, &value, sizeof value, &written) || written != sizeof value ? -1 : value;

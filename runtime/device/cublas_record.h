@@ -35,5 +35,5 @@ void rgc_cublas_record_set(rgc_cublas_record *record, const char *key, const rgc
 /* Adds what was set to the file as it is now. */
 bool rgc_cublas_record_write(rgc_cublas_record *record, rgc_diagnostics *diags);
 /* An attribute of an algorithm (CUBLASLT_ALGO_CONFIG_...), or -1: it does not tell. */
-int rgc_cublas_algorithm_fact(const rgc_cublas *cublas, const cublasLtMatmulAlgo_t *algo, int attribute);
+int rgc_cublas_algorithm_fact(const rgc_cublas *cublas, const cublasLtMatmulAlgo_t *algo, unsigned int attribute);
 #endif

@@ -9,7 +9,7 @@ int64_t rgc_cuda_products_bytes(rgc_cuda_card *card, const rgc_cuda_code *code, 
 
 /* ---- what a product is ---- */
 
-static int data_type(const rgc_value *value) { return value->dtype == RGC_BF16 ? CUDA_R_16BF : CUDA_R_32F; }
+static unsigned int data_type(const rgc_value *value) { return value->dtype == RGC_BF16 ? CUDA_R_16BF : CUDA_R_32F; }
 
 /* Where an operand lies: its value's place, or where it is rounded to. */
 static CUdeviceptr place_operand(const rgc_cuda_program *p, rgc_cuda_product *product, int side, int value) {
@@ -44,10 +44,10 @@ typedef struct checker {
   rgc_diagnostics *diags;
 } checker;
 
-static bool check(const checker *c, int status, const char *call) { return rgc_cublas_check(c->cublas, status, c->severity, call, c->of, c->diags); }
+static bool check(const checker *c, unsigned int status, const char *call) { return rgc_cublas_check(c->cublas, status, c->severity, call, c->of, c->diags); }
 #define CUBLAS(c, name, ...) check(c, (c)->cublas->name(__VA_ARGS__), #name)
 
-static bool set(const checker *c, cublasLtMatmulDesc_t desc, int attribute, const void *from, size_t size_bytes) {
+static bool set(const checker *c, cublasLtMatmulDesc_t desc, unsigned int attribute, const void *from, size_t size_bytes) {
   return CUBLAS(c, cublasLtMatmulDescSetAttribute, desc, attribute, from, size_bytes);
 }
 
@@ -58,12 +58,12 @@ static bool describe_epilogue(const checker *c, const rgc_cuda_program *p, const
   if (!set(c, product->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue)) return false;
   if (m->bias < 0) return true;
   const void *bias = (const void *)p->data[m->bias];
-  int32_t type = data_type(&p->graph->values[m->bias]);
+  int32_t type = (int32_t)data_type(&p->graph->values[m->bias]);
   return set(c, product->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias) &&
          set(c, product->desc, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &type, sizeof type);
 }
 
-static bool make_layout(const checker *c, cublasLtMatrixLayout_t *made, int type, int64_t rows, int64_t cols) {
+static bool make_layout(const checker *c, cublasLtMatrixLayout_t *made, unsigned int type, int64_t rows, int64_t cols) {
   return CUBLAS(c, cublasLtMatrixLayoutCreate, made, type, (uint64_t)rows, (uint64_t)cols, rows);
 }
 
@@ -71,7 +71,7 @@ static bool describe(const checker *c, const rgc_cuda_program *p, rgc_cuda_produ
   const rgc_matmul *m = &product->call->product;
   rgc_precision precision = p->graph->precision;
   int32_t transpose_a = m->right_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, transpose_b = m->left_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
-  int compute = precision == RGC_PRECISION_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, type = precision == RGC_PRECISION_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+  unsigned int compute = precision == RGC_PRECISION_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, type = precision == RGC_PRECISION_BF16 ? CUDA_R_16BF : CUDA_R_32F;
   return CUBLAS(c, cublasLtMatmulDescCreate, &product->desc, compute, CUDA_R_32F) &&
          set(c, product->desc, CUBLASLT_MATMUL_DESC_TRANSA, &transpose_a, sizeof transpose_a) &&
          set(c, product->desc, CUBLASLT_MATMUL_DESC_TRANSB, &transpose_b, sizeof transpose_b) && describe_epilogue(c, p, product) &&
@@ -104,7 +104,7 @@ static bool prefer(const checker *c, cublasLtMatmulPreference_t preference, cons
               CUBLAS(c, cublasLtMatmulPreferenceSetAttribute, preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof schemes);
   for (int i = 0; i < 4 && good; i++) {
     uint32_t bytes = alignment_of(at[i]);
-    good = CUBLAS(c, cublasLtMatmulPreferenceSetAttribute, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES + i, &bytes, sizeof bytes);
+    good = CUBLAS(c, cublasLtMatmulPreferenceSetAttribute, preference, (unsigned int)(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES + i), &bytes, sizeof bytes);
   }
   return good;
 }
@@ -115,7 +115,7 @@ static bool ask(const checker *c, const rgc_cuda_product *product, cublasLtMatmu
   *count = 0;
   bool good = CUBLAS(c, cublasLtMatmulPreferenceCreate, &preference) && prefer(c, preference, product);
   if (good) {
-    int status = c->cublas->cublasLtMatmulAlgoGetHeuristic(c->cublas->handle, product->desc, product->a_layout, product->b_layout, product->d_layout,
+    unsigned int status = c->cublas->cublasLtMatmulAlgoGetHeuristic(c->cublas->handle, product->desc, product->a_layout, product->b_layout, product->d_layout,
                                                            product->d_layout, preference, CUDA_CUBLAS_MOST_ALGORITHMS, results, count);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED) *count = 0;
     else good = check(c, status, "cublasLtMatmulAlgoGetHeuristic");

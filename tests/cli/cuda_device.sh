@@ -81,12 +81,8 @@ fi
 {
   echo '#define __CUDA_API_VERSION_INTERNAL'
   echo '#include <cuda.h>'
-  sed -n '/^#define CUDA_FUNCTIONS/,/[^\\]$/p' runtime/device/cuda_driver.h
-  echo '#define FUNCTION(name, suffix, parameters) _Static_assert(__builtin_types_compatible_p(__typeof__(&name##suffix), unsigned int(*) parameters), #name);'
-  echo 'CUDA_FUNCTIONS(FUNCTION)'
-  for name in $(sed -n '/^enum {/,/};/p' runtime/device/cuda_driver.h | grep -oE '(CU|CUDA)_[A-Z0-9_]+ = [0-9]+' | tr -d ' '); do
-    echo "_Static_assert(${name%=*} == ${name#*=}, \"$name\");"
-  done
+  print_abi runtime/device/cuda_driver.h CUDA_FUNCTIONS \
+    '#define FUNCTION(name, suffix, parameters) _Static_assert(__builtin_types_compatible_p(__typeof__(&name##suffix), unsigned int(*) parameters), #name);'
 } >"$out/abi.c"
 [ "$(grep -c '==' "$out/abi.c")" -gt 10 ]
 cc -std=gnu17 -fsyntax-only -I"$(dirname "$cuda_h")" "$out/abi.c"

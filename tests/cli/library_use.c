@@ -217,6 +217,8 @@ static void check_model(const char *graph, const char *trained, const char *pict
   rgc_run_result result;
   rgc_verify_result verified;
   rgc_bench_result timed;
+  rgc_tuned_product *tuned;
+  int tuned_count;
   rgc_dataset *data = rgc_dataset_open(spec, NULL, errors), *other = rgc_dataset_open("synthetic:classes=3,count=20,size=28", NULL, errors);
   o.batch = 1;
   rgc_model *model = rgc_model_open(plan, &o, errors);
@@ -243,6 +245,7 @@ static void check_model(const char *graph, const char *trained, const char *pict
   HOLDS(rgc_diagnostics_error_count(errors) == 5 && rgc_model_bench(model, false, 1, true, &timed, errors));
   HOLDS(timed.seconds > 0 && timed.each_count == timed.kernels && timed.each[0].seconds > 0 && *timed.each[0].kind);
   rgc_free(timed.each);
+  HOLDS(!rgc_model_tune(model, false, &tuned, &tuned_count, errors) && !tuned && !tuned_count && rgc_diagnostics_error_count(errors) == 6); /* the CPU has no cuBLAS */
   HOLDS(rgc_model_verify(model, true, 1, 3e-5, &verified, errors) && verified.agree == verified.kernels && verified.kernels > 0);
   rgc_model_close(model);
   rgc_dataset_close(data);

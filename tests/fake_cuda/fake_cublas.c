@@ -3,7 +3,7 @@
  * It is stricter than the real one where that tells a mistake: descriptors, leading dimensions, types, memory, alignment and workspace are checked at
  * every call; an algorithm works for the product that it was found for alone; the first call of one may not be captured. Its heuristics name, as the best, algorithms
  * that must not be chosen: one whose bits differ from call to call, and one that needs more workspace than was allowed. Products are summed in double
- * (or in parts, of which each is rounded to float), of operands rounded as the real one rounds them. What was not given back when the handle goes is told on stderr. */
+ * (or in parts, of which each is rounded to float), of operands rounded as the real one rounds them. What was not given back when the last handle goes is told on stderr. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ struct cublas_preference {
   uint32_t schemes, align[4];
 };
 
-static int alive; /* descriptors */
+static int alive, handles; /* descriptors and handles that there are */
 
 /* A product, with all that running it needs. */
 typedef struct product {
@@ -78,13 +78,13 @@ CUBLAS_API const char *cublasLtGetStatusString(int status) { return status == CU
 CUBLAS_API int cublasLtCreate(cublasLtHandle_t *made) {
   ENTER_CUBLAS(cublasLtCreate);
   *made = calloc(1, sizeof **made);
+  handles++;
   return 0;
 }
 
 CUBLAS_API int cublasLtDestroy(cublasLtHandle_t handle) {
   fake_trace("cublasLtDestroy");
-  if (alive) fprintf(stderr, "fake cuBLAS: %d descriptors were not given back\n", alive);
-  alive = 0;
+  if (!--handles && alive) fprintf(stderr, "fake cuBLAS: %d descriptors were not given back\n", alive);
   free(handle);
   return 0;
 }

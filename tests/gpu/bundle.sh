@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes one folder with everything tests/gpu/run.sh needs, for another x86-64 Linux (glibc 2.36 or later, NVIDIA's driver and CUDA 13's NVRTC): the
+# Makes one folder with everything tests/gpu/run.sh needs, for another x86-64 Linux (glibc 2.36 or later, NVIDIA's driver, CUDA 13's NVRTC and cuBLAS): the
 # program with its small libraries, graph files, drawings, the tests. Nothing there is installed or fetched; there: FOLDER/run.sh [OUT].
 #   tests/gpu/bundle.sh FOLDER      RGC: the program (build/rgc)
 set -euo pipefail
@@ -34,6 +34,11 @@ if [ -z "${RGC_NVRTC:-}" ] && ! ldconfig -p | grep -q libnvrtc; then
   found=$(ls /usr/local/cuda*/lib64/libnvrtc.so.1[23] /usr/lib/*/libnvrtc.so.1[23] 2>/dev/null | head -1)
   [ -n "$found" ] || found=$(timeout 30 find / -name 'libnvrtc.so.1[23]' -not -path '/proc/*' 2>/dev/null | head -1)
   [ -z "$found" ] || export RGC_NVRTC=$found
+fi
+# cuBLAS likewise; without it rgc's own kernels do its work, and a note says so.
+if [ -z "${RGC_CUBLAS:-}" ] && ! ldconfig -p | grep -q libcublasLt; then
+  found=$(find / -name 'libcublasLt.so.1[23]' -not -path '/proc/*' 2>/dev/null | head -1)
+  [ -z "$found" ] || export RGC_CUBLAS=$found
 fi
 RGC="$here/rgc" exec "$here/tests/gpu/run.sh" "$out"
 SH

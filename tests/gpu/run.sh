@@ -20,6 +20,7 @@ cores=$(nproc)
 jobs=${RGC_GPU_JOBS:-$((cores < 2 ? 1 : cores > 16 ? 8 : cores / 2))}
 end=$((SECONDS + ${RGC_GPU_SECONDS:-540}))
 mkdir -p "$out"
+export RGC_CUBLAS_RECORD=${RGC_CUBLAS_RECORD:-$out/cublas.json}
 left=()
 [ "$device" = cuda ] || echo "NO GPU: this is device $device; no time in what follows means anything"
 
@@ -50,7 +51,7 @@ write_results() {
   {
     grep -hE '^(cuda|cuda-emu|cpu): at most' "$out"/bench-*.txt 2>/dev/null | sort -u
     for file in "$out"/bench-*.txt; do
-      [ -e "$file" ] && grep -hE '^(train|infer): batch' "$file" | sed "s|^|$(basename "$file" .txt) |"
+      [ -e "$file" ] && grep -hE '^(train|infer): (batch|[0-9]+ products)' "$file" | sed "s|^|$(basename "$file" .txt) |"
     done
     grep -hE '^pytorch ' "$out"/pytorch-*.txt 2>/dev/null
   } >"$out/table.txt"
@@ -139,10 +140,13 @@ else
   skip train-cpu "no C compiler (cc) is there, which device cpu needs"
 fi
 
-# Times: the program's, each kernel's, and what the card does at most; and PyTorch on the same machine.
+# Times: what cuBLAS is faster at (recorded in OUT: the checks before this chose by rule), the program's, each kernel's, and what the card does at most; and
+# PyTorch on the same machine.
+tune=--tune
+[ "$device" = cuda ] || tune=""
 bench() {
   local name="bench-$1-$2-$3"
-  check "$name" "$RGC" bench "graphs/$1.yaml" --set "precision=$2" --batch "$3" --train --kernels --repeats "${4:-20}" --device "$device" --json "$out/$name.json"
+  check "$name" "$RGC" bench "graphs/$1.yaml" --set "precision=$2" --batch "$3" --train --kernels $tune --repeats "${4:-20}" --device "$device" --json "$out/$name.json"
 }
 pytorch() { check "pytorch-$1" "$python" tests/gpu/torch_resnet50.py "$out/pytorch-$1.json" "$1"; }
 if [ "$quick" = 1 ]; then
