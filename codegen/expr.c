@@ -183,15 +183,18 @@ static void begin_node(const rgc_body_text *t, int node, rgc_text *out) {
 }
 
 static void print_row(const rgc_body_text *t, int node, rgc_dtype dtype, const char *data, const char *element, rgc_text *out) {
-  static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "f32", [RGC_BF16] = "bf16"};
+  static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "f32", [RGC_BF16] = "bf16", [RGC_U8] = "u8"};
   rgc_text_printf(out, "  float x%d[%d];\n  row_load_%s(x%d, %s + %s, %d);\n", node, t->space.row, words[dtype], node, data, element, t->space.row);
 }
+
+/* Whether rows of it can be loaded as a whole. */
+static bool has_row_load(const rgc_value *value) { return rgc_is_real(value) || value->dtype == RGC_U8; }
 
 /* A whole tensor of the space: always by the names of all extents, so that the space may be renumbered. */
 static bool print_whole(const rgc_body_text *t, int node, const rgc_operand *from, rgc_text *out) {
   const rgc_value *value = &t->graph->values[from->value];
   bool lanes = t->space.lane_axis != RGC_NO_LANES;
-  if (t->space.tap[0] || (lanes && t->space.lane_axis != RGC_C) || !rgc_is_real(value) || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
+  if (t->space.tap[0] || (lanes && t->space.lane_axis != RGC_C) || !(has_rows(t) ? has_row_load(value) : rgc_is_real(value)) || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
   rgc_text data = {0}, point = {0};
   rgc_text_printf(&data, "%sargs->operands[%d]", data_cast[value->dtype], rgc_input_number(t->op, from->value));
   rgc_print_point(&t->space, &point);
@@ -209,7 +212,7 @@ static bool lies_in_rows(const rgc_body_text *t, const rgc_operand *from) {
   int64_t last = c->add + t->space.extent[RGC_C] - 1;
   for (int j = 0; j < RGC_C; j++)
     if (from->view.axis[j].from == RGC_C && from->view.axis[j].mul) return false;
-  return rgc_is_real(value) && c->from == RGC_C && c->mul == 1 && c->div == 1 && c->add >= 0 && last < value->shape[RGC_C] &&
+  return has_row_load(value) && c->from == RGC_C && c->mul == 1 && c->div == 1 && c->add >= 0 && last < value->shape[RGC_C] &&
          c->add % t->space.row == 0 && value->shape[RGC_C] % t->space.row == 0;
 }
 
@@ -232,7 +235,8 @@ static void print_load(const rgc_body_text *t, int node, rgc_text *out) {
   rgc_dtype dtype = t->graph->values[from->value].dtype;
   if (t->streams && t->streams[operand] >= 0) {
     begin_node(t, node, out);
-    rgc_text_printf(out, "raw[%d + i];\n", t->streams[operand] * t->space.row);
+    if (t->space.row > 1) rgc_text_printf(out, "raw[%d + i];\n", t->streams[operand] * t->space.row);
+    else rgc_text_printf(out, "raw[%d];\n", t->streams[operand]);
     return;
   }
   if (print_whole(t, node, from, out)) return;
@@ -409,14 +413,18 @@ bool rgc_operand_is_whole(const rgc_graph *graph, const rgc_operand *operand, co
 
 /* [1,1,1,C] read by channel, or one number. */
 static bool is_channel(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES], bool *by_channel) {
-  const rgc_value *value = &graph->values[operand->value];
-  const rgc_axis_view *c = &operand->view.axis[RGC_C];
-  for (int j = 0; j < RGC_C; j++)
-    if (value->shape[j] != 1 || (operand->view.axis[j].mul != 0 && extent[operand->view.axis[j].from] != 1) || operand->view.axis[j].add)
-      return false;
-  *by_channel = value->shape[RGC_C] != 1;
-  return value->shape[RGC_C] == 1 ? (c->mul == 0 || extent[c->from] == 1) && c->add == 0
-                                  : value->shape[RGC_C] == extent[RGC_C] && c->from == RGC_C && is_plain(c);
+  const rgc_view *view = &operand->view;
+  const int64_t *shape = graph->values[operand->value].shape;
+  *by_channel = shape[RGC_C] != 1;
+  if (*by_channel) return rgc_view_is_channel(view, shape, extent);
+  for (int j = 0; j < RGC_AXES; j++)
+    if (shape[j] != 1 || (view->axis[j].mul != 0 && extent[view->axis[j].from] != 1) || view->axis[j].add) return false;
+  return true;
+}
+
+bool rgc_operand_is_by_channel(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]) {
+  bool by_channel;
+  return is_channel(graph, operand, extent, &by_channel) && by_channel;
 }
 
 static bool is_uniform(const rgc_graph *graph, const rgc_body *body, const int64_t extent[RGC_AXES], bool channels_allowed) {

@@ -34,7 +34,7 @@ typedef struct rgc_body_text {
   const rgc_body *body;
   rgc_print_space space;
   const char *acc;        /* array of accumulators, "acc", `row` numbers each; NULL where there are none */
-  const int *streams;     /* by operand: its row is number streams[operand] of the array `raw`; -1: it is loaded. NULL: all are */
+  const int *streams;     /* without lanes; by operand: its row is number streams[operand] of the array `raw`; -1: it is loaded. NULL: all are */
 } rgc_body_text;
 
 /* Definitions of all nodes that roots[] need; node n is then the variable x<n>. */
@@ -51,4 +51,6 @@ int rgc_input_number(const rgc_op *op, int value);
 int rgc_output_number(const rgc_op *op, int value); /* likewise of its outputs */
 /* Whether operand k is read at the point itself: a whole tensor over the space. */
 bool rgc_operand_is_whole(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]);
+/* Whether it is one number for each channel of the space. */
+bool rgc_operand_is_by_channel(const rgc_graph *graph, const rgc_operand *operand, const int64_t extent[RGC_AXES]);
 #endif

@@ -73,7 +73,9 @@ static bool decompose(rgc_compilation *c, rgc_diagnostics *diags) {
 
 static bool precision(rgc_compilation *c, rgc_diagnostics *diags) {
   (void)diags;
-  rgc_apply_precision(c->graph, c->precision);
+  rgc_text lines = {0};
+  rgc_apply_precision(c->graph, c->precision, &lines);
+  rgc_compilation_note(c, &lines);
   return true;
 }
 

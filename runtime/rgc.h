@@ -221,7 +221,8 @@ typedef struct rgc_c_facts {
 RGC_API bool rgc_plan_export_c(rgc_plan *plan, const char *dir, const rgc_c_options *options, rgc_c_facts *facts, rgc_diagnostics *diags);
 /* The plan's inference as an ONNX model (operator set 17): input "input" float32 [N,channels,height,width] after the transforms, outputs
  * [N,classes] ("logits", or the names given with output:), any N; weights under torchvision's names. With `fold`, batch norms go into the
- * weights of the layers before them. `nodes` gets how many; may be NULL. Errors: weights (the plan has none), file-write (over 2 GB, too). */
+ * weights of the layers before them. `nodes` gets how many; may be NULL. Over 2 GB, the weights stand in "PATH.data" beside it, which a note tells. Errors: weights (the
+ * plan has none), file-write. */
 RGC_API bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags);
 
 /* Bytes alive at a program's peak, by kind. */
@@ -301,7 +302,7 @@ typedef struct rgc_dataset_options {
   /* The network's classes in its order, or NULL. They choose and order the classes of quickdraw folders, reorder
    * CIFAR-10's, and name those of idx and synthetic, which have no names of their own. */
   const char *const *class_names;
-  int class_count;     /* of class_names */
+  int class_count;     /* of class_names; without these the network's, for npy and idx, whose labels may not show all classes; 0: as many as they show */
   int limit_per_class; /* quickdraw: only the first so many of a class; 0 means 500 */
   double split;        /* folder, npy: the part kept for validation where they have none of their own; 0 means 0.1, less none */
   int64_t seed;        /* which samples those are */
@@ -321,7 +322,7 @@ typedef struct rgc_dataset_options {
  * folder without train/ and val/ a part of each class, of npy a part of all, chosen by a seed.
  * `options` may be NULL. NULL on error: data-missing, data-format, data-classes, file-read, bad-value. */
 RGC_API rgc_dataset *rgc_dataset_open(const char *spec, const rgc_dataset_options *options, rgc_diagnostics *diags);
-/* The same with the class names of a network, if it has any, and the split that its data: asks for; `network` may be NULL. */
+/* The same with the classes of a network (of its first output) and the split that its data: asks for; `network` may be NULL. */
 RGC_API rgc_dataset *rgc_dataset_open_for(const rgc_network *network, const char *spec, rgc_diagnostics *diags);
 /* Puts all samples into the validation split, those of the training split first. */
 RGC_API void rgc_dataset_validate_all(rgc_dataset *dataset);
@@ -375,6 +376,7 @@ typedef struct rgc_model_facts {
   int64_t step_batch;     /* samples of a training step's batch: more than `batch` where memory: {allow: [split]} had it split */
   const char *device, *target; /* "cpu", "cpu-avx512" */
   bool timed;             /* the time that it takes is a machine's, not an emulator's */
+  int train_products, infer_products; /* kernels of a training step, and of inference, that cuBLAS computes where all samples of a batch count */
 } rgc_model_facts;
 
 /* Takes the programs from the plan or compiles what it lacks, takes the weights from the plan or draws them. NULL after an error, memory (with
@@ -517,6 +519,7 @@ typedef struct rgc_bench_kernel {
   const char *kind;      /* "contract", "data" and "weights" (gradients), "map", "reduce", "window" */
   double seconds;        /* of one run, median */
   double flops, bytes;   /* of one run: products and sums of a contract; operands and outputs, each once */
+  const char *library;   /* that ran it, "cuBLAS"; NULL: a kernel of rgc's own */
 } rgc_bench_kernel;
 
 typedef struct rgc_bench_result {
@@ -524,10 +527,21 @@ typedef struct rgc_bench_result {
   int kernels;               /* of the program */
   rgc_bench_kernel *each;    /* [each_count], in the order they run; NULL: not asked for. For rgc_free */
   int each_count;
+  int products;              /* kernels that cuBLAS computes */
 } rgc_bench_result;
 /* Times the training step (a model opened with `train`) or inference, on random data: `repeats` (>= 1) runs after one to warm up;
  * with_kernels: and as often once more, timing each kernel. Weights change a little by training steps. */
 RGC_API bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags);
+typedef struct rgc_tuned_product {
+  const char *layer, *product; /* live as long as the model: the layer, and rows x columns x depth of its product: "64 x 1000 x 2048, with a bias" */
+  int algorithms;              /* of cuBLAS that were tried */
+  double seconds, own_seconds; /* of one run: the fastest of them (0: there is none), and rgc's own kernel */
+  bool library;                /* cuBLAS is used from now on */
+} rgc_tuned_product;
+/* Times all that cuBLAS may compute of a program (rgc explain tells what) by each of its algorithms and by rgc's own kernels, on device cuda; the fastest
+ * is used from now on, and recorded (cublas.json in the kernel cache) for later runs on the same card with the same cuBLAS. Equal products are timed
+ * once. *products, for rgc_free, is NULL where there are none. What is chosen changes the last bits of results. */
+RGC_API bool rgc_model_tune(rgc_model *model, bool train, rgc_tuned_product **products, int *count, rgc_diagnostics *diags);
 typedef struct rgc_peak {
   double gflops; /* GFLOP/s: of the cores float32 multiply-adds in registers alone; of a GPU bf16 on its tensor cores by mma.sync */
   double gbytes; /* GB/s, read and written, of a large copy */

@@ -17,7 +17,7 @@ const rgc_cpu_target rgc_cpu_targets[] = {
     {.facts = FACTS("cpu-plain", 8, 4), .lanes = 4, .group_pixels = 6, .weight_block = 4, .flags = ""},
     {.lanes = 0}};
 
-static bool runs_here(const rgc_cpu_target *target) {
+bool rgc_cpu_target_runs_here(const rgc_cpu_target *target) {
 #ifdef __x86_64__
   __builtin_cpu_init();
   if (target->lanes == 16)
@@ -32,20 +32,26 @@ static bool runs_here(const rgc_cpu_target *target) {
 
 const rgc_cpu_target *rgc_cpu_target_best(void) {
   const rgc_cpu_target *target = rgc_cpu_targets;
-  while (target->lanes && !runs_here(target)) target++;
+  while (target->lanes && !rgc_cpu_target_runs_here(target)) target++;
   return target->lanes ? target : NULL;
 }
 
 const rgc_cpu_target *rgc_cpu_target_named(const char *name) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++)
-    if (!strcmp(target->facts.name, name)) return runs_here(target) ? target : NULL;
+    if (!strcmp(target->facts.name, name)) return target;
   return NULL;
 }
 
 const rgc_cpu_target *rgc_cpu_target_choose(const char *name, rgc_diagnostics *diags) {
   const rgc_cpu_target *target = name ? rgc_cpu_target_named(name) : rgc_cpu_target_best();
   if (!target)
-    rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, "targets: cpu-avx512, cpu-avx2, cpu-plain", "this machine cannot run target '%s'",
-                  name ? name : "cpu");
+    rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, "targets: cpu-avx512, cpu-avx2, cpu-plain", "there is no target '%s'", name ? name : "cpu");
   return target;
+}
+
+bool rgc_cpu_target_check_here(const char *name, rgc_diagnostics *diags) {
+  const rgc_cpu_target *target = rgc_cpu_target_named(name), *best = rgc_cpu_target_best();
+  if (target && rgc_cpu_target_runs_here(target)) return true;
+  const char *help = rgc_arena_printf(diags->arena, "the best that it runs is %s; rgc compile makes plans, and --emit texts, for others too", best ? best->facts.name : "none");
+  return rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, help, "this machine cannot run target '%s'", name);
 }

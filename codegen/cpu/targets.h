@@ -1,6 +1,8 @@
 /* targets.h: what codegen knows of the machines it prints C for, as data. */
 #ifndef RGC_CODEGEN_CPU_TARGETS_H
 #define RGC_CODEGEN_CPU_TARGETS_H
+#include <stdbool.h>
+
 #include "compiler/base/diag.h"
 #include "compiler/passes/target.h"
 
@@ -17,9 +19,12 @@ typedef struct rgc_cpu_target {
 } rgc_cpu_target;
 
 extern const rgc_cpu_target rgc_cpu_targets[]; /* from the widest to the plainest; ends with 0 lanes */
-/* The widest that this machine can run; or the one of that name, NULL if there is none or the machine lacks it. */
+/* The widest that this machine can run; or the one of that name, NULL if there is none: programs are made for any machine. */
 const rgc_cpu_target *rgc_cpu_target_best(void);
 const rgc_cpu_target *rgc_cpu_target_named(const char *name);
 /* The one of that name, or for NULL the best; NULL with a DEVICE error that lists them. */
 const rgc_cpu_target *rgc_cpu_target_choose(const char *name, rgc_diagnostics *diags);
+/* Whether this machine can run it; false with a DEVICE error that names the best that it can. */
+bool rgc_cpu_target_runs_here(const rgc_cpu_target *target);
+bool rgc_cpu_target_check_here(const char *name, rgc_diagnostics *diags);
 #endif

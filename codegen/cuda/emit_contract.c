@@ -185,7 +185,7 @@ bool rgc_cuda_emit_pixels(rgc_cuda_text *k) {
 
 /* Into how many parts the pixels are cut: until there are blocks enough, and no float32 sum is too long. */
 static int64_t choose_parts(const rgc_cuda_target *target, int64_t blocks, int64_t pixels, const rgc_block_shape *shape) {
-  int64_t parts = highest(ceil_div(target->blocks_wanted, blocks), ceil_div(pixels, target->part_pixels));
+  int64_t parts = highest(ceil_div(4 * target->multiprocessors, blocks), ceil_div(pixels, target->part_pixels));
   return highest(1, lowest(parts, pixels / (8 * shape->k)));
 }
 
@@ -197,23 +197,36 @@ static int64_t weights_shared_bytes(const rgc_cuda_text *k, const rgc_block_shap
   return highest(tiles, 4 * shape->m * (shape->n + 1));
 }
 
-static void print_weights_end(rgc_cuda_text *k, const rgc_print_space *out, int64_t parts) {
-  const rgc_kernel *kernel = k->op->kernel;
-  rgc_cuda_define_space(k, "OUT", kernel->extent, false);
+void rgc_cuda_define_weights(rgc_cuda_text *k, int64_t parts) {
+  rgc_cuda_define_space(k, "OUT", k->op->kernel->extent, false);
   rgc_cuda_define(k, "SPLITS", parts);
   rgc_cuda_define(k, "KERNEL_PARTIALS", 0);
-  if (out) rgc_cuda_emit_body(k, out, true);
+}
+
+static void emit_weights_body(rgc_cuda_text *k) {
+  rgc_print_space out = rgc_cuda_space(k->op->kernel->extent, "OUT", k->arena);
+  rgc_cuda_emit_body(k, &out, true);
+}
+
+void rgc_cuda_emit_merge(rgc_cuda_text *k, int64_t parts) {
+  int64_t elements = rgc_shape_elems(k->op->kernel->extent);
+  rgc_cuda_emit_head(k);
+  rgc_cuda_define_weights(k, parts);
+  emit_weights_body(k);
+  rgc_cuda_launch_template(k, "contract_merge", ceil_div(elements, CUDA_BLOCK_THREADS), CUDA_BLOCK_THREADS, 0);
+  k->code->workspace_bytes = highest(k->code->workspace_bytes, 4 * parts * elements);
 }
 
 bool rgc_cuda_emit_weights(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   const rgc_geometry *g = &kernel->geometry;
-  rgc_print_space out = rgc_cuda_space(kernel->extent, "OUT", k->arena), b = rgc_cuda_space(kernel->b_extent, "B", k->arena);
+  rgc_print_space b = rgc_cuda_space(kernel->b_extent, "B", k->arena);
   int64_t group_out = kernel->extent[0] / g->groups, all_j = kernel->extent[1] * kernel->extent[2] * kernel->extent[3];
-  int64_t pixels = kernel->b_extent[RGC_N] * kernel->b_extent[RGC_H] * kernel->b_extent[RGC_W], elements = rgc_shape_elems(kernel->extent);
+  int64_t pixels = kernel->b_extent[RGC_N] * kernel->b_extent[RGC_H] * kernel->b_extent[RGC_W];
   bool mma = takes_mma(k, group_out), bf16 = mma && is_bf16(k);
   const rgc_block_shape *shape = choose_weights_shape(k, group_out);
   if (g->transposed || rgc_kernel_has_partials(kernel)) return false;
+  if (rgc_cuda_emit_weights_wgmma(k)) return true;
   int64_t blocks = g->groups * ceil_div(all_j, shape->m) * ceil_div(group_out, shape->n), parts = choose_parts(k->target, blocks, pixels, shape);
   rgc_cuda_emit_head(k);
   rgc_cuda_define_space(k, "A", kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples));
@@ -228,14 +241,11 @@ bool rgc_cuda_emit_weights(rgc_cuda_text *k) {
     rgc_text_add(&k->text, "#define CONTRACT_B @_b\n");
     rgc_cuda_emit_root(k, "b", kernel->b, kernel->b_root, &b);
   }
-  print_weights_end(k, parts == 1 ? &out : NULL, parts);
+  rgc_cuda_define_weights(k, parts);
+  if (parts == 1) emit_weights_body(k);
   if (mma && !bf16) rgc_cuda_define(k, "MMA_PRODUCTS", mma_products(k));
   const char *name = bf16 ? "contract_weights_mma_bf16" : mma ? "contract_weights_mma" : "contract_weights";
   rgc_cuda_launch_template(k, name, blocks * parts, CUDA_BLOCK_THREADS, weights_shared_bytes(k, shape));
-  if (parts == 1) return true;
-  rgc_cuda_emit_head(k);
-  print_weights_end(k, &out, parts);
-  rgc_cuda_launch_template(k, "contract_merge", ceil_div(elements, CUDA_BLOCK_THREADS), CUDA_BLOCK_THREADS, 0);
-  if (k->code->workspace_bytes < 4 * parts * elements) k->code->workspace_bytes = 4 * parts * elements;
+  if (parts > 1) rgc_cuda_emit_merge(k, parts);
   return true;
 }

@@ -27,6 +27,8 @@ bool rgc_cuda_emit_window(rgc_cuda_text *k);
 bool rgc_cuda_emit_pixels(rgc_cuda_text *k);
 bool rgc_cuda_emit_weights(rgc_cuda_text *k);
 
+/* How a library can run the op; NULL: not at all. */
+const rgc_cuda_call *rgc_cuda_emit_call(rgc_cuda_text *k);
 /* A step's own, which become functions of the code. */
 rgc_cuda_launch rgc_cuda_emit_guard(rgc_cuda_code *code, rgc_arena *arena);
 rgc_cuda_launch rgc_cuda_emit_step_pixels(rgc_cuda_code *code, const rgc_value *input, rgc_arena *arena);
@@ -61,7 +63,7 @@ void rgc_cuda_give(rgc_cuda_text *k, const char *array, int number, int node, in
 void rgc_cuda_emit_root(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
 /* The same of a row of space->row channels, which it fills; without the last rounding to bf16. */
 void rgc_cuda_emit_root_rows(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const rgc_print_space *space);
-/* The same of rows of which some are given: stream s of the operands (rgc_body_text) from raw[s * space->row] on. */
+/* The same of rows, of one channel or more, of which some are given: stream s of the operands (rgc_body_text) from raw[s * space->row] on. */
 void rgc_cuda_emit_root_streams(rgc_cuda_text *k, const char *name, const rgc_body *body, int root, const int *streams, const rgc_print_space *space);
 /* Includes the template, and makes the text a launch. */
 void rgc_cuda_launch_template(rgc_cuda_text *k, const char *name, int64_t blocks, int threads, int64_t shared_bytes);

@@ -7,18 +7,20 @@
 #include "compiler/base/text.h"
 #include "compiler/graph/graph.h"
 
-/* Weights stay as they lie, there is no Winograd; a tile is what a block takes, and there is no cache to fit it into. */
+/* Weights stay as they lie, there is no Winograd; a tile is what a block takes, and there is no cache to fit it into. The library is cuBLAS, whose float32 products
+ * do not go by tensor cores, as rgc's own do (contract_mma.cuh); a sum of its may be as long as one of part_pixels. */
 #define FACTS(word)                                                                                                    \
   {.name = word, .panel_lanes = 0, .min_panel_lanes = 0, .block = 1, .tile_pixels = 128, .tile_floats = INT64_C(1) << 40, .block_pixels = 128, .block_channels = 64, \
    .map_tile_floats = 1 << 15, .winograd_min_channels = 0, .operations_per_byte = 100, .min_tiles = 256, .max_streams = 3, .max_weight_streams = 3,    \
-   .precisions = 1 << RGC_PRECISION_FP32 | 1 << RGC_PRECISION_TF32 | 1 << RGC_PRECISION_BF16, .max_operands = CUDA_MAX_OPERANDS, .max_outputs = CUDA_MAX_OUTPUTS, .max_partials = CUDA_MAX_PARTIALS}
+   .precisions = 1 << RGC_PRECISION_FP32 | 1 << RGC_PRECISION_TF32 | 1 << RGC_PRECISION_BF16, .max_operands = CUDA_MAX_OPERANDS, .max_outputs = CUDA_MAX_OUTPUTS, .max_partials = CUDA_MAX_PARTIALS,    \
+   .library_samples = 4096, .library_precisions = 1 << RGC_PRECISION_TF32 | 1 << RGC_PRECISION_BF16}
 
-/* blocks_wanted: four for each SM of the largest card of the kind (A100 108, H100 132, B200 148, RTX 5090 170). */
+/* multiprocessors: of an A100, H100, B200, RTX 5090. */
 const rgc_cuda_target rgc_cuda_targets[] = {
-    {.facts = FACTS("cuda-sm_80"), .arch = "sm_80", .blocks_wanted = 432, .mma_products = 3, .part_pixels = 4096},
-    {.facts = FACTS("cuda-sm_90a"), .arch = "sm_90a", .blocks_wanted = 528, .mma_products = 3, .wgmma_channels = 64, .part_pixels = 4096},
-    {.facts = FACTS("cuda-sm_100"), .arch = "sm_100", .blocks_wanted = 592, .mma_products = 3, .part_pixels = 4096},
-    {.facts = FACTS("cuda-sm_120"), .arch = "sm_120", .blocks_wanted = 680, .mma_products = 3, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_80"), .arch = "sm_80", .multiprocessors = 108, .mma_products = 3, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_90a"), .arch = "sm_90a", .multiprocessors = 132, .mma_products = 3, .wgmma_channels = 64, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_100"), .arch = "sm_100", .multiprocessors = 148, .mma_products = 3, .part_pixels = 4096},
+    {.facts = FACTS("cuda-sm_120"), .arch = "sm_120", .multiprocessors = 170, .mma_products = 3, .part_pixels = 4096},
     {.arch = NULL}};
 
 const rgc_cuda_target *rgc_cuda_target_named(const char *name) {

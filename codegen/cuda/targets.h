@@ -7,9 +7,10 @@
 typedef struct rgc_cuda_target {
   rgc_target facts;      /* what the compiler's passes are told; the name is "cuda-" and the architecture */
   const char *arch;      /* for NVRTC: "sm_90a" */
-  int blocks_wanted;     /* a weight gradient is cut into parts until it has as many blocks */
+  int multiprocessors;   /* of the largest card of the kind: weight gradients are cut into parts until each has work */
   int mma_products;      /* tensor cores: products of tf32 parts for one of float32 (contract_mma.cuh); 0: none are used */
-  int wgmma_channels;    /* a contract of bf16 with at least so many channels in a group of A has TMA and wgmma (contract_wgmma.cuh); 0: there are none */
+  int wgmma_channels;    /* a contract or weight gradient of bf16 with at least so many channels in a group of A has TMA and wgmma (emit_wgmma.c,
+                            emit_weights_wgmma.c say what else it must be); 0: there are none */
   int part_pixels;       /* most pixels that one float32 sum of a weight gradient runs over */
 } rgc_cuda_target;
 

@@ -41,6 +41,13 @@ bool rgc_view_is_same_point(const rgc_view *view, const int64_t shape[RGC_AXES],
   return true;
 }
 
+bool rgc_view_is_channel(const rgc_view *view, const int64_t shape[RGC_AXES], const int64_t extent[RGC_AXES]) {
+  const rgc_axis_view *c = &view->axis[RGC_C];
+  for (int j = 0; j < RGC_C; j++)
+    if (shape[j] != 1 || (view->axis[j].mul != 0 && extent[view->axis[j].from] != 1) || view->axis[j].add) return false;
+  return shape[RGC_C] == extent[RGC_C] && c->from == RGC_C && c->mul == 1 && !c->add && c->div == 1;
+}
+
 bool rgc_view_is_identity(const rgc_view *view) {
   rgc_view identity = rgc_view_identity();
   identity.fill = view->fill;

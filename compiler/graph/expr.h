@@ -105,6 +105,8 @@ bool rgc_view_equal(const rgc_view *a, const rgc_view *b);
 bool rgc_view_is_identity(const rgc_view *view);
 /* Whether a value of `shape` is read at the very point of a space of the same `extent`. */
 bool rgc_view_is_same_point(const rgc_view *view, const int64_t shape[RGC_AXES], const int64_t extent[RGC_AXES]);
+/* Whether a vector [1,1,1,C] is read at the channel of each point of a space of C channels. */
+bool rgc_view_is_channel(const rgc_view *view, const int64_t shape[RGC_AXES], const int64_t extent[RGC_AXES]);
 /* Element index (row-major NHWC) of `point` in a value of `shape`, or -1: outside. */
 int64_t rgc_view_element(const rgc_view *view, const int64_t shape[RGC_AXES], const int64_t point[RGC_AXES]);
 /* outer after inner: the view that reads at point p what `inner` reads at the point `outer` maps p to. False if the

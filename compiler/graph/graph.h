@@ -33,7 +33,7 @@ typedef enum rgc_precision {
       RGC_PRECISION_COUNT
 } rgc_precision;
 
-/* Words: input label param buffer state temp output folded. */
+/* Words: input label param buffer state temp output folded copy. */
 typedef enum rgc_role {
   RGC_ROLE_INPUT,  /* images, f32 after the transforms */
   RGC_ROLE_LABEL,  /* i32 [N,1,1,1] */
@@ -43,6 +43,7 @@ typedef enum rgc_role {
   RGC_ROLE_TEMP,   /* computed in a step */
   RGC_ROLE_OUTPUT, /* computed, and read by the caller after the step (logits, loss, correct) */
   RGC_ROLE_FOLDED, /* computed from parameters by program `fold`, read by program `infer` */
+  RGC_ROLE_COPY,   /* "X.bf16", parameter X rounded: the step that changes X changes it, too, and whoever else writes X rounds it anew; in no file */
   RGC_ROLE_COUNT
 } rgc_role;
 
@@ -144,6 +145,8 @@ rgc_graph *rgc_graph_clone(const rgc_graph *graph, rgc_arena *arena);
 /* Adds a value; the name is made unique by a suffix ".2", ".3"... for TEMP values. Returns its id. */
 int rgc_graph_value(rgc_graph *graph, const char *name, rgc_dtype dtype, rgc_role role, const int64_t shape[RGC_AXES]);
 int rgc_graph_find(const rgc_graph *graph, const char *name); /* the first called so; -1: none */
+/* The parameter that a value of role COPY is a copy of; -1: there is none such. */
+int rgc_graph_copied(const rgc_graph *graph, const rgc_value *copy);
 /* Names are changed by this only, so that they are found. The text must live as long as the graph. */
 void rgc_graph_rename(rgc_graph *graph, int value, const char *name);
 /* Appends an op (attributes at their defaults: stride, dilation, groups 1, others 0) and links its outputs. The pointer holds

@@ -1,5 +1,4 @@
-/* expand.h: what the parts of the expander share. For expand*.c and layer.c only; schema.c reads the
- * table of layer kinds.
+/* expand.h: what the parts of the expander share. For expand*.c only.
  *
  * A list of layers is run in a place: a prefix for names, counters for their numbers, the names of expressions (env) and the
  * values that were named. Each layer kind has one emit function that adds ops to the graph and returns the value it gives;
@@ -10,7 +9,7 @@
 
 typedef struct rgc_binding {
   const char *name;
-  const rgc_yaml *list; /* a list of layers; NULL: a number */
+  const rgc_yaml *list; /* a list of layers, or two numbers (rgc_is_pair); NULL: a number */
   double number;
 } rgc_binding;
 
@@ -68,17 +67,6 @@ typedef struct rgc_cell {
   const char *name; /* "layer1.0.conv1" */
 } rgc_cell;
 
-typedef struct rgc_layer_kind {
-  const char *word;
-  const char *alone; /* key of an attribute that stands alone; NULL: none may */
-  const char *stem;  /* numbered names begin with this: fc for linear */
-  int (*emit)(rgc_cell *cell);
-} rgc_layer_kind;
-
-enum { RGC_MAX_LAYER_KINDS = 64 };
-const rgc_layer_kind *rgc_layer_kind_find(const char *word);
-int rgc_layer_kind_words(const char **words, int limit);
-
 /* expand_attr.c: attributes as values; false or NULL after an error. */
 const rgc_yaml *rgc_cell_attr(const rgc_cell *cell, const char *key);
 bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min, double max, double *value);
@@ -108,8 +96,10 @@ int rgc_cell_param(rgc_cell *cell, const char *suffix, rgc_role role, const int6
 rgc_graph *rgc_expand(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags);
 int rgc_expand_list(rgc_expander *x, rgc_scope *place, const rgc_yaml *list, int in);
 
-/* Whether a value can be the logits: an error at the head otherwise. */
-bool rgc_expand_check_logits(const rgc_expander *x, int value);
+/* expand_outputs.c: the network's outputs, or the last value as "logits"; false after an error where they do not suit the classes. */
+bool rgc_expand_outputs(rgc_expander *x, int last);
+/* Which class set the output's value is of; -1 after an error. */
+int rgc_expand_class_set(const rgc_expander *x, int logits);
 /* expand_loss.c: labels and loss of the outputs; false after an error. */
 bool rgc_expand_loss(rgc_expander *x);
 

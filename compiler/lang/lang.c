@@ -38,32 +38,6 @@ rgc_network *rgc_network_load(rgc_arena *arena, const char *path, const char *co
   return root ? rgc_network_of_root(arena, root, path, diags) : NULL;
 }
 
-/* Ends: each turn goes on in `pattern`, or in `name` behind the last star, at most once for each of its places. */
-bool rgc_layer_holds(const char *pattern, const char *name) {
-  const char *star = NULL, *behind = name;
-  for (;;) {
-    if (*pattern == '*') {
-      star = ++pattern;
-      behind = name;
-    } else if (!*pattern && (!*name || *name == '.')) {
-      return true;
-    } else if (*name && *pattern == *name) {
-      pattern++, name++;
-    } else if (star && *behind) {
-      pattern = star;
-      name = ++behind;
-    } else {
-      return false;
-    }
-  }
-}
-
-bool rgc_network_is_frozen(const rgc_network *network, const char *parameter) {
-  bool listed = false;
-  for (int i = 0; i < network->freeze.count; i++) listed |= rgc_layer_holds(network->freeze.items[i], parameter);
-  return network->freeze_all_but ? !listed : listed;
-}
-
 /* Digits of a number as it is written: 4 for 1.814e9. */
 static int count_digits(const char *text) {
   int digits = 0;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "compiler/lang/data_settings.h"
-#include "compiler/lang/expand.h"
+#include "compiler/lang/layer.h"
 #include "compiler/lang/keys.h"
 
 enum { MAX_CHOICES = 4 };
@@ -138,8 +138,8 @@ static json_t *data_step_schema(void) {
 }
 
 static json_t *definitions(void) {
-  const char *words[RGC_MAX_LAYER_KINDS];
-  int count = rgc_layer_kind_words(words, RGC_MAX_LAYER_KINDS);
+  const char *words[RGC_LAYER_KINDS];
+  int count = rgc_layer_kind_words(words, RGC_LAYER_KINDS);
   json_t *defs = json_object();
   json_object_set_new(defs, "layers", json_pack("{s:s, s:o}", "type", "array", "items", reference("layer")));
   json_object_set_new(defs, "layer", layer_schema(words, count));

@@ -2,36 +2,10 @@
  * against keys.def where a map is read. */
 #include "compiler/lang/settings.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/lang/formula.h"
 #include "compiler/lang/keys.h"
-
-static bool find_nothing(const void *context, const char *name, double *value) {
-  (void)context, (void)name, (void)value;
-  return false;
-}
-static int list_nothing(const void *context, const char **words, int limit) {
-  (void)context, (void)words, (void)limit;
-  return 0;
-}
-
-bool rgc_read_number(const rgc_yaml *node, const char *what, double min, double max, bool whole, rgc_diagnostics *diags,
-                     double *value) {
-  const rgc_formula_names names = {find_nothing, list_nothing, NULL};
-  rgc_formula *formula = rgc_formula_parse(diags->arena, node, diags);
-  double number;
-  if (!formula || !rgc_formula_eval(formula, node, &names, diags, &number)) return false;
-  if (number >= min && number <= max && (!whole || number == floor(number))) {
-    *value = number;
-    return true;
-  }
-  rgc_yaml_error(diags, node, RGC_CODE_BAD_VALUE, "%s cannot be %s", what, node->text)->expected =
-      rgc_arena_printf(diags->arena, "%s from %.9g to %.9g", whole ? "an integer" : "a number", min, max);
-  return false;
-}
 
 static void read_int(const rgc_yaml *map, const char *key, double max, rgc_diagnostics *diags, int64_t *value) {
   const rgc_yaml *node = rgc_yaml_get(map, key);
@@ -64,6 +38,9 @@ static void read_input(rgc_network *n, const rgc_yaml *input, rgc_diagnostics *d
   n->width = n->height;
   read_int(input, "height", MAX_SIZE, diags, &n->height);
   read_int(input, "width", MAX_SIZE, diags, &n->width);
+  const rgc_yaml *size = rgc_yaml_get(input, "size");
+  if (size && rgc_yaml_get(input, "height") && rgc_yaml_get(input, "width"))
+    rgc_yaml_error(diags, size, RGC_CODE_BAD_VALUE, "size is given, and height and width, too")->expected = "size: N, or height: and width:";
   if (!n->height || !n->width)
     rgc_yaml_error(diags, input, RGC_CODE_MISSING_KEY, "the image's size is missing in input")->expected =
         "size: N, or height: and width:";
@@ -142,15 +119,6 @@ void rgc_network_name_classes(rgc_network *n, const char *const *names, int coun
     rgc_yaml_append(n->arena, list, name);
   }
   rgc_yaml_put(n->arena, root, (rgc_yaml *)rgc_yaml_key(root, "classes"), list);
-}
-
-void rgc_read_names(rgc_network *n, const rgc_yaml *list, rgc_names *names, rgc_diagnostics *diags) {
-  for (int i = 0; list && i < list->count; i++) {
-    if (list->items[i]->kind == RGC_YAML_SCALAR)
-      *RGC_PUSH(n->arena, names->items, names->count, names->capacity) = list->items[i]->text;
-    else
-      rgc_yaml_error(diags, list->items[i], RGC_CODE_WRONG_TYPE, "a layer's name is a word");
-  }
 }
 
 /* Whether the key is there, with the one word that it may have. */

@@ -1,21 +1,8 @@
-/* autodiff_map.h: between autodiff.c and autodiff_map.c: the state of one differentiation. */
+/* autodiff_map.h: the gradient of a map, for autodiff.c. */
 #ifndef RGC_PASSES_AUTODIFF_MAP_H
 #define RGC_PASSES_AUTODIFF_MAP_H
-#include "compiler/graph/graph.h"
+#include "compiler/passes/gradient.h"
 
-typedef struct rgc_gradients {
-  rgc_graph *graph;
-  int loss;     /* value id */
-  bool *needed; /* by value id of the forward graph: some parameter lies behind it */
-  int *grads;   /* by value id of the forward graph: its gradient so far, or -1 */
-} rgc_gradients;
-
-/* A fresh value for a gradient (or a part of it) of `value`. */
-int rgc_gradient_value(rgc_gradients *g, int value);
-/* Marks `made` as backward of `forward`; returns it. */
-rgc_op *rgc_gradient_op(const rgc_op *forward, rgc_op *made);
-/* Adds `part` to the gradient of `value`. */
-void rgc_gradient_add(rgc_gradients *g, const rgc_op *forward, int value, int part);
 /* False if an operand reads a diagonal, which has no inverse view. */
 bool rgc_map_gradient(rgc_gradients *g, const rgc_op *forward, int dy);
 #endif

@@ -2,79 +2,9 @@
  * touched, so the cost of a pass is that of the kernels it changes. */
 #include "compiler/passes/fuse.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "compiler/passes/fuse_graph.h"
-
-rgc_body **rgc_fuse_stage(rgc_kernel *kernel, int stage) {
-  rgc_body **stages[RGC_STAGES] = {&kernel->a, &kernel->b, &kernel->tap, &kernel->epi};
-  return stages[stage];
-}
-
-static void add_reader(rgc_fuser *f, int value, int op) {
-  rgc_fuse_list *list = &f->readers[value];
-  for (int i = 0; i < list->count; i++)
-    if (list->items[i] == op) return;
-  *RGC_PUSH(f->arena, list->items, list->count, list->capacity) = op;
-}
-
-static void drop_reader(rgc_fuser *f, int value, int op) {
-  rgc_fuse_list *list = &f->readers[value];
-  for (int i = 0; i < list->count; i++)
-    if (list->items[i] == op) list->items[i--] = list->items[--list->count];
-}
-
-void rgc_fuse_link(rgc_fuser *f, int i) {
-  rgc_kernel *kernel = f->kernels[i];
-  for (int s = 0; s < RGC_STAGES; s++) {
-    rgc_body *body = *rgc_fuse_stage(kernel, s);
-    for (int k = 0; body && k < body->operand_count; k++) add_reader(f, body->operands[k].value, i);
-  }
-  if (kernel->weight >= 0) add_reader(f, kernel->weight, i);
-  for (int k = 0; k < kernel->store_count; k++) {
-    int value = kernel->stores[k].value;
-    f->producer[value] = i;
-    if (f->graph->values[value].updates >= 0) f->updater[f->graph->values[value].updates] = i;
-  }
-}
-
-void rgc_fuse_unlink(rgc_fuser *f, int i) {
-  rgc_kernel *kernel = f->kernels[i];
-  for (int s = 0; s < RGC_STAGES; s++) {
-    rgc_body *body = *rgc_fuse_stage(kernel, s);
-    for (int k = 0; body && k < body->operand_count; k++) drop_reader(f, body->operands[k].value, i);
-  }
-  if (kernel->weight >= 0) drop_reader(f, kernel->weight, i);
-  for (int k = 0; k < kernel->store_count; k++)
-    if (f->producer[kernel->stores[k].value] == i) f->producer[kernel->stores[k].value] = -1;
-}
-
-bool rgc_fuse_body_reads(const rgc_body *body, int value) {
-  for (int i = 0; body && i < body->operand_count; i++)
-    if (body->operands[i].value == value) return true;
-  return false;
-}
-
-bool rgc_fuse_is_temp(const rgc_fuser *f, int value) {
-  const rgc_value *v = &f->graph->values[value];
-  return v->role == RGC_ROLE_TEMP && v->updates < 0 && v->layout.kind == RGC_LAYOUT_NHWC;
-}
-
-int64_t rgc_fuse_bytes(const rgc_fuser *f, int value) {
-  const rgc_value *v = &f->graph->values[value];
-  return rgc_shape_elems(v->shape) * rgc_dtype_bytes(v->dtype);
-}
-
-void rgc_fuse_note(rgc_fuser *f, int op, const char *format, ...) {
-  if (!f->ledger) return;
-  va_list args;
-  va_start(args, format);
-  char *message = rgc_arena_vprintf(f->arena, format, args);
-  va_end(args);
-  const rgc_op *at = &f->ops[op];
-  rgc_text_printf(f->ledger, "%s%s line %d: %s\n", at->layer && *at->layer ? at->layer : "-", at->backward ? " (backward)" : "", at->line, message);
-}
 
 static rgc_fuser open_fuser(rgc_graph *graph, const rgc_target *target, rgc_text *ledger, rgc_arena *arena) {
   rgc_fuser f = {.graph = graph, .target = target, .ledger = ledger, .arena = arena};
@@ -88,7 +18,7 @@ static rgc_fuser open_fuser(rgc_graph *graph, const rgc_target *target, rgc_text
   memset(f.producer, -1, sizeof *f.producer * (size_t)graph->value_count);
   memset(f.updater, -1, sizeof *f.updater * (size_t)graph->value_count);
   for (int i = 0; i < old.count; i++) {
-    f.kernels[i] = rgc_kernel_copy(old.items[i].kernel, graph->arena);
+    f.kernels[i] = old.items[i].kernel;
     rgc_fuse_link(&f, i);
   }
   return f;
@@ -127,7 +57,7 @@ static void prune(rgc_fuser *f, rgc_kernel *kernel) {
   }
   for (int s = 0; s < RGC_STAGES; s++) {
     rgc_body **body = rgc_fuse_stage(kernel, s);
-    if (*body && !(s == 2 && kernel->tap_operand)) *body = rgc_fuse_prune(f->graph->arena, *body, roots[s], counts[s]);
+    if (*body && !(s == 2 && kernel->tap_operand)) *body = rgc_fuse_prune(f, *body, roots[s], counts[s]);
   }
 }
 

@@ -15,7 +15,7 @@ enum { RGC_ALIGN_BYTES = 64, RGC_SPARE_BYTES = 64 };
 
 typedef enum rgc_region {
   RGC_REGION_PARAM, /* parameters and buffers, in the order of their names: programs with the same ones agree */
-  RGC_REGION_STATE, /* optimizer state, in the order of names */
+  RGC_REGION_STATE, /* optimizer state and copies of parameters, in the order of names */
   RGC_REGION_FOLDED, /* what program `fold` leaves to program `infer`, in the order of names */
   RGC_REGION_ACT,   /* input, label, temps and outputs of one program */
   RGC_REGION_COUNT

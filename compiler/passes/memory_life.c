@@ -52,7 +52,7 @@ static rgc_region region_of(const rgc_value *owner) {
   if (owner->role == RGC_ROLE_FOLDED) return RGC_REGION_FOLDED;
   if (owner->op >= 0) return RGC_REGION_ACT;
   if (owner->role == RGC_ROLE_PARAM || owner->role == RGC_ROLE_BUFFER) return RGC_REGION_PARAM;
-  return owner->role == RGC_ROLE_STATE ? RGC_REGION_STATE : RGC_REGION_ACT;
+  return owner->role == RGC_ROLE_STATE || owner->role == RGC_ROLE_COPY ? RGC_REGION_STATE : RGC_REGION_ACT;
 }
 
 static rgc_lifetime born(const rgc_graph *graph, int id) {

@@ -27,5 +27,8 @@ typedef struct rgc_target {
   int max_weight_streams;   /* whole tensors that the epilogue of a weight gradient may read: it writes in short rows far apart */
   int max_operands, max_outputs, max_partials; /* of a kernel */
   unsigned precisions;      /* that it has: bit mask by rgc_precision; fp32 always */
+  /* A library of matrix products (matmul.h). */
+  int64_t library_samples;     /* most terms of a sum over samples, a weight gradient's, that are left to it: how it sums is not known; 0: there is no library */
+  unsigned library_precisions; /* at which it is used unless measuring showed otherwise; at the others only where measuring showed it: bit mask by rgc_precision */
 } rgc_target;
 #endif

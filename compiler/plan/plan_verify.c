@@ -130,7 +130,7 @@ static bool check_shared(const checker *c, const rgc_program *p, const rgc_progr
   if (strcmp(p->target, q->target) || strcmp(p->precision, q->precision)) return true;
   for (int v = 0; v < p->graph->value_count; v++) {
     const rgc_value *value = &p->graph->values[v];
-    bool shared = is_learnt(value) || value->role == RGC_ROLE_STATE || value->role == RGC_ROLE_FOLDED;
+    bool shared = is_learnt(value) || value->role == RGC_ROLE_STATE || value->role == RGC_ROLE_COPY || value->role == RGC_ROLE_FOLDED;
     int w = shared ? rgc_graph_find(q->graph, value->name) : -1;
     if (w >= 0 && q->graph->values[w].role == value->role && !same_storage(p, q, v, w))
       return fail(c, "%s and %s do not agree where %%%s lies", rgc_program_key(p, c->scratch), rgc_program_key(q, c->scratch), value->name);

@@ -42,5 +42,5 @@ bool rgc_plan_export_safetensors(const rgc_plan *plan, const char *path, const c
 }
 
 bool rgc_plan_export_onnx(const rgc_plan *plan, const char *path, bool fold, int *nodes, rgc_diagnostics *diags) {
-  return rgc_export_onnx(plan, plan->path ? plan->path : plan->network->file, path, fold, nodes, diags);
+  return rgc_export_onnx(plan, plan->path ? plan->path : plan->network->file, path, fold, RGC_ONNX_MOST_BYTES, nodes, diags);
 }

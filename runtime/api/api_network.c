@@ -83,7 +83,7 @@ char *rgc_network_data(const rgc_network *network) {
 
 rgc_dataset *rgc_dataset_open_for(const rgc_network *network, const char *spec, rgc_diagnostics *diags) {
   if (!network) return rgc_dataset_open(spec, NULL, diags);
-  rgc_dataset_options options = {.split = network->data.split > 0 ? network->data.split : -1, .seed = network->data.seed};
-  if (network->classes[0].names) options.class_names = network->classes[0].names, options.class_count = (int)network->classes[0].count;
+  rgc_dataset_options options = {.class_names = network->classes[0].names, .class_count = (int)network->classes[0].count,
+                                 .split = network->data.split > 0 ? network->data.split : -1, .seed = network->data.seed};
   return rgc_dataset_open(spec, &options, diags);
 }

@@ -129,7 +129,7 @@ static char *explain_program(rgc_plan *plan, const rgc_explain_options *o, const
   const rgc_program *program = rgc_plan_need_program(plan, plan->network, &c, diags);
   const rgc_roofline *roofline = program && machine ? rgc_roofline_find(program, plan->network, target, machine, scratch, diags) : NULL;
   rgc_text text = {0};
-  if (program && (roofline || !machine)) rgc_program_explain(program, o->kernels, roofline, &text);
+  if (program && (roofline || !machine)) rgc_program_explain(program, target, o->kernels, roofline, &text);
   return text.chars;
 }
 

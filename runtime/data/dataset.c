@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "runtime/data/dataset_kinds.h"
-#include "runtime/reference/philox.h"
 
 static const struct kind {
   const char *word;
@@ -17,45 +16,13 @@ static const struct kind {
     {"cifar10", rgc_dataset_read_cifar10},   {"idx", rgc_dataset_read_idx},
     {"synthetic", rgc_dataset_read_synthetic},
 };
-enum { KIND_COUNT = sizeof kinds / sizeof *kinds, SPLIT_STREAM = 1 << 22 };
-
-void rgc_dataset_add(rgc_dataset *d, rgc_split split, const void *item, int label) {
-  rgc_sample_list *list = &d->splits[split];
-  *RGC_PUSH(d->arena, list->items, list->count, list->capacity) = (rgc_sample){.item = item, .label = label};
-}
+enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 
 void rgc_dataset_validate_all(rgc_dataset *d) {
   rgc_sample_list *all = &d->splits[RGC_SPLIT_TRAIN], *validation = &d->splits[RGC_SPLIT_VALIDATION];
   for (int i = 0; i < validation->count; i++) rgc_dataset_add(d, RGC_SPLIT_TRAIN, validation->items[i].item, validation->items[i].label);
   *validation = *all;
   *all = (rgc_sample_list){0};
-}
-
-rgc_split rgc_dataset_default_split(int index, int count) {
-  return index < (long long)count * 9 / 10 ? RGC_SPLIT_TRAIN : RGC_SPLIT_VALIDATION;
-}
-
-const bool *rgc_dataset_draw_split(rgc_dataset *d, int count, int group, const rgc_dataset_options *o) {
-  bool *chosen = RGC_NEW_ARRAY(d->arena, bool, count + 1);
-  int left = o->split > 0 ? (int)(count * o->split + 0.5) : 0;
-  if (left >= count && o->split < 1) left = count - 1;
-  for (int i = 0; i < count; i++) { /* selection sampling (Knuth's algorithm S): each with the chance that is left */
-    double u = rgc_philox_uniform((uint64_t)o->seed, SPLIT_STREAM, (uint32_t)group, (uint64_t)i);
-    chosen[i] = u * (count - i) < left;
-    left -= chosen[i];
-  }
-  return chosen;
-}
-
-void rgc_dataset_number_classes(rgc_dataset *d, int count) {
-  d->class_names = RGC_NEW_ARRAY(d->arena, const char *, count);
-  d->class_count = count;
-  d->names_are_numbers = true;
-  for (int i = 0; i < count; i++) d->class_names[i] = rgc_arena_printf(d->arena, "%d", i);
-}
-
-void rgc_dataset_copy_bytes(const rgc_dataset *d, const void *item, uint8_t *dst) {
-  memcpy(dst, item, rgc_dataset_sample_bytes(d));
 }
 
 /* "KIND:WHERE" with a kind there is. */
@@ -179,11 +146,6 @@ rgc_image_shape rgc_dataset_shape(const rgc_dataset *d) { return d->shape; }
 bool rgc_dataset_is_float(const rgc_dataset *d) { return d->is_float; }
 
 bool rgc_dataset_has_class_names(const rgc_dataset *d) { return !d->names_are_numbers; }
-
-size_t rgc_dataset_sample_bytes(const rgc_dataset *d) {
-  size_t elems = (size_t)d->shape.height * (size_t)d->shape.width * (size_t)d->shape.channels;
-  return d->is_float ? elems * sizeof(float) : elems;
-}
 
 int rgc_dataset_class_count(const rgc_dataset *d) { return d->class_count; }
 

@@ -58,7 +58,7 @@ static bool same_shape(rgc_dataset *d, const idx_array *images, const char *path
 }
 
 /* Reads one of the two parts; raises *max_label. */
-static bool read_part(rgc_dataset *d, const char *dir, int part, int *max_label, rgc_diagnostics *diags) {
+static bool read_part(rgc_dataset *d, const char *dir, int part, int *max_label, const rgc_dataset_options *options, rgc_diagnostics *diags) {
   const char *image_path = rgc_arena_printf(d->arena, "%s/%s-images-idx3-ubyte", dir, parts[part].prefix);
   const char *label_path = rgc_arena_printf(d->arena, "%s/%s-labels-idx1-ubyte", dir, parts[part].prefix);
   idx_array images, labels;
@@ -70,6 +70,7 @@ static bool read_part(rgc_dataset *d, const char *dir, int part, int *max_label,
                          "%" PRIu32 " labels for %" PRIu32 " images", labels.sizes[0], images.sizes[0]);
   size_t image_bytes = rgc_dataset_sample_bytes(d);
   for (uint32_t i = 0; i < images.sizes[0]; i++) {
+    if (!rgc_dataset_has_label(options, label_path, labels.data[i], i, diags)) return false;
     rgc_dataset_add(d, parts[part].split, images.data + i * image_bytes, labels.data[i]);
     if (labels.data[i] > *max_label) *max_label = labels.data[i];
   }
@@ -77,10 +78,9 @@ static bool read_part(rgc_dataset *d, const char *dir, int part, int *max_label,
 }
 
 bool rgc_dataset_read_idx(rgc_dataset *d, const char *dir, const rgc_dataset_options *options, rgc_diagnostics *diags) {
-  (void)options;
   int max_label = -1;
   for (int part = 0; part < 2; part++)
-    if (!read_part(d, dir, part, &max_label, diags)) return false;
-  rgc_dataset_number_classes(d, max_label + 1);
+    if (!read_part(d, dir, part, &max_label, options, diags)) return false;
+  rgc_dataset_number_labels(d, max_label, options);
   return true;
 }

@@ -43,6 +43,10 @@ rgc_split rgc_dataset_default_split(int index, int count);
 const bool *rgc_dataset_draw_split(rgc_dataset *dataset, int count, int group, const rgc_dataset_options *options);
 /* Classes named "0" to "count-1". */
 void rgc_dataset_number_classes(rgc_dataset *dataset, int count);
+/* The same of a format that has labels only: as many as the network has, of which the data may lack some; else up to the largest label. */
+void rgc_dataset_number_labels(rgc_dataset *dataset, int64_t largest, const rgc_dataset_options *options);
+/* Whether the network has a class for this label of sample `index`; true where no network is known. */
+bool rgc_dataset_has_label(const rgc_dataset_options *options, const char *path, int64_t label, int64_t index, rgc_diagnostics *diags);
 /* -1: no class has that name. */
 int rgc_dataset_find_class(const rgc_dataset *dataset, const char *name);
 /* A decode for items that are the bytes wanted. */

@@ -46,7 +46,7 @@ static int64_t label_at(const rgc_npy *labels, int64_t i) {
   }
 }
 
-static bool check_labels(const pair *p, const char *path, int64_t *largest, rgc_diagnostics *diags) {
+static bool check_labels(const pair *p, const char *path, int64_t *largest, const rgc_dataset_options *options, rgc_diagnostics *diags) {
   static const char wanted[] = "save one integer from 0 for each image";
   const rgc_npy *l = &p->labels;
   if (l->rank != 1 || l->shape[0] != p->images.shape[0])
@@ -57,16 +57,18 @@ static bool check_labels(const pair *p, const char *path, int64_t *largest, rgc_
     if (label == INT64_MIN) return refuse(path, diags, "the labels are no integers", wanted);
     if (label < 0 || label >= MAX_CLASSES)
       return rgc_diag_fail(diags, RGC_CODE_DATA_FORMAT, path, wanted, "label %lld of image %lld is no class", (long long)label, (long long)i);
+    if (!rgc_dataset_has_label(options, path, label, i, diags)) return false;
     *largest = label > *largest ? label : *largest;
   }
   return true;
 }
 
-static bool read_pair(rgc_dataset *d, const char *dir, const char *prefix, pair *p, int64_t *largest, rgc_diagnostics *diags) {
+static bool read_pair(rgc_dataset *d, const char *dir, const char *prefix, pair *p, int64_t *largest, const rgc_dataset_options *options,
+                      rgc_diagnostics *diags) {
   const char *labels = rgc_arena_printf(d->arena, "%s/%slabels.npy", dir, prefix);
   p->path = rgc_arena_printf(d->arena, "%s/%simages.npy", dir, prefix);
   return rgc_npy_read(p->path, d->arena, &p->images, diags) && read_shape(p, diags) && rgc_npy_read(labels, d->arena, &p->labels, diags) &&
-         check_labels(p, labels, largest, diags);
+         check_labels(p, labels, largest, options, diags);
 }
 
 /* [C][H][W] of `bytes` an element to [H][W][C]. */
@@ -98,12 +100,12 @@ bool rgc_dataset_read_npy(rgc_dataset *d, const char *where, const rgc_dataset_o
   bool divided = rgc_file_exists(rgc_arena_printf(d->arena, "%s/train_images.npy", where));
   pair train = {0}, validation = {0};
   int64_t largest = 0;
-  if (!read_pair(d, where, divided ? "train_" : "", &train, &largest, diags)) return false;
-  if (divided && (!read_pair(d, where, "val_", &validation, &largest, diags) || !same_images(&train, &validation, diags))) return false;
+  if (!read_pair(d, where, divided ? "train_" : "", &train, &largest, options, diags)) return false;
+  if (divided && (!read_pair(d, where, "val_", &validation, &largest, options, diags) || !same_images(&train, &validation, diags))) return false;
   d->shape = train.shape;
   d->is_float = train.images.type == RGC_NPY_F32;
   if (train.channels_first && train.shape.channels > 1) d->decode = decode_planes;
-  rgc_dataset_number_classes(d, (int)largest + 1);
+  rgc_dataset_number_labels(d, largest, options);
   add_pair(d, &train, divided ? RGC_SPLIT_TRAIN : RGC_SPLIT_COUNT, options);
   if (divided) add_pair(d, &validation, RGC_SPLIT_VALIDATION, options);
   return true;

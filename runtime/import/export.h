@@ -2,7 +2,6 @@
 #ifndef RGC_IMPORT_EXPORT_H
 #define RGC_IMPORT_EXPORT_H
 #include "compiler/plan/plan.h"
-#include "runtime/import/protobuf.h"
 
 /* Writes the plan's tensors as safetensors under torchvision's names or, with `names`, under those that a names: of the network has ("timm"; "weights": the
  * rename: rules of weights:), and a num_batches_tracked of 0 (I64, no axes) for each batch norm, so
@@ -10,8 +9,8 @@
 bool rgc_export_safetensors(const rgc_plan *plan, const char *name, const char *names, const char *path, rgc_diagnostics *diags);
 /* Writes the inference of the plan's network as an ONNX model of operator set 17: input "input" [N,C,H,W], outputs [N,classes] under
  * their names; initializers under torchvision's names and in PyTorch's shapes. With `fold`, batch norms are folded into the weights of the
- * layers before them, where those have no other reader. `nodes` gets how many; may be NULL. Errors: WEIGHTS, FILE_WRITE. */
-bool rgc_export_onnx(const rgc_plan *plan, const char *name, const char *path, bool fold, int *nodes, rgc_diagnostics *diags);
-/* A MODEL message as a file; one over 2 GB, which no reader would take, is a FILE_WRITE error. */
-bool rgc_onnx_write(const rgc_proto *model, const char *path, rgc_diagnostics *diags);
+ * layers before them, where those have no other reader. `nodes` gets how many; may be NULL. A model of more than `most_bytes` (at most RGC_ONNX_MOST_BYTES, which no
+ * message of Protocol Buffers may be longer than) has its weights in "PATH.data" beside it, which a note tells. Errors: WEIGHTS, FILE_WRITE. */
+bool rgc_export_onnx(const rgc_plan *plan, const char *name, const char *path, bool fold, uint64_t most_bytes, int *nodes, rgc_diagnostics *diags);
+enum { RGC_ONNX_MOST_BYTES = INT32_MAX };
 #endif

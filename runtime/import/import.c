@@ -21,9 +21,9 @@ const char *rgc_import_fate_word(rgc_import_fate fate) {
   return words[fate];
 }
 
-rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *path, rgc_diagnostics *diags) {
+rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *folder, const char *path, rgc_diagnostics *diags) {
   rgc_tensor_file *file = rgc_torch_is_file(bytes, size_bytes)  ? rgc_torch_parse(arena, bytes, size_bytes, path, diags)
-                          : rgc_onnx_is_file(bytes, size_bytes) ? rgc_onnx_parse(arena, bytes, size_bytes, path, diags)
+                          : rgc_onnx_is_file(bytes, size_bytes) ? rgc_onnx_parse(arena, bytes, size_bytes, folder, path, diags)
                                                                 : rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
   while (file && rgc_import_strip(file, arena)) continue;
   return file;
@@ -31,7 +31,9 @@ rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t si
 
 rgc_tensor_file *rgc_import_open(rgc_arena *arena, const char *path, rgc_diagnostics *diags) {
   rgc_file_bytes bytes;
-  return rgc_file_slurp(path, arena, &bytes, diags) ? rgc_import_parse(arena, bytes.data, bytes.size_bytes, path, diags) : NULL;
+  const char *slash = strrchr(path, '/');
+  const char *folder = slash ? rgc_arena_strndup(arena, path, slash > path ? (size_t)(slash - path) : 1) : ".";
+  return rgc_file_slurp(path, arena, &bytes, diags) ? rgc_import_parse(arena, bytes.data, bytes.size_bytes, folder, path, diags) : NULL;
 }
 
 /* One mapping at work. */

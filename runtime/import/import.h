@@ -36,8 +36,8 @@ typedef struct rgc_import_report {
 
 /* A file of any of the kinds, its names without wrappers' prefixes. NULL with errors that name `path`. */
 rgc_tensor_file *rgc_import_open(rgc_arena *arena, const char *path, rgc_diagnostics *diags);
-/* The same from memory. */
-rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *path, rgc_diagnostics *diags);
+/* The same from memory. `folder`: where files lie that belong to it (an ONNX model's external data); NULL: none is read. */
+rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *folder, const char *path, rgc_diagnostics *diags);
 /* Tensors for the parameters and buffers of `graph` (of `network`), float32 under their names and in PyTorch's shapes; those that are
  * drawn anew are not among them. `report` may be NULL. NULL with WEIGHTS errors that name `path`, layers and both shapes. */
 rgc_tensor_file *rgc_import_map(const rgc_network *network, const rgc_graph *graph, const rgc_tensor_file *file, const char *path,

@@ -6,8 +6,10 @@
 
 #include "runtime/import/onnx.h"
 
+enum { PAGE_BYTES = 4096 };
+
 rgc_onnx rgc_onnx_create(rgc_arena *arena) {
-  return (rgc_onnx){.arena = arena, .nodes = {.arena = arena}, .initializers = {.arena = arena}};
+  return (rgc_onnx){.arena = arena, .nodes = {.arena = arena}};
 }
 
 const char *rgc_onnx_name(rgc_onnx *onnx, const char *base) { return rgc_arena_printf(onnx->arena, "%s/%d", base, ++onnx->made); }
@@ -78,18 +80,67 @@ const char *rgc_onnx_binary(rgc_onnx *onnx, const char *op, const char *x, const
 
 /* ---- tensors ---- */
 
-static rgc_proto tensor_message(rgc_arena *arena, const rgc_tensor *t) {
+/* All but the numbers. */
+static rgc_proto tensor_head(rgc_arena *arena, const rgc_tensor *t) {
   rgc_proto message = {.arena = arena};
   for (int i = 0; i < t->rank; i++) rgc_proto_number(&message, ONNX_TENSOR_DIMS, (uint64_t)t->shape[i]);
   rgc_proto_number(&message, ONNX_TENSOR_TYPE, t->dtype == RGC_TENSOR_I64 ? ONNX_INT64 : ONNX_FLOAT);
   rgc_proto_text(&message, ONNX_TENSOR_NAME, t->name);
+  return message;
+}
+
+static rgc_proto tensor_message(rgc_arena *arena, const rgc_tensor *t) {
+  rgc_proto message = tensor_head(arena, t);
   rgc_proto_lend(&message, ONNX_TENSOR_RAW, t->data, t->size_bytes);
   return message;
 }
 
 void rgc_onnx_initializer(rgc_onnx *onnx, const rgc_tensor *tensor) {
-  rgc_proto message = tensor_message(onnx->arena, tensor);
-  rgc_proto_message(&onnx->initializers, ONNX_GRAPH_INITIALIZER, &message);
+  *RGC_PUSH(onnx->arena, onnx->initializers, onnx->initializer_count, onnx->initializer_capacity) = *tensor;
+}
+
+void rgc_onnx_add_entry(rgc_proto *message, int field, const char *key, const char *value) {
+  rgc_proto entry = {.arena = message->arena};
+  rgc_proto_text(&entry, ONNX_ENTRY_KEY, key);
+  rgc_proto_text(&entry, ONNX_ENTRY_VALUE, value);
+  rgc_proto_message(message, field, &entry);
+}
+
+/* Where numbers begin in the file beside the model that come behind `end_bytes`: at pages, so that readers may map them. */
+static uint64_t place_behind(uint64_t end_bytes) { return (end_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES; }
+
+static rgc_proto external_message(rgc_arena *arena, const rgc_tensor *t, const char *location, uint64_t offset_bytes) {
+  rgc_proto message = tensor_head(arena, t);
+  rgc_onnx_add_entry(&message, ONNX_TENSOR_EXTERNAL, "location", location);
+  rgc_onnx_add_entry(&message, ONNX_TENSOR_EXTERNAL, "offset", rgc_arena_printf(arena, "%" PRIu64, offset_bytes));
+  rgc_onnx_add_entry(&message, ONNX_TENSOR_EXTERNAL, "length", rgc_arena_printf(arena, "%zu", t->size_bytes));
+  rgc_proto_number(&message, ONNX_TENSOR_LOCATION, ONNX_LOCATION_EXTERNAL);
+  return message;
+}
+
+rgc_proto rgc_onnx_initializer_fields(const rgc_onnx *onnx, const char *location) {
+  rgc_proto fields = {.arena = onnx->arena};
+  uint64_t end = 0;
+  for (int i = 0; i < onnx->initializer_count; i++) {
+    const rgc_tensor *t = &onnx->initializers[i];
+    uint64_t begin = place_behind(end);
+    rgc_proto message = location ? external_message(onnx->arena, t, location, begin) : tensor_message(onnx->arena, t);
+    rgc_proto_message(&fields, ONNX_GRAPH_INITIALIZER, &message);
+    end = begin + t->size_bytes;
+  }
+  return fields;
+}
+
+bool rgc_onnx_write_numbers(const rgc_onnx *onnx, FILE *file) {
+  static const char zeros[PAGE_BYTES];
+  uint64_t end = 0;
+  for (int i = 0; i < onnx->initializer_count; i++) {
+    const rgc_tensor *t = &onnx->initializers[i];
+    size_t gap = (size_t)(place_behind(end) - end);
+    if (fwrite(zeros, 1, gap, file) != gap || fwrite(t->data, 1, t->size_bytes, file) != t->size_bytes) return false;
+    end += gap + t->size_bytes;
+  }
+  return true;
 }
 
 const char *rgc_onnx_constant(rgc_onnx *onnx, const rgc_tensor *tensor) {

@@ -10,9 +10,11 @@
 
 typedef struct rgc_onnx {
   rgc_arena *arena;
-  rgc_proto nodes, initializers; /* fields of the GRAPH message */
-  rgc_names constants;           /* names of those that are there */
-  int node_count, made;          /* made: names so far */
+  rgc_proto nodes;      /* fields of the GRAPH message */
+  rgc_names constants;  /* names of those that are there */
+  int node_count, made; /* made: names so far */
+  rgc_tensor *initializers;
+  int initializer_count, initializer_capacity;
 } rgc_onnx;
 
 /* A node being written. */
@@ -44,4 +46,10 @@ const char *rgc_onnx_int64s(rgc_onnx *onnx, const int64_t *numbers, int count);
 const char *rgc_onnx_constant(rgc_onnx *onnx, const rgc_tensor *tensor);
 /* An initializer, likewise. */
 void rgc_onnx_initializer(rgc_onnx *onnx, const rgc_tensor *tensor);
+/* All initializers, as fields of the GRAPH message. Their numbers stand in it or, with `location`, in the file of that name beside the model (onnx_external.h), as
+ * rgc_onnx_write_numbers writes it. */
+rgc_proto rgc_onnx_initializer_fields(const rgc_onnx *onnx, const char *location);
+/* False with errno. */
+bool rgc_onnx_write_numbers(const rgc_onnx *onnx, FILE *file);
+void rgc_onnx_add_entry(rgc_proto *message, int field, const char *key, const char *value);
 #endif

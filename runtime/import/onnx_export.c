@@ -220,13 +220,6 @@ static void finish_output(rgc_onnx_export *x, int value) {
   if (strcmp(name, v->name)) rgc_onnx_unary(&x->onnx, "Identity", name, v->name);
 }
 
-static void add_entry(rgc_proto *model, const char *key, const char *text) {
-  rgc_proto entry = {.arena = model->arena};
-  rgc_proto_text(&entry, ONNX_ENTRY_KEY, key);
-  rgc_proto_text(&entry, ONNX_ENTRY_VALUE, text);
-  rgc_proto_message(model, ONNX_MODEL_METADATA, &entry);
-}
-
 /* What the caller must do to an image: "x / 255, less mean 0.485 0.456 0.406, over std 0.229 0.224 0.225, by channel". */
 static const char *preparation(const rgc_network *n, rgc_arena *arena) {
   rgc_text out = {0};
@@ -239,11 +232,10 @@ static const char *preparation(const rgc_network *n, rgc_arena *arena) {
   return rgc_text_take(&out, arena);
 }
 
-static rgc_proto finish_model(rgc_onnx_export *x) {
+/* The MODEL message; `location`: the file beside it for the weights, NULL: none. */
+static rgc_proto model_message(const rgc_onnx_export *x, const char *location) {
   const rgc_graph *graph = x->graph;
-  rgc_proto model = {.arena = x->onnx.arena}, inner = model, opset = model;
-  for (int i = 0; i < graph->value_count; i++)
-    if (graph->values[i].role == RGC_ROLE_OUTPUT) finish_output(x, i);
+  rgc_proto model = {.arena = x->onnx.arena}, inner = model, opset = model, initializers = rgc_onnx_initializer_fields(&x->onnx, location);
   rgc_proto_text(&inner, ONNX_GRAPH_NAME, graph->name);
   for (int i = 0; i < graph->value_count; i++) {
     const rgc_value *v = &graph->values[i];
@@ -251,27 +243,33 @@ static rgc_proto finish_model(rgc_onnx_export *x) {
     if (v->role == RGC_ROLE_OUTPUT) declare(&inner, ONNX_GRAPH_OUTPUT, v, is_flat_output(v));
   }
   rgc_proto_append(&inner, &x->onnx.nodes);
-  rgc_proto_append(&inner, &x->onnx.initializers);
+  rgc_proto_append(&inner, &initializers);
   rgc_proto_number(&opset, ONNX_OPSET_VERSION, ONNX_OPSET);
   rgc_proto_number(&model, ONNX_MODEL_IR_VERSION, ONNX_IR_VERSION);
   rgc_proto_message(&model, ONNX_MODEL_OPSET, &opset);
   rgc_proto_text(&model, ONNX_MODEL_PRODUCER, "rgc");
   rgc_proto_text(&model, ONNX_MODEL_PRODUCER_VERSION, RGC_VERSION);
-  add_entry(&model, "input", preparation(x->plan->network, model.arena));
+  rgc_onnx_add_entry(&model, ONNX_MODEL_METADATA, "input", preparation(x->plan->network, model.arena));
   rgc_proto_message(&model, ONNX_MODEL_GRAPH, &inner);
   return model;
 }
 
 static bool write_proto(const void *contents, FILE *file) { return rgc_proto_write(contents, file); }
 
-bool rgc_onnx_write(const rgc_proto *model, const char *path, rgc_diagnostics *diags) {
-  if (rgc_proto_size(model) <= INT32_MAX) return rgc_replace_file(path, write_proto, model, diags);
-  return rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "export it as safetensors, which has no such limit",
-                       "would be of %" PRIu64 " bytes, and an ONNX file holds at most 2147483647 (a limit of Protocol Buffers)",
-                       rgc_proto_size(model));
+static bool write_numbers(const void *contents, FILE *file) { return rgc_onnx_write_numbers(contents, file); }
+
+static bool write_model(const rgc_onnx_export *x, const char *path, uint64_t most_bytes, rgc_diagnostics *diags) {
+  rgc_proto model = model_message(x, NULL);
+  if (rgc_proto_size(&model) <= most_bytes) return rgc_replace_file(path, write_proto, &model, diags);
+  const char *slash = strrchr(path, '/'), *numbers = rgc_arena_printf(diags->arena, "%s.data", path);
+  model = model_message(x, slash ? numbers + (slash + 1 - path) : numbers);
+  if (!rgc_replace_file(numbers, write_numbers, &x->onnx, diags) || !rgc_replace_file(path, write_proto, &model, diags)) return false;
+  rgc_diag_add(diags, RGC_NOTE, RGC_CODE_FILE_WRITE, (rgc_location){.file = numbers},
+               "has the weights, since an ONNX file holds at most %" PRIu64 " bytes; it belongs beside the model, under this name", most_bytes);
+  return true;
 }
 
-bool rgc_export_onnx(const rgc_plan *plan, const char *name, const char *path, bool fold, int *nodes, rgc_diagnostics *diags) {
+bool rgc_export_onnx(const rgc_plan *plan, const char *name, const char *path, bool fold, uint64_t most_bytes, int *nodes, rgc_diagnostics *diags) {
   if (!plan->tensor_count) return rgc_diag_fail(diags, RGC_CODE_WEIGHTS, name, "train it, or make it by rgc import", "has no weights yet");
   const rgc_graph *graph = rgc_network_build(plan->network, 2, false, diags);
   if (!graph) return false;
@@ -285,9 +283,10 @@ bool rgc_export_onnx(const rgc_plan *plan, const char *name, const char *path, b
   for (int i = 0; i < graph->value_count; i++)
     if (graph->values[i].role == RGC_ROLE_INPUT) x.image[i] = graph->values[i].name;
   for (int i = 0; i < graph->op_count; i++) export_op(&x, &graph->ops[i]);
-  rgc_proto model = finish_model(&x);
+  for (int i = 0; i < graph->value_count; i++)
+    if (graph->values[i].role == RGC_ROLE_OUTPUT) finish_output(&x, i);
   if (nodes) *nodes = x.onnx.node_count;
-  bool good = rgc_onnx_write(&model, path, diags);
+  bool good = write_model(&x, path, most_bytes, diags);
   rgc_arena_destroy(arena);
   return good;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/import/onnx.h"
+#include "runtime/import/onnx_external.h"
 #include "runtime/import/onnx_names.h"
 #include "runtime/import/protobuf.h"
 
@@ -16,6 +17,8 @@ typedef struct reader {
   const char *path;
   rgc_diagnostics *diags;
   rgc_tensor_file *file;
+  rgc_onnx_external *externals; /* of the tensors whose numbers stand in other files */
+  int external_count, external_capacity;
   rgc_proto_span graph;
   bool has_opset;
 } reader;
@@ -57,6 +60,7 @@ typedef struct draft {
   unsigned char *numbers; /* those of typed_field, as they will lie in memory */
   size_t number_bytes, number_capacity;
   bool is_external;
+  rgc_onnx_external external;
 } draft;
 
 static bool add_dim(const reader *r, draft *d, uint64_t extent) {
@@ -119,7 +123,9 @@ static bool read_head(const reader *r, rgc_proto_span span, draft *d) {
     if (f.number == ONNX_TENSOR_DIMS && !read_dims(r, d, &f)) return false;
     if (f.number == ONNX_TENSOR_TYPE) d->type = f.value;
     if (f.number == ONNX_TENSOR_RAW) d->raw = f.span, d->raw_count++;
-    d->is_external |= f.number == ONNX_TENSOR_EXTERNAL || (f.number == ONNX_TENSOR_LOCATION && f.value == 1);
+    d->is_external |= f.number == ONNX_TENSOR_EXTERNAL || (f.number == ONNX_TENSOR_LOCATION && f.value == ONNX_LOCATION_EXTERNAL);
+    if (f.number == ONNX_TENSOR_EXTERNAL && (f.wire != 2 || !rgc_onnx_external_entry(&d->external, f.span, r->arena)))
+      return fault(r, "a tensor whose numbers are in another file, at a place that is none", d->tensor.name);
     if (f.number == ONNX_TENSOR_SEGMENT) return fault(r, "a tensor in segments, which nobody writes", d->tensor.name);
     if (f.number == ONNX_TENSOR_RAW && f.wire != 2) return broken(r);
   }
@@ -147,9 +153,19 @@ static bool measure(rgc_tensor *t) {
   return true;
 }
 
-static bool refuse_external(const reader *r, const char *name) {
-  return rgc_diag_fail(r->diags, RGC_CODE_WEIGHTS, r->path, "write one file: in Python, onnx.save(onnx.load(FILE), OTHER, save_as_external_data=False)",
-                       "the numbers of '%s' are in another file (external data), which is not read", name);
+static bool add_tensor(reader *r, const rgc_tensor *tensor) {
+  if (r->file->tensor_count == RGC_ONNX_MAX_TENSORS) return fault(r, "too many initializers", NULL);
+  *RGC_PUSH(r->arena, r->file->tensors, r->file->tensor_count, r->file->tensor_capacity) = *tensor;
+  return true;
+}
+
+/* One whose numbers are read when all tensors are known. */
+static bool add_external(reader *r, draft *d) {
+  if (d->raw_count || d->typed_field) return fault(r, "a tensor whose numbers are there twice", d->tensor.name);
+  if (!d->external.location) return fault(r, "a tensor whose numbers are in another file, which is not named", d->tensor.name);
+  d->external.tensor = r->file->tensor_count;
+  *RGC_PUSH(r->arena, r->externals, r->external_count, r->external_capacity) = d->external;
+  return add_tensor(r, &d->tensor);
 }
 
 static bool read_tensor(reader *r, rgc_proto_span span) {
@@ -157,21 +173,19 @@ static bool read_tensor(reader *r, rgc_proto_span span) {
   int type = 0;
   if (!read_head(r, span, &d)) return false;
   if (!*d.tensor.name) return fault(r, "an initializer without a name", NULL);
-  if (d.is_external) return refuse_external(r, d.tensor.name);
   while (type < TYPE_COUNT && (uint64_t)types[type].onnx != d.type) type++;
   if (type == TYPE_COUNT) return fault(r, "a tensor of a type that is not read (text, complex, quantised...)", d.tensor.name);
   d.tensor.dtype = types[type].dtype;
   if (!measure(&d.tensor)) return fault(r, "a tensor with an impossible shape", d.tensor.name);
   if (!read_typed(r, span, &d, type)) return false;
+  if (d.is_external) return add_external(r, &d);
   if (d.raw_count + (d.typed_field != 0) > 1) return fault(r, "a tensor whose numbers are there twice", d.tensor.name);
   size_t there = d.raw_count ? (size_t)(d.raw.end - d.raw.at) : d.number_bytes;
   if (there != d.tensor.size_bytes)
     return rgc_diag_fail(r->diags, RGC_CODE_WEIGHTS, r->path, "fetch or write the file again", "'%s' needs %zu bytes by its shape, and %zu are there",
                          d.tensor.name, d.tensor.size_bytes, there);
   d.tensor.data = d.raw_count ? d.raw.at : d.numbers ? d.numbers : (const unsigned char *)"";
-  if (r->file->tensor_count == RGC_ONNX_MAX_TENSORS) return fault(r, "too many initializers", NULL);
-  *RGC_PUSH(r->arena, r->file->tensors, r->file->tensor_count, r->file->tensor_capacity) = d.tensor;
-  return true;
+  return add_tensor(r, &d.tensor);
 }
 
 /* ---- the file ---- */
@@ -212,10 +226,15 @@ static bool check_names(const reader *r) {
   return true;
 }
 
-rgc_tensor_file *rgc_onnx_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *path, rgc_diagnostics *diags) {
+static bool read_external(const reader *r, const char *folder) {
+  if (!r->external_count || folder) return !r->external_count || rgc_onnx_read_external(r->file, r->externals, r->external_count, folder, r->path, r->arena, r->diags);
+  return fault(r, "the numbers are in another file (external data), and the model is in none", r->file->tensors[r->externals[0].tensor].name);
+}
+
+rgc_tensor_file *rgc_onnx_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *folder, const char *path, rgc_diagnostics *diags) {
   reader r = {.arena = arena, .path = path, .diags = diags, .file = RGC_NEW(arena, rgc_tensor_file)};
   const unsigned char *b = bytes;
-  if (!read_model(&r, (rgc_proto_span){b, b + size_bytes}) || !read_graph(&r, r.graph) || !check_names(&r)) return NULL;
+  if (!read_model(&r, (rgc_proto_span){b, b + size_bytes}) || !read_graph(&r, r.graph) || !check_names(&r) || !read_external(&r, folder)) return NULL;
   if (!rgc_onnx_name_tensors(r.file, r.graph, arena)) return fault(&r, "too many initializers", NULL), NULL;
   return check_names(&r) ? r.file : NULL;
 }

@@ -27,6 +27,13 @@ static inline double rgc_bf16_number(uint16_t bits) {
   memcpy(&number, &wide, sizeof number);
   return (double)number;
 }
+/* And back: the nearest, ties to even; no number stays none. */
+static inline uint16_t rgc_bf16_bits(float number) {
+  uint32_t wide;
+  memcpy(&wide, &number, sizeof wide);
+  if (number != number) return 0x7fff;
+  return (uint16_t)((wide + 0x7fff + (wide >> 16 & 1)) >> 16);
+}
 /* The next point in row-major order; false after the last. */
 bool rgc_next_point(int64_t point[RGC_AXES], const int64_t extent[RGC_AXES]);
 /* Runs one kernel, or all ops. Samples past n_valid keep what data[] held. Aborts on an op that is no kernel. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/reference/interpret.h"
 #include "runtime/train/import_weights.h"
 
 static int find_logits(const rgc_graph *graph) {
@@ -134,13 +135,32 @@ static bool is_state(const rgc_value *value) { return value->role == RGC_ROLE_ST
 /* Optimizer states of the training program. */
 static rgc_weight *list_states(const rgc_model *m, rgc_arena *arena, int *count) { return list_values(&m->train, is_state, arena, count); }
 
+/* The training step's copies of parameters, from these as they are in this process now. */
+static bool round_copies(const rgc_model *m, rgc_diagnostics *diags) {
+  const rgc_model_program *train = &m->train;
+  const rgc_graph *graph = train->program ? train->program->graph : NULL;
+  for (int i = 0; graph && i < graph->value_count; i++) {
+    int param = graph->values[i].op < 0 ? rgc_graph_copied(graph, &graph->values[i]) : -1;
+    if (param < 0) continue;
+    for (int64_t e = 0; e < rgc_shape_elems(graph->values[i].shape); e++)
+      ((uint16_t *)train->data[i])[e] = rgc_bf16_bits(((const float *)train->data[param])[e]);
+    if (!rgc_device_write(train->run, i, diags)) return false;
+  }
+  return true;
+}
+
+/* What was done to parameters in this process goes to the device. */
+static bool upload_weights(const rgc_model *m, rgc_diagnostics *diags) {
+  return rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags) && round_copies(m, diags);
+}
+
 static bool start_weights(rgc_model *m, uint64_t seed, rgc_diagnostics *diags) {
   int count;
   rgc_weight *weights = list_weights(m, m->arena, &count);
   rgc_tensor_file tensors = {.tensors = m->plan->tensors, .tensor_count = m->plan->tensor_count};
   if (m->plan->tensor_count && !rgc_weights_take(weights, count, &tensors, m->network->file, diags)) return false;
   if (!m->plan->tensor_count) rgc_weights_draw(weights, count, seed);
-  return rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags);
+  return upload_weights(m, diags);
 }
 
 /* What the training program takes, and where there is none as many samples as the file's memory: lets inference take. */
@@ -163,9 +183,10 @@ bool rgc_model_create(rgc_model *m, rgc_network *network, rgc_plan *plan, const 
 }
 
 bool rgc_model_create_fold(rgc_model *m, rgc_plan *plan, int64_t batch, const rgc_target *target, rgc_diagnostics *diags) {
-  *m = (rgc_model){.arena = rgc_arena_create(), .network = plan->network, .plan = plan, .batch = batch, .target = target};
+  *m = (rgc_model){.arena = rgc_arena_create(), .network = plan->network, .plan = plan, .batch = batch};
   m->device = rgc_device_choose(NULL, target->name, diags);
-  return m->device && need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags) && need(m, RGC_PROGRAM_INFER, NULL, &m->infer, diags) &&
+  m->target = m->device ? rgc_device_target(m->device, target->name, diags) : NULL;
+  return m->target && need(m, RGC_PROGRAM_FOLD, NULL, &m->fold, diags) && need(m, RGC_PROGRAM_INFER, NULL, &m->infer, diags) &&
          rgc_device_memory_open(&m->memory, m->device, m->target, diags) && allocate(m, diags) && start(m, &m->fold, diags) && start_weights(m, 0, diags);
 }
 
@@ -269,7 +290,7 @@ static bool load(rgc_model *m, const char *path, bool all, rgc_diagnostics *diag
                            : rgc_weights_import(m->network, m->plan->unfused, weights, count, file, path, NULL, diags));
   m->folded = false;
   rgc_arena_destroy(scratch);
-  return good && rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags);
+  return good && upload_weights(m, diags);
 }
 
 bool rgc_model_load(rgc_model *m, const char *path, rgc_diagnostics *diags) { return load(m, path, false, diags); }
@@ -305,7 +326,8 @@ bool rgc_model_load_state(rgc_model *m, const char *path, rgc_run_state *run, rg
   int count;
   rgc_weight *states = list_states(m, scratch, &count);
   rgc_tensor_file *file = rgc_safetensors_read(scratch, path, diags);
-  bool good = file && rgc_weights_take(states, count, file, path, diags) && rgc_device_memory_upload(&m->memory, RGC_REGION_STATE, diags);
+  bool good = file && rgc_weights_take(states, count, file, path, diags);
+  for (int i = 0; good && i < count; i++) good = rgc_device_write(m->train.run, states[i].value->id, diags); /* copies of parameters stay */
   if (file && !rgc_metadata_find(file, "step"))
     good = rgc_diag_fail(diags, RGC_CODE_WEIGHTS, path, "give the .state file beside a checkpoint", "holds no optimizer state");
   if (good) *run = read_run_state(file);
@@ -319,32 +341,20 @@ static int find_average(const rgc_graph *graph, const rgc_value *v, rgc_arena *s
   return average >= 0 && graph->values[average].role == RGC_ROLE_STATE ? average : -1;
 }
 
-/* Calls `use` with each averaged parameter and its average, both of `count` elements. */
-static bool each_average(rgc_model *m, void (*use)(float *weight, float *average, int64_t count), rgc_diagnostics *diags) {
+/* Calls `use` with each average and its parameter, where they are. */
+static bool each_average(rgc_model *m, bool (*use)(const rgc_device_program *run, int average, int weight, rgc_diagnostics *diags), rgc_diagnostics *diags) {
   const rgc_graph *graph = m->train.program->graph;
   rgc_arena *scratch = rgc_arena_create();
-  bool good = true, any = false;
+  bool good = true;
   for (int i = 0; i < graph->value_count && good; i++) {
     int average = find_average(graph, &graph->values[i], scratch);
     if (average < 0) continue;
-    if (!any) good = rgc_device_memory_download(&m->memory, RGC_REGION_PARAM, diags) && rgc_device_memory_download(&m->memory, RGC_REGION_STATE, diags);
-    any = true;
     m->folded = false;
-    if (good) use(m->train.data[i], m->train.data[average], rgc_shape_elems(graph->values[i].shape));
+    good = use(m->train.run, average, i, diags);
   }
   rgc_arena_destroy(scratch);
-  return good && (!any || (rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags) && rgc_device_memory_upload(&m->memory, RGC_REGION_STATE, diags)));
+  return good;
 }
 
-static void copy_weight(float *weight, float *average, int64_t count) { memcpy(average, weight, sizeof *weight * (size_t)count); }
-
-static void swap_weight(float *weight, float *average, int64_t count) {
-  for (int64_t e = 0; e < count; e++) {
-    float keep = weight[e];
-    weight[e] = average[e];
-    average[e] = keep;
-  }
-}
-
-bool rgc_model_start_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, copy_weight, diags); }
-bool rgc_model_swap_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, swap_weight, diags); }
+bool rgc_model_start_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, rgc_device_copy, diags); }
+bool rgc_model_swap_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, rgc_device_swap, diags); }

@@ -66,7 +66,7 @@ expect 1 "graphs/resnet18.yaml: error[weights]: has no weights yet
   help: train it, or make it by rgc import" "$RGC" export graphs/resnet18.yaml --c "$out/no"
 expect 1 "$out/tidy: error[file-write]: is there already
   help: choose a new folder" "$RGC" export "$out/cifar.bin" --c "$out/tidy"
-expect 1 "error[device]: this machine cannot run target 'cpu-vax'
+expect 1 "error[device]: there is no target 'cpu-vax'
   help: targets: cpu-avx512, cpu-avx2, cpu-plain" "$RGC" export "$out/cifar.bin" --c "$out/no" --target cpu-vax
 "$RGC" export "$out/cifar.bin" --c "$out/no" --batch 100000 >"$out/said" 2>&1 && exit 1
 grep -q 'error\[memory\]: batch 100000 ' "$out/said"

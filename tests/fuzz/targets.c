@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "compiler/graph/expr.h"
 #include "compiler/graph/graph_text.h"
-#include "compiler/lang/expand.h"
+#include "compiler/lang/layer.h"
 #include "compiler/lang/keys.h"
 #include "compiler/lang/lang.h"
 #include "compiler/plan/plan.h"
@@ -285,7 +286,7 @@ static void run_weights(const fuzz_input *input, size_t growth) {
   rgc_diagnostics_init(&diags, arena);
   unsigned char *bytes = rgc_arena_alloc(arena, input->size + 1);
   memcpy(bytes, input->bytes, input->size);
-  rgc_tensor_file *file = rgc_import_parse(arena, bytes, input->size, "input", &diags);
+  rgc_tensor_file *file = rgc_import_parse(arena, bytes, input->size, fuzz_directory(), "input", &diags);
   check_errors(&diags, file != NULL);
   unsigned sum = 0;
   for (int i = 0; file && i < file->tensor_count; i++) {
@@ -306,7 +307,7 @@ static void run_torch(const fuzz_input *input) { run_weights(input, 1); }
 static int onnx_tokens(const char **words, int limit) {
   static const char *const more[] = {"\x08\x08", "\x10\x01", "\x10\x07", "\x10\x0a", "\x22\x08", "\x2a\x02", "\x3a\x02", "\x42\x02", "\x4a\x04", "\x4a\x08", "\x52\x08",
                                      "\x70\x01", "\x6a\x04", "\xff\xff\xff\xff\x0f", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\x80", "onnx::Conv_1", "Identity",
-                                     "Conv", "/layer1/layer1.0/Conv", "//", "\x0a\x03"};
+                                     "Conv", "/layer1/layer1.0/Conv", "//", "\x0a\x03", "location", "offset", "length", "w.bin", "./w.bin", "../", "8", "0"};
   return ADD_WORDS(words, 0, limit, more);
 }
 
@@ -330,8 +331,15 @@ static void repair_onnx(fuzz_input *input) {
   }
 }
 
-/* A number of one byte in the file may be an int64. */
-static void run_onnx(const fuzz_input *input) { run_weights(input, 8); }
+/* A number of one byte in the file may be an int64. Beside the model lies w.bin, which corpus/onnx/external.onnx names. */
+static void run_onnx(const fuzz_input *input) {
+  static const unsigned char numbers[64];
+  char path[256];
+  snprintf(path, sizeof path, "%s/w.bin", fuzz_directory());
+  FILE *f = access(path, F_OK) ? fopen(path, "wb") : NULL;
+  if (f && (fwrite(numbers, 1, sizeof numbers, f) != sizeof numbers || fclose(f))) fuzz_fail("%s cannot be written", path);
+  run_weights(input, 8);
+}
 
 const fuzz_target fuzz_targets[] = {
     {"yaml",

@@ -170,6 +170,29 @@ RGC_KERNEL(stores_that_wgmma_does_not_see, 128, 1, mistake_args) {
   args.x[threadIdx.x] = d[0];
 }
 
+/* Products of A in registers and of columns that a descriptor says. */
+DEV void multiply_columns(unsigned char *shared, u64 columns) {
+  float d[64];
+  u32 a[4];
+  clear_operands(shared);
+  fence_proxy_async();
+  __syncthreads();
+  for (int i = 0; i < 64; i++) d[i] = 0.0f;
+  for (int i = 0; i < 4; i++) a[i] = 0u;
+  wgmma_fence();
+  wgmma_rs_n128_trans(d, a, columns, 1);
+  wgmma_commit();
+  wgmma_wait(0);
+}
+RGC_KERNEL(columns_within_a_pattern, 128, 1, mistake_args) {
+  RGC_SHARED(shared);
+  multiply_columns(shared, wgmma_desc_trans(smem_u32(shared)) + 4 * (args.count / 128));
+}
+RGC_KERNEL(columns_half_a_pattern_apart, 128, 1, mistake_args) {
+  RGC_SHARED(shared);
+  multiply_columns(shared, wgmma_desc_of(smem_u32(shared), 2 * (u32)args.count));
+}
+
 RGC_KERNEL(operand_changed_before_the_wait, 128, 1, mistake_args) {
   RGC_SHARED(shared);
   float d[32];

@@ -68,6 +68,12 @@ double half_value(unsigned short bits) {
   return value;
 }
 
+double half_nearest(float value) {
+  unsigned int bits;
+  memcpy(&bits, &value, 4);
+  return half_value((unsigned short)((bits + 0x7fff + (bits >> 16 & 1)) >> 16));
+}
+
 float *emu_random_floats(emu_fixture *f, const char *name, size_t count) {
   float *made = rgc_emu_alloc(f->emu, name, count * sizeof *made);
   for (size_t i = 0; i < count; i++) made[i] = (float)((double)random() / 0x40000000 - 1);

@@ -33,4 +33,6 @@ float *emu_random_floats(emu_fixture *f, const char *name, size_t count);
 unsigned short *emu_random_halves(emu_fixture *f, const char *name, size_t count);
 unsigned int *emu_random_words(emu_fixture *f, const char *name, size_t count);
 double half_value(unsigned short bits);
+/* The bf16 nearest to a number, ties to even. */
+double half_nearest(float value);
 #endif

@@ -96,6 +96,11 @@ rgc_interpreter *equivalence_prepare(const equivalence *e, const rgc_graph *grap
   rgc_interpreter_set_valid(run, valid);
   for (int i = 0; i < graph->value_count; i++) {
     const rgc_value *v = &graph->values[i];
+    int copied = rgc_graph_copied(graph, v);
+    if (v->op < 0 && copied >= 0) {
+      for (int64_t k = 0; k < rgc_shape_elems(v->shape); k++) run->data[i][k] = rgc_round_bf16(number_of(e, &graph->values[copied], k));
+      continue;
+    }
     bool given = v->op < 0 && v->role != RGC_ROLE_TEMP && v->role != RGC_ROLE_FOLDED;
     for (int64_t k = 0; given && k < rgc_shape_elems(v->shape); k++) run->data[i][k] = number_of(e, v, k);
   }

@@ -116,12 +116,6 @@ static bool run(bench *b) {
   return emu_fixture_run(&b->emu, "contract", (unsigned int)(tiles * s->groups * ceil_div(group_out, b->block_n)), 1, b->blocks == 1 ? 384 : 288, shared, &args, bytes);
 }
 
-static double rounded_to_half(float value) {
-  unsigned int bits;
-  memcpy(&bits, &value, 4);
-  return half_value((unsigned short)((bits + 0x7fff + (bits >> 16 & 1)) >> 16));
-}
-
 /* A behind its prologue, as bf16, in double. */
 static double *prologue(const bench *b) {
   const contract *s = &b->what;
@@ -131,7 +125,7 @@ static double *prologue(const bench *b) {
   for (int i = 0; i < count; i++) {
     float scale = b->args.operands[SCALE][i % s->c], value = fmaf((float)half_value(x[i]), scale, b->args.operands[SHIFT][i % s->c]);
     if (b->maps.streams == 2) value = fmaf((float)half_value(y[i]), scale, value);
-    a[i] = s->prologue ? rounded_to_half(fmaxf(0, value)) : half_value(x[i]);
+    a[i] = s->prologue ? half_nearest(fmaxf(0, value)) : half_value(x[i]);
   }
   return a;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/reference/interpret.h"
 #include "runtime/train/model.h"
 #include "tests/unit/network_text.h"
 #include "tests/unit/temp_folder.h"
@@ -26,7 +27,9 @@ typedef struct trained {
   bool made;
 } trained;
 
+/* Without cuBLAS, whose products have bits of their own (test_cuda_product.c). */
 static void use_fake(void) {
+  setenv("RGC_CUBLAS", "none", 1);
   setenv("RGC_CUDA_DRIVER", RGC_FAKE_CUDA, 1);
   setenv("RGC_NVRTC", RGC_FAKE_CUDA, 1);
 }
@@ -94,6 +97,43 @@ Test(cuda_device, training_has_the_bits_of_cuda_emu) {
     if (variants[i].name) unsetenv(variants[i].name);
   }
   close_model(emu);
+}
+
+/* In bf16 a step reads copies of the weights: on the card they are the weights rounded, whoever changed these. */
+static void expect_copies(trained *t, const char *when) {
+  const rgc_graph *graph = t->model.train.program->graph;
+  int count = 0;
+  cr_assert(rgc_device_memory_download(&t->model.memory, RGC_REGION_PARAM, &t->diags) && rgc_device_memory_download(&t->model.memory, RGC_REGION_STATE, &t->diags));
+  for (int i = 0; i < graph->value_count; i++) {
+    int param = graph->values[i].op < 0 ? rgc_graph_copied(graph, &graph->values[i]) : -1;
+    const uint16_t *copy = t->model.train.data[i];
+    const float *weight = param < 0 ? NULL : t->model.train.data[param];
+    for (int64_t e = 0; weight && e < rgc_shape_elems(graph->values[i].shape); e++)
+      cr_assert_eq(copy[e], rgc_bf16_bits(weight[e]), "%s: %s[%lld] of %a is %x", when, graph->values[i].name, (long long)e, (double)weight[e], copy[e]);
+    count += weight != NULL;
+  }
+  cr_expect_eq(count, 4, "%d copies", count); /* three convolutions and the linear layer */
+}
+
+Test(cuda_device, copies_of_weights_are_the_weights_rounded, .timeout = 120) {
+  fixture folder = setup();
+  const char *weights = rgc_arena_printf(folder.arena, "%s/w.bin", folder.dir), *state = rgc_arena_printf(folder.arena, "%s/w.state", folder.dir);
+  char *text = rgc_arena_printf(folder.arena, "%sprecision: bf16\n", yaml);
+  use_fake();
+  trained *t = open_model(text, "cuda", NULL, true), *other = open_model(text, "cuda", NULL, true);
+  rgc_run_state run = {.step = 4};
+  expect_copies(t, "at the beginning");
+  cr_assert(train(t, 4, 0.01), "%s", told(t));
+  expect_copies(t, "after training");
+  cr_assert(rgc_model_save(&t->model, weights, &t->diags) && rgc_model_save_state(&t->model, state, &run, &t->diags), "%s", told(t));
+  cr_assert(rgc_model_restore(&other->model, weights, &other->diags), "%s", told(other));
+  expect_copies(other, "after restoring");
+  cr_assert(train(other, 2, 0.01), "%s", told(other)); /* the card's copies are newer than the process's */
+  cr_assert(rgc_model_load_state(&other->model, state, &run, &other->diags), "%s", told(other));
+  expect_copies(other, "after the optimizer's state was loaded");
+  close_model(other);
+  close_model(t);
+  teardown(&folder);
 }
 
 /* On a card with TMA: tensor maps by the driver's functions, tiled and im2col, of strided convolutions and their gradients. */
@@ -174,6 +214,52 @@ Test(cuda_device, each_wait_is_needed) {
 
 /* ---- inference ---- */
 
+/* The same logits in any order that events allow; without the wait for a slot's copy they are others. */
+static void expect_overlapped_inference(const float *images, int count, const float *wanted) {
+  static const struct {
+    const char *order, *skip; /* NULL: all waits are there */
+  } runs[] = {{"late", NULL}, {"early-copies", NULL}, {"31", NULL}, {"late", "1"}};
+  float logits[64 * 3];
+  cr_assert_leq(count, 64);
+  for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+    setenv("RGC_FAKE_CUDA_ORDER", runs[i].order, 1);
+    trained *t = open_model(yaml, "cuda", NULL, false);
+    if (runs[i].skip) setenv("RGC_FAKE_CUDA_SKIP", runs[i].skip, 1);
+    cr_assert(t->made && rgc_model_run(&t->model, images, count, logits, &t->diags), "%s", told(t));
+    bool same = !memcmp(logits, wanted, sizeof *logits * 3 * (size_t)count);
+    cr_expect_eq(same, !runs[i].skip, "order %s, without the waits of %s", runs[i].order, runs[i].skip ? runs[i].skip : "none");
+    unsetenv("RGC_FAKE_CUDA_SKIP");
+    unsetenv("RGC_FAKE_CUDA_ORDER");
+    close_model(t);
+  }
+}
+
+/* Averages change places with the weights on the card: nothing of them passes through the process. */
+Test(cuda_device, averages_are_swapped_on_the_card) {
+  fixture folder = setup();
+  const char *path = rgc_arena_printf(folder.arena, "%s/trace", folder.dir);
+  use_fake();
+  trained *t = open_model(yaml, "cuda", NULL, true), *emu = open_model(yaml, "cuda-emu", NULL, true);
+  cr_assert(train(t, 2, 0.01) && train(emu, 2, 0.01), "%s", told(t));
+  cr_expect(same_weights(t, emu));
+  setenv("RGC_FAKE_CUDA_TRACE", path, 1);
+  cr_assert(rgc_model_swap_averages(&t->model, &t->diags) && rgc_model_swap_averages(&emu->model, &emu->diags), "%s", told(t));
+  unsetenv("RGC_FAKE_CUDA_TRACE");
+  int copies = 0;
+  FILE *trace = fopen(path, "r");
+  for (char line[200]; trace && fgets(line, sizeof line, trace);) {
+    copies += !strcmp(line, "cuMemcpyDtoDAsync\n");
+    cr_expect(strstr(line, "cuMemcpyDtoDAsync") || strstr(line, " bytes from the card") || strstr(line, "cuCtxSetCurrent"), "%s", line);
+  }
+  if (trace) fclose(trace);
+  cr_expect_geq(copies, 3);
+  cr_assert(rgc_device_memory_download(&t->model.memory, RGC_REGION_PARAM, &t->diags) && rgc_device_memory_download(&t->model.memory, RGC_REGION_STATE, &t->diags));
+  cr_expect(same_weights(t, emu), "exchanged");
+  close_model(t);
+  close_model(emu);
+  teardown(&folder);
+}
+
 Test(cuda_device, inference_and_verification) {
   enum { IMAGES = 19 };
   float images[IMAGES * ELEMS], logits[2][IMAGES * 3];
@@ -188,6 +274,7 @@ Test(cuda_device, inference_and_verification) {
     close_model(t);
   }
   cr_expect(!memcmp(logits[0], logits[1], sizeof logits[0]));
+  expect_overlapped_inference(images, IMAGES, logits[0]);
   trained *t = open_model(yaml, "cuda", NULL, true);
   rgc_verify_result result;
   cr_expect(t->made && rgc_model_verify(&t->model, false, 1, 3e-5, &result, &t->diags), "%s", told(t));

@@ -280,6 +280,18 @@ Test(data, idx_reads_plain_and_gzip) {
   teardown(&f);
 }
 
+Test(data, idx_labels_may_lack_classes_of_the_network) {
+  fixture f = setup();
+  make_idx(&f);
+  rgc_dataset *d = open_at(&f, "idx", f.dir, &(rgc_dataset_options){.class_count = 10});
+  cr_assert(d);
+  cr_expect_eq(rgc_dataset_class_count(d), 10);
+  rgc_dataset_close(d);
+  cr_expect_null(open_at(&f, "idx", f.dir, &(rgc_dataset_options){.class_count = 4}));
+  expect_error(&f, RGC_CODE_DATA_CLASSES, "train-labels-idx1-ubyte");
+  teardown(&f);
+}
+
 Test(data, idx_refuses_damage) {
   fixture f = setup();
   make_idx(&f);

@@ -202,7 +202,7 @@ Test(emu, the_same_texts_through_nvrtc) {
       {"emu_gemm.cuh", "", "sm_80"},        {"emu_gemm.cuh", "", "sm_90a"},       {"emu_gemm.cuh", "", "sm_100"},
       {"emu_conv.cuh", "", "sm_90a"},       {"emu_conv.cuh", "#define COLUMNS 256\n", "sm_90a"},
       {"emu_conv.cuh", "#define COLUMNS 128\n#define A_FROM_REGISTERS\n", "sm_90a"},
-      {"emu_mistakes.cuh", "", "sm_90a"},
+      {"emu_mistakes.cuh", "", "sm_90a"},   {"emu_wgmma.cuh", "#define COLUMNS 256\n", "sm_90a"},
   };
   rgc_arena *arena = rgc_arena_create();
   rgc_diagnostics diags;

@@ -182,3 +182,55 @@ Test(emu_errors, mistakes_in_a_conv_are_found) {
     emu_fixture_close(&f);
   }
 }
+
+typedef struct product_args {
+  const void *image;
+  const unsigned short *a;
+  float *d;
+  int image_count, leading;
+} product_args;
+
+/* Byte of B[k][column] in the N-major layout of 128-byte rows: PTX ISA, "Shared memory matrix layout", 128-byte swizzle. Atoms of 8 k x 64 columns, those of one
+ * 64 columns one behind the other, then, `leading` bytes further, those of the next; in an atom a row of 128 bytes for each k, whose 16-byte chunk j is at j ^ k. */
+static int column_byte(int k, int column, int leading) {
+  return column / 64 * leading + k / 8 * 1024 + k % 8 * 128 + ((column % 64 / 8) ^ (k % 8)) * 16 + column % 8 * 2;
+}
+
+static unsigned short half_of_integer(int value) {
+  float number = (float)value;
+  unsigned int bits;
+  memcpy(&bits, &number, 4);
+  return (unsigned short)(bits >> 16);
+}
+
+static int small_integer(void) { return (int)(random() % 17) - 8; }
+
+/* Small integers, so sums are exact: each product must be of the very elements. */
+static void check_columns(const char *defines, int columns, int leading) {
+  enum { ROWS = 64, DEPTH = 32 };
+  int a[ROWS][DEPTH], b[DEPTH][256], bytes = (columns / 64 - 1) * leading + DEPTH / 8 * 1024;
+  emu_fixture f = emu_fixture_open("emu_wgmma.cuh", defines, false);
+  unsigned char *image = rgc_emu_alloc(f.emu, "image", (size_t)bytes);
+  unsigned short *halves = rgc_emu_alloc(f.emu, "a", sizeof(unsigned short) * ROWS * DEPTH);
+  float *d = rgc_emu_alloc(f.emu, "d", sizeof(float) * (size_t)(ROWS * columns));
+  memset(image, 0xff, (size_t)bytes);
+  for (int i = 0; i < ROWS * DEPTH; i++) halves[i] = half_of_integer(a[i / DEPTH][i % DEPTH] = small_integer());
+  for (int i = 0; i < DEPTH * columns; i++) {
+    unsigned short half = half_of_integer(b[i / columns][i % columns] = small_integer());
+    memcpy(image + column_byte(i / columns, i % columns, leading), &half, 2);
+  }
+  product_args args = {image, halves, d, bytes / 16, leading};
+  emu_fixture_must_run(&f, "product", 1, 1, 128, (size_t)bytes, &args, sizeof args);
+  for (int i = 0; i < ROWS * columns; i++) {
+    int want = 0;
+    for (int k = 0; k < DEPTH; k++) want += a[i / columns][k] * b[k][i % columns];
+    cr_assert_eq(d[i], (float)want, "row %d, column %d of %d: %g, not %d", i / columns, i % columns, columns, (double)d[i], want);
+  }
+  emu_fixture_close(&f);
+}
+
+Test(emu, wgmma_of_columns) {
+  check_columns("#define COLUMNS 64\n", 64, 4096);
+  check_columns("#define COLUMNS 128\n", 128, 4096);
+  check_columns("#define COLUMNS 256\n", 256, 3 * 4096);
+}

@@ -36,6 +36,8 @@ static const mistake mistakes[] = {
     {"too_many_arrivals", 32, 16, {"mbar_arrive: all 2 arrivals of this phase", "lane", "kernel too_many_arrivals, block ("}},
     {"barrier_without_init", 32, 16, {"no mbar_init was seen for the mbarrier at shared offset 0", "", ""}},
     {"operand_changed_before_the_wait", 128, 16384, {"wgmma_rs_n64: A's registers were changed before a wgmma_wait", "thread", ""}},
+    {"columns_within_a_pattern", 128, 16384, {"wgmma_rs_n128_trans: a descriptor of shared address 1152, which is not in the first row of a pattern of 1024 bytes", "thread", ""}},
+    {"columns_half_a_pattern_apart", 128, 16384, {"a descriptor whose parts are 512 and 1024 bytes apart, not whole patterns of 1024", "thread", ""}},
     {"divide_by_zero", 32, 0, {"divides an integer by zero", "", ""}},
     {"large_arrays", 32, 0, {"past the end of its stack", "large local arrays?", ""}},
 };

@@ -315,6 +315,30 @@ Test(folder, npy_floats_are_taken_as_they_are) {
   teardown(&f);
 }
 
+/* The network says how many classes there are: data need not show the last ones, and must not show more. */
+Test(folder, npy_labels_may_lack_classes_of_the_network) {
+  fixture f = setup();
+  const uint8_t images[10 * 4] = {0};
+  const int64_t ones[10] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  const char *const names[] = {"a", "b", "c", "d", "e"};
+  rgc_dataset_options options = {.class_count = 5};
+  for (int named = 0; named < 2; named++, options.class_names = names) {
+    write_npy(&f, "images.npy", (rgc_npy){.type = RGC_NPY_U8, .rank = 3, .shape = {10, 2, 2}, .data = images});
+    write_npy(&f, "labels.npy", (rgc_npy){.type = RGC_NPY_I64, .rank = 1, .shape = {10}, .data = named ? ones : npy_labels});
+    rgc_dataset *d = open_folder(&f, "npy:", &options);
+    cr_assert(d && rgc_dataset_class_count(d) == 5);
+    cr_expect_str_eq(rgc_dataset_class_name(d, 4), named ? "e" : "4");
+    rgc_dataset_close(d);
+  }
+  options.class_count = 2;
+  write_npy(&f, "labels.npy", (rgc_npy){.type = RGC_NPY_I64, .rank = 1, .shape = {10}, .data = npy_labels});
+  for (int named = 0; named < 2; named++, options.class_names = NULL) {
+    cr_expect_null(open_folder(&f, "npy:", &options));
+    expect_error(&f, RGC_CODE_DATA_CLASSES, "labels.npy", "label 2 of image 2 needs 3 classes at least, and the network has 2");
+  }
+  teardown(&f);
+}
+
 Test(folder, npy_pairs_that_do_not_fit_are_refused) {
   fixture f = setup();
   const uint8_t images[10 * 4] = {0};

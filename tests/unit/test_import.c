@@ -85,11 +85,11 @@ static void check_cut(const char *name) {
     rgc_diagnostics own = diags_of(scratch);
     unsigned char *bytes = rgc_arena_alloc(scratch, whole.size_bytes + 1);
     memcpy(bytes, whole.data, size);
-    cr_assert_null(rgc_import_parse(scratch, bytes, size, name, &own), "%s, %zu bytes", name, size);
+    cr_assert_null(rgc_import_parse(scratch, bytes, size, NULL, name, &own), "%s, %zu bytes", name, size);
     cr_assert_gt(own.error_count, 0);
     memcpy(bytes, whole.data, whole.size_bytes);
     bytes[size] ^= 0x55;
-    rgc_import_parse(scratch, bytes, whole.size_bytes, name, &own);
+    rgc_import_parse(scratch, bytes, whole.size_bytes, NULL, name, &own);
     rgc_arena_destroy(scratch);
   }
   rgc_arena_destroy(arena);

@@ -1,13 +1,13 @@
 /* test_onnx_export.c: networks with every layer word, written as ONNX models and run by an evaluator of its own (onnx_evaluate.h), give what the
  * reference gives for the inference graph, for 3 samples and for 1, with batch norms kept and folded. */
 #include <criterion/criterion.h>
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 #include "compiler/plan/plan_build.h"
 #include "runtime/data/slurp.h"
 #include "runtime/import/export.h"
+#include "runtime/import/import.h"
 #include "runtime/reference/evaluate.h"
 #include "runtime/reference/philox.h"
 #include "runtime/train/weights.h"
@@ -87,7 +87,7 @@ static onnx_model *export_model(fixture *f, const rgc_plan *plan, bool fold) {
   const char *path = rgc_arena_printf(f->arena, "%s/model.onnx", f->dir);
   rgc_file_bytes bytes;
   int nodes = 0;
-  cr_assert(rgc_export_onnx(plan, "plan", path, fold, &nodes, &f->diags));
+  cr_assert(rgc_export_onnx(plan, "plan", path, fold, RGC_ONNX_MOST_BYTES, &nodes, &f->diags));
   cr_assert(rgc_file_slurp(path, f->arena, &bytes, &f->diags));
   onnx_model *model = onnx_read(f->arena, bytes.data, bytes.size_bytes);
   cr_assert_eq(model->node_count, nodes);
@@ -211,17 +211,36 @@ Test(onnx_export, outputs) {
   teardown(&f);
 }
 
-Test(onnx_export, a_plan_without_weights_and_a_file_over_2_gb_are_refused) {
+Test(onnx_export, a_plan_without_weights_is_refused) {
   fixture f = setup();
   rgc_plan *plan = plan_of(&f, FILE_HEAD STEM LINEAR);
   const char *path = rgc_arena_printf(f.arena, "%s/none.onnx", f.dir);
   plan->tensor_count = 0;
-  cr_assert_not(rgc_export_onnx(plan, "plan.bin", path, false, NULL, &f.diags));
+  cr_assert_not(rgc_export_onnx(plan, "plan.bin", path, false, RGC_ONNX_MOST_BYTES, NULL, &f.diags));
   cr_assert(f.diags.items[0].code == RGC_CODE_WEIGHTS && !strcmp(f.diags.items[0].message, "has no weights yet"));
-  rgc_proto large = {.arena = f.arena};
-  rgc_proto_lend(&large, 1, "", (size_t)INT_MAX - 5); /* never looked at */
-  cr_assert_not(rgc_onnx_write(&large, path, &f.diags));
-  cr_assert(f.diags.items[1].code == RGC_CODE_FILE_WRITE && strstr(f.diags.items[1].message, "would be of 2147483648 bytes"), "%s", f.diags.items[1].message);
   cr_assert_not(rgc_file_exists(path));
+  teardown(&f);
+}
+
+/* Over the limit the weights stand in a file beside the model, each at a page, and come back as they were. */
+Test(onnx_export, weights_beside_a_model_that_is_too_large) {
+  fixture f = setup();
+  const rgc_plan *plan = plan_of(&f, FILE_HEAD STEM LINEAR);
+  const char *path = rgc_arena_printf(f.arena, "%s/large.onnx", f.dir), *numbers = rgc_arena_printf(f.arena, "%s.data", path);
+  rgc_file_bytes whole, model, beside;
+  cr_assert(rgc_export_onnx(plan, "plan", path, false, RGC_ONNX_MOST_BYTES, NULL, &f.diags) && rgc_file_slurp(path, f.arena, &whole, &f.diags));
+  cr_assert(rgc_export_onnx(plan, "plan", path, false, whole.size_bytes, NULL, &f.diags) && !rgc_file_exists(numbers) && f.diags.count == 0);
+  cr_assert(rgc_export_onnx(plan, "plan", path, false, whole.size_bytes - 1, NULL, &f.diags));
+  cr_assert(f.diags.count == 1 && f.diags.items[0].severity == RGC_NOTE && !strcmp(f.diags.items[0].at.file, numbers));
+  cr_assert(rgc_file_slurp(path, f.arena, &model, &f.diags) && rgc_file_slurp(numbers, f.arena, &beside, &f.diags));
+  cr_assert(memmem(model.data, model.size_bytes, "large.onnx.data", 15) && !memmem(model.data, model.size_bytes, f.dir, strlen(f.dir)));
+  rgc_tensor_file *back = rgc_import_open(f.arena, path, &f.diags);
+  cr_assert(back && back->tensor_count == plan->tensor_count);
+  for (int i = 0; i < plan->tensor_count; i++) {
+    const rgc_tensor *t = &plan->tensors[i], *found = rgc_tensor_find(back, t->name);
+    cr_assert(found && found->size_bytes == t->size_bytes, "%s", t->name);
+    cr_assert_arr_eq(found->data, t->data, t->size_bytes, "%s", t->name);
+    cr_assert(i * 4096 + t->size_bytes <= beside.size_bytes && !memcmp(beside.data + i * 4096, t->data, t->size_bytes), "%s", t->name); /* none is over a page */
+  }
   teardown(&f);
 }

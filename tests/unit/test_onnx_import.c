@@ -61,7 +61,7 @@ static rgc_tensor_file *parse(fixture *f, const rgc_proto *graph) {
   size_t size;
   unsigned char *bytes = model_bytes(f, graph, &size);
   rgc_diagnostics_init(&f->diags, f->arena);
-  return rgc_import_parse(f->arena, bytes, size, "m.onnx", &f->diags);
+  return rgc_import_parse(f->arena, bytes, size, f->dir, "m.onnx", &f->diags);
 }
 
 static rgc_tensor_file *parse_one(fixture *f, rgc_proto tensor_message) {
@@ -207,7 +207,7 @@ Test(onnx_import, lying_shapes) {
 
 Test(onnx_import, numbers_that_are_not_there_or_not_read) {
   fixture f = setup();
-  rgc_proto t = floats(&f, "w", 4, four), external = message(&f);
+  rgc_proto t = floats(&f, "w", 4, four), segment = message(&f);
   rgc_proto_lend(&t, ONNX_TENSOR_FLOATS, four, 16);
   check_refused_one(&f, t, "a tensor whose numbers are there twice: w");
   t = floats(&f, "w", 4, four);
@@ -222,18 +222,95 @@ Test(onnx_import, numbers_that_are_not_there_or_not_read) {
   t = tensor(&f, "w", 8, 1, &(int64_t){1}); /* text */
   rgc_proto_text(&t, ONNX_TENSOR_STRINGS, "x");
   check_refused_one(&f, t, "a tensor of a type that is not read (text, complex, quantised...): w");
-  rgc_proto_text(&external, ONNX_ENTRY_KEY, "location");
-  rgc_proto_text(&external, ONNX_ENTRY_VALUE, "../../etc/passwd");
-  t = tensor(&f, "w", ONNX_FLOAT, 1, &(int64_t){4});
-  rgc_proto_message(&t, ONNX_TENSOR_EXTERNAL, &external);
-  check_refused_one(&f, t, "the numbers of 'w' are in another file (external data), which is not read");
   t = floats(&f, "w", 4, four);
-  rgc_proto_number(&t, ONNX_TENSOR_LOCATION, 1);
-  check_refused_one(&f, t, "the numbers of 'w' are in another file");
-  t = floats(&f, "w", 4, four);
-  rgc_proto_message(&t, ONNX_TENSOR_SEGMENT, &external);
+  rgc_proto_message(&t, ONNX_TENSOR_SEGMENT, &segment);
   check_refused_one(&f, t, "a tensor in segments, which nobody writes: w");
   check_refused_one(&f, floats(&f, "", 4, four), "an initializer without a name");
+  teardown(&f);
+}
+
+/* ---- numbers in files beside the model ---- */
+
+/* Four floats at `offset` of `location`; NULL: not said. */
+static rgc_proto external(fixture *f, const char *name, const char *location, const char *offset, const char *length) {
+  const char *const keys[] = {"location", "offset", "length"}, *const texts[] = {location, offset, length};
+  rgc_proto t = tensor(f, name, ONNX_FLOAT, 1, &(int64_t){4});
+  rgc_proto_number(&t, ONNX_TENSOR_LOCATION, ONNX_LOCATION_EXTERNAL);
+  for (int k = 0; k < 3; k++) {
+    rgc_proto entry = message(f);
+    rgc_proto_text(&entry, ONNX_ENTRY_KEY, keys[k]);
+    rgc_proto_text(&entry, ONNX_ENTRY_VALUE, texts[k] ? texts[k] : "");
+    if (texts[k]) rgc_proto_message(&t, ONNX_TENSOR_EXTERNAL, &entry);
+  }
+  return t;
+}
+
+/* "DIR/numbers" holds 0, 1 .. 11, "DIR/in/numbers" nothing; "DIR/out" is a link to the folder above, "DIR/same" one to "numbers". */
+static void write_numbers(fixture *f) {
+  float numbers[12];
+  for (int i = 0; i < 12; i++) numbers[i] = (float)i;
+  FILE *file = fopen(rgc_arena_printf(f->arena, "%s/numbers", f->dir), "wb");
+  cr_assert(file && fwrite(numbers, sizeof numbers, 1, file) == 1 && !fclose(file));
+  cr_assert(!system(rgc_arena_printf(f->arena, "cd %s && mkdir in && : >in/numbers && ln -s .. out && ln -s numbers same && mkfifo pipe", f->dir)));
+}
+
+static void check_floats(const rgc_tensor_file *file, const char *name, float first) {
+  const rgc_tensor *t = file ? rgc_tensor_find(file, name) : NULL;
+  cr_assert(t && t->size_bytes == 16, "%s", name);
+  for (int i = 0; i < 4; i++) cr_assert_eq(((const float *)t->data)[i], first + (float)i, "%s", name);
+}
+
+Test(onnx_import, numbers_beside_the_model) {
+  fixture f = setup();
+  rgc_proto graph = message(&f);
+  write_numbers(&f);
+  add_initializer(&graph, external(&f, "last", "numbers", "32", "16"));
+  add_initializer(&graph, external(&f, "first", "numbers", NULL, NULL));
+  add_initializer(&graph, external(&f, "again", "./same", "0", "16")); /* a link within the folder, and the same range */
+  add_initializer(&graph, floats(&f, "here", 4, four));
+  const rgc_tensor_file *file = parse(&f, &graph);
+  cr_assert(file && file->tensor_count == 4, "%s", f.diags.count ? f.diags.items[0].message : "");
+  check_floats(file, "last", 8);
+  check_floats(file, "first", 0);
+  check_floats(file, "again", 0);
+  check_floats(file, "here", 1);
+  cr_assert_eq(rgc_tensor_find(file, "first")->data, rgc_tensor_find(file, "again")->data); /* read once */
+  teardown(&f);
+}
+
+Test(onnx_import, places_that_are_none) {
+  fixture f = setup();
+  write_numbers(&f);
+  static const char *const below[] = {"/etc/passwd", "../numbers", "in/../../numbers", "..", ""};
+  for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+    check_refused_one(&f, external(&f, "w", below[i], NULL, NULL),
+                      rgc_arena_printf(f.arena, "the numbers of 'w' are in the file '%s' (external data), which is not below the folder of the model: it is not read", below[i]));
+  FILE *outside = fopen(rgc_arena_printf(f.arena, "%s.outside", f.dir), "wb");
+  cr_assert(outside && fwrite(four, sizeof four, 1, outside) == 1 && !fclose(outside));
+  const char *link = rgc_arena_printf(f.arena, "out/%s.outside", strrchr(f.dir, '/') + 1);
+  check_refused_one(&f, external(&f, "w", link, NULL, NULL), "a link that leads out of the folder of the model: it is not followed");
+  cr_assert_eq(remove(rgc_arena_printf(f.arena, "%s.outside", f.dir)), 0);
+  check_refused_one(&f, external(&f, "w", "none", NULL, NULL), "the numbers of 'w' are in the file 'none' (external data), which cannot be read: No such file or directory");
+  check_refused_one(&f, external(&f, "w", "in", NULL, NULL), "which is no plain file");
+  check_refused_one(&f, external(&f, "w", "pipe", NULL, NULL), "which is no plain file");
+  check_refused_one(&f, external(&f, "w", "in/numbers", NULL, NULL), "which is truncated: 16 bytes from 0 on are needed, and it has 0");
+  check_refused_one(&f, external(&f, "w", "numbers", "33", NULL), "which is truncated: 16 bytes from 33 on are needed, and it has 48");
+  check_refused_one(&f, external(&f, "w", "numbers", "18446744073709551615", NULL), "which is truncated: 16 bytes from 18446744073709551615 on");
+  check_refused_one(&f, external(&f, "w", "numbers", "0", "48"), "48 bytes of it, and the shape needs 16");
+  check_refused_one(&f, external(&f, "w", NULL, "0", "16"), "a tensor whose numbers are in another file, which is not named: w");
+  static const char *const numbers[] = {"", "-1", "0x10", "1 ", "18446744073709551616"};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    check_refused_one(&f, external(&f, "w", "numbers", numbers[i], NULL), "a tensor whose numbers are in another file, at a place that is none: w");
+  rgc_proto t = external(&f, "w", "numbers", NULL, NULL), graph = message(&f);
+  rgc_proto_lend(&t, ONNX_TENSOR_RAW, four, 16);
+  check_refused_one(&f, t, "a tensor whose numbers are there twice: w");
+  add_initializer(&graph, external(&f, "v", "numbers", "0", NULL));
+  add_initializer(&graph, external(&f, "w", "same", "8", NULL));
+  check_refused(&f, &graph, "the numbers of 'w' are in the file 'same' (external data), where they overlap those of 'v'");
+  size_t size;
+  const unsigned char *bytes = model_bytes(&f, &graph, &size);
+  rgc_diagnostics_init(&f.diags, f.arena);
+  cr_assert(!rgc_import_parse(f.arena, bytes, size, NULL, "m.onnx", &f.diags) && strstr(f.diags.items[0].message, "and the model is in none"));
   teardown(&f);
 }
 
@@ -271,11 +348,11 @@ Test(onnx_import, truncated_models_are_refused) {
     rgc_diagnostics_init(&own, scratch);
     unsigned char *bytes = rgc_arena_alloc(scratch, whole + 1);
     memcpy(bytes, good, size);
-    cr_assert_null(rgc_import_parse(scratch, bytes, size, "m.onnx", &own), "%zu bytes", size);
+    cr_assert_null(rgc_import_parse(scratch, bytes, size, NULL, "m.onnx", &own), "%zu bytes", size);
     cr_assert_gt(own.error_count, 0);
     memcpy(bytes, good, whole);
     bytes[size] ^= 0x55;
-    rgc_import_parse(scratch, bytes, whole, "m.onnx", &own);
+    rgc_import_parse(scratch, bytes, whole, NULL, "m.onnx", &own);
     rgc_arena_destroy(scratch);
   }
   teardown(&f);

@@ -191,6 +191,9 @@ Test(precision, types) {
   expect_type(graph, "layer1.0.conv1.grad", RGC_BF16);
   expect_type(graph, "conv1.weight.bf16", RGC_BF16);
   expect_type(graph, "conv1.weight", RGC_F32);
+  cr_expect_eq(graph->values[rgc_graph_find(graph, "conv1.weight.bf16")].role, RGC_ROLE_COPY);
+  int next = rgc_graph_find(graph, "conv1.weight.next"), copied = rgc_graph_find(graph, "conv1.weight.bf16.next");
+  cr_expect(copied >= 0 && graph->values[next].op == graph->values[copied].op, "one kernel writes both");
   expect_type(graph, "conv1.weight.m", RGC_F32);
   expect_type(graph, "bn1.mean", RGC_F32);
   expect_type(graph, "logits", RGC_F32);

@@ -28,13 +28,8 @@ TEMPLATE_KERNEL(KERNEL_NAME, THREADS, 2) {
   KERNEL_GUARD();
   RGC_SHARED(shared);
   float *sums = (float *)shared, acc[THREAD_M][THREAD_N];
-  const int block = (int)blockIdx.x, part = block / (BLOCKS_O * BLOCKS_J * GROUPS), tid = (int)threadIdx.x;
-  FN(place) at;
-  at.o = block % BLOCKS_O * BLOCK_N;
-  at.j = block / BLOCKS_O % BLOCKS_J * BLOCK_M;
-  at.group = block / (BLOCKS_O * BLOCKS_J) % GROUPS;
-  at.first = part * PART_PIXELS;
-  at.last = int_min((A_SAMPLES ? int_min(args.step->valid, A_N) : A_N) * B_H * B_W, at.first + PART_PIXELS);
+  const int tid = (int)threadIdx.x;
+  const FN(place) at = FN(find_place)(&args);
   FN(sum)(&args, &at, (float *)shared, acc);
 #pragma unroll
   for (int i = 0; i < THREAD_M; i++)
@@ -45,16 +40,7 @@ TEMPLATE_KERNEL(KERNEL_NAME, THREADS, 2) {
   const int row = tid % BLOCK_M;
 #pragma unroll 1
   for (int column = tid / BLOCK_M; column < BLOCK_N && at.o + column < GROUP_OUT; column += THREADS / BLOCK_M)
-    if (at.j + row < ALL_J) FN(keep)(&args, part, at.group * GROUP_OUT + at.o + column, at.j + row, sums[row * (BLOCK_N + 1) + column]);
+    if (at.j + row < ALL_J) FN(keep)(&args, at.part, at.group * GROUP_OUT + at.o + column, at.j + row, sums[row * (BLOCK_N + 1) + column]);
 }
 
-#undef GROUP_OUT
-#undef ALL_J
-#undef BLOCKS_J
-#undef BLOCKS_O
-#undef PART_PIXELS
-#undef B_N
-#undef B_H
-#undef B_W
-#undef B_C
-#undef B_SAMPLES
+#include "codegen/cuda/templates/contract_weights_end.cuh"

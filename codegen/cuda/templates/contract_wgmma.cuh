@@ -53,17 +53,7 @@ typedef struct FN(arguments) {
   tensor_map maps[A_MAPS * STREAMS + 1];
 } FN(arguments);
 
-/* The stage of the next step; parity: of how often all were gone round. */
-typedef struct FN(ring) {
-  int stage;
-  u32 parity;
-} FN(ring);
-
-DEV void FN(advance)(FN(ring) *ring) {
-  if (++ring->stage < STAGES) return;
-  ring->stage = 0;
-  ring->parity ^= 1;
-}
+#include "codegen/cuda/templates/wgmma_ring.cuh"
 
 /* A step: 64 channels from c on, of the tap that is `down` and `right` taps from the first. */
 typedef struct FN(step) {

@@ -29,6 +29,18 @@ static operand operand_of(unsigned long long descriptor) {
   return (operand){(unsigned int)(descriptor & 0x3fff) << 4, (unsigned int)(descriptor >> 16 & 0x3fff) << 4, (unsigned int)(descriptor >> 32 & 0x3fff) << 4};
 }
 
+/* The 128-byte swizzle repeats every 8 rows, counted in the address itself: only what begins in the first of them, and goes on by whole patterns, is laid out as
+ * TMA does it. by_columns: N-major and wider than 64, which reads the leading offset. */
+static void check_descriptor(rgc_emu *emu, const emu_site *site, unsigned long long descriptor, bool by_columns) {
+  enum { PATTERN_BYTES = 8 * ROW_BYTES };
+  operand at = operand_of(descriptor);
+  if (descriptor >> 62 != 1) emu_fail(emu, site, "%s: a descriptor that is not from wgmma_desc", site->primitive);
+  if (at.start % PATTERN_BYTES >= ROW_BYTES || (descriptor >> 49 & 7))
+    emu_fail(emu, site, "%s: a descriptor of shared address %u, which is not in the first row of a pattern of %d bytes", site->primitive, at.start, PATTERN_BYTES);
+  if (at.stride_bytes % PATTERN_BYTES || (by_columns && at.leading_bytes % PATTERN_BYTES))
+    emu_fail(emu, site, "%s: a descriptor whose parts are %u and %u bytes apart, not whole patterns of %d", site->primitive, at.leading_bytes, at.stride_bytes, PATTERN_BYTES);
+}
+
 /* Who reads: a product of a group. */
 typedef struct reader {
   rgc_emu *emu;
@@ -137,7 +149,8 @@ void emu_call_wgmma(emu_view *view, const emu_site *site, int n, int b_transpose
   emu->current->site = site;
   emu_warpgroup *group = own_group(emu, site);
   if (!emu->current->warp->wgmma_fenced) emu_fail(emu, site, "%s without a wgmma_fence before the first", site->primitive);
-  if (b_descriptor >> 62 != 1 || (!a && a_descriptor >> 62 != 1)) emu_fail(emu, site, "%s: a descriptor that is not from wgmma_desc", site->primitive);
+  check_descriptor(emu, site, b_descriptor, b_transposed && n > 64);
+  if (!a) check_descriptor(emu, site, a_descriptor, false);
   slot->out = d;
   slot->in = a;
   if (a) memcpy(slot->a, a, sizeof slot->a);
