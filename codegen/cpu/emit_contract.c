@@ -281,7 +281,7 @@ bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
   }
   args->group_a = args->a_c / args->groups;
   args->group_out = args->out_c / args->groups;
-  bool winograd = s.lanes % s.block == 0 && rgc_takes_winograd(kernel, &k->target->facts);
+  bool winograd = !args->row_taps && s.lanes % s.block == 0 && rgc_takes_winograd(kernel, &k->target->facts);
   tile_weights(k, args, &s, winograd);
   if (contract_plan(args)) return false;
   print_weights(k, &s, args, winograd);
