@@ -100,7 +100,9 @@ static void print_program(void *context, const rgc_program_facts *p) {
          megabytes(p->peak_bytes));
   for (int k = 0; k < p->share_count; k++)
     if (p->shares[k].bytes) printf(" %s %.1f", p->shares[k].kind, megabytes(p->shares[k].bytes));
-  printf("); and %.2f MB of scratch%s\n", megabytes(p->scratch_bytes), is_cuda(p->target) ? "" : " a thread");
+  printf("); and %.2f MB of scratch%s", megabytes(p->scratch_bytes), is_cuda(p->target) ? "" : " a thread");
+  if (p->shared_scratch_bytes) printf(" and %.2f MB for all", megabytes(p->shared_scratch_bytes));
+  printf("\n");
   if (p->parts > 1)
     printf("  memory: the batch is split in %lld micro-batches of %lld, gradients accumulated; batch normalisation takes its statistics of a micro-batch\n",
            (long long)p->parts, (long long)((p->batch + p->parts - 1) / p->parts));

@@ -255,6 +255,7 @@ typedef struct rgc_program_facts {
   const rgc_memory_share *shares; /* [share_count] of peak_bytes */
   int share_count;
   int64_t scratch_bytes;  /* more: of each thread on a CPU, of all on a GPU */
+  int64_t shared_scratch_bytes; /* CPU: and of all threads together */
   const rgc_function_facts *function_facts; /* GPU, with code: [functions]; else NULL */
   int64_t unfrozen_bytes; /* what total_bytes of a training program would be without the file's freeze:; -1: it has none */
   int64_t parts;          /* micro-batches that a training step's batch is taken in, to keep the file's memory:; else 1 */

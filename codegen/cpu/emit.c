@@ -42,18 +42,22 @@ rgc_cpu_code *rgc_cpu_emit(const rgc_graph *graph, const rgc_cpu_target *target,
     else
       good = rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, NULL, "op %d (%s): the kernel is beyond target %s", i, k.op->layer, target->facts.name);
     if (k.launch->slab_bytes > code->slab_bytes) code->slab_bytes = k.launch->slab_bytes;
+    if (k.launch->shared_bytes > code->shared_bytes) code->shared_bytes = k.launch->shared_bytes;
     rgc_text_free(&k.text);
   }
   rgc_functions_finish(code->functions, code->function_count, arena);
   return good ? code : NULL;
 }
 
-void rgc_cpu_launch_bind(rgc_cpu_launch *launch, const rgc_op *op, void *const *data) {
+void rgc_cpu_launch_bind(rgc_cpu_launch *launch, const rgc_op *op, void *const *data, void *shared) {
   common_args *args = launch->args;
   int partial = 0;
   for (int k = 0; k < op->input_count; k++) args->operands[k] = data[op->inputs[k]];
   for (int k = 0; k < op->output_count; k++) args->outputs[k] = data[op->outputs[k]];
   for (int k = 0; k < op->kernel->store_count; k++)
     if (rgc_store_is_partial(op->kernel->stores[k].kind)) args->partials[partial++] = data[op->kernel->stores[k].value];
-  if (launch->contract && op->kernel->weight >= 0) ((contract_args *)launch->args)->weight = data[op->kernel->weight];
+  if (!launch->contract) return;
+  contract_args *contract = launch->args;
+  contract->shared = shared;
+  if (op->kernel->weight >= 0) contract->weight = data[op->kernel->weight];
 }

@@ -1,4 +1,5 @@
-/* emit_contract.c: contracts: which specialisation of contract_pixels.h, contract_winograd.h or contract_weights.h, and its arguments.
+/* emit_contract.c: contracts: which specialisation of contract_pixels.h, contract_winograd.h, contract_weights.h or contract_weights_winograd.h,
+ * and its arguments.
  *
  * What is a constant of the text: lanes and vectors of a panel, its block, the pixels of a group, the pixel stride, how many
  * partials; and the expressions. All extents are arguments. A 1x1 contract of stride 1 whose expressions do not care where a
@@ -11,7 +12,7 @@
 #include "compiler/passes/layout.h"
 #include "compiler/passes/tile.h"
 
-enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, PANELS_FLOATS = 1 << 16 };
+enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, WEIGHT_CHUNK_PATCHES = 64, WEIGHT_LEAST_OUT = 32, PANELS_FLOATS = 1 << 16 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -223,22 +224,32 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   return partials <= KERNEL_MAX_PARTIALS;
 }
 
-/* Chunks of pixels of which one panel of A and one block of B fit L1, and tiles of some channels each way whose slabs fit L2. */
-static void tile_weights(contract_args *args, const special *s, int64_t images) {
-  int panel = s->lanes * s->vectors;
+/* Chunks of pixels of which one panel of A and one block of B fit L1; of patches, of a point. */
+static void chunk_weights(contract_args *args, int64_t images, bool winograd) {
+  int64_t row = winograd ? winograd_patch_columns(args) : args->out_w, rows = winograd ? int_ceil_div(args->out_h, 4) : args->out_h;
+  int64_t most = winograd ? WEIGHT_CHUNK_PATCHES : WEIGHT_CHUNK_PIXELS, taken = int_max(1, int_min(rows, most / row));
+  taken = int_ceil_div(rows, int_ceil_div(rows, taken));
+  args->tile_rows = int_min(args->out_h, winograd ? 4 * taken : taken);
+  args->tile_images = taken < rows ? 1 : int_max(1, int_min(images, most / (row * rows)));
+}
+
+/* Tiles of some channels each way whose slabs fit L2. Each reads all of A and B again, so where channels make too few of them, they are cut
+ * to no less than some outputs, and then their pixels into parts. */
+static void tile_weights(const rgc_kernel_text *k, contract_args *args, const special *s, bool winograd) {
+  int panel = s->lanes * s->vectors, wanted = k->target->facts.min_tiles;
   int64_t blocks = int_ceil_div(args->group_out, s->block), panels = int_ceil_div(args->group_a, panel);
-  args->tile_rows = int_max(1, int_min(args->out_h, WEIGHT_CHUNK_PIXELS / args->out_w));
-  args->tile_rows = int_ceil_div(args->out_h, int_ceil_div(args->out_h, args->tile_rows));
-  args->tile_images = args->tile_rows < args->out_h ? 1 : int_max(1, int_min(images, WEIGHT_CHUNK_PIXELS / (args->out_w * args->out_h)));
+  chunk_weights(args, k->op->kernel->b_extent[RGC_N], winograd);
   args->tile_out_blocks = int_min(blocks, int_max(1, WEIGHT_TILE_OUT / s->block));
   args->tile_in_panels = int_min(panels, int_max(1, WEIGHT_TILE_IN / panel));
-  /* two threads at least want something to do */
-  while (args->tile_out_blocks > 1 && args->groups * int_ceil_div(blocks, args->tile_out_blocks) * int_ceil_div(panels, args->tile_in_panels) < 4)
+  while (args->tile_out_blocks * s->block >= 2 * WEIGHT_LEAST_OUT && weights_channel_tiles(args, panel, s->block) < wanted)
     args->tile_out_blocks = int_ceil_div(args->tile_out_blocks, 2);
+  int64_t chunks = weights_chunks(args, k->op->kernel->b_extent[RGC_N] * k->launch->valid_per_sample);
+  int64_t tiles = weights_channel_tiles(args, panel, s->block);
+  args->parts = tiles <= CONTRACT_MAX_COUNTS ? int_max(1, int_min(chunks, wanted / tiles)) : 1;
 }
 
 /* The epilogue stands over [O,KH,KW,I]: o, r, s, i are its n, h, w, c. */
-static void print_weights(rgc_kernel_text *k, const special *s, const contract_args *args) {
+static void print_weights(rgc_kernel_text *k, const special *s, const contract_args *args, bool winograd) {
   const rgc_kernel *kernel = k->op->kernel;
   rgc_print_space out = {.extent = kernel->extent, .coord = {"n", "h", "w", "c"}, .lane_axis = RGC_C,
                          .extent_name = {"args->out_c", "args->kernel_h", "args->kernel_w", "args->group_a"}};
@@ -247,14 +258,13 @@ static void print_weights(rgc_kernel_text *k, const special *s, const contract_a
   print_epilogue(k, &out, "");
   print_constants(k, s, args);
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_B_PROLOGUE @_b\n#define CONTRACT_EPILOGUE @_epi\n"
-                         "#define CONTRACT_PREFETCH @_prefetch\n"
-                         "#include \"codegen/cpu/templates/contract_weights.h\"\n");
+                         "#define CONTRACT_PREFETCH @_prefetch\n");
+  rgc_text_printf(&k->text, "#include \"codegen/cpu/templates/contract_weights%s.h\"\n", winograd ? "_winograd" : "");
 }
 
 bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   contract_args *args = new_args(k, kernel->b_extent, kernel->a_extent);
-  int64_t images = kernel->b_extent[RGC_N];
   special s = {.block = k->target->weight_block};
   args->tile_rows = args->tile_images = 1;
   if (is_whole_map(kernel) && rgc_body_is_pointwise(k->graph, kernel->a, kernel->a_extent) &&
@@ -271,12 +281,15 @@ bool rgc_cpu_emit_weights(rgc_kernel_text *k) {
   }
   args->group_a = args->a_c / args->groups;
   args->group_out = args->out_c / args->groups;
-  tile_weights(args, &s, images);
+  bool winograd = !args->row_taps && s.lanes % s.block == 0 && rgc_takes_winograd(kernel, &k->target->facts);
+  tile_weights(k, args, &s, winograd);
   if (contract_plan(args)) return false;
-  print_weights(k, &s, args);
+  print_weights(k, &s, args, winograd);
   if (!args->row_taps) find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
   find_streams(k, kernel->b, kernel->b_extent, args->b_streams, &args->b_stream_count);
-  k->launch->tile_count = weights_tile_count(args, s.vectors * s.lanes, s.block);
-  k->launch->slab_bytes = 4 * weights_slab_floats(args, s.vectors * s.lanes, s.block, s.lanes);
+  int panel = s.vectors * s.lanes;
+  k->launch->tile_count = weights_tile_count(args, panel, s.block);
+  k->launch->slab_bytes = 4 * (winograd ? weights_winograd_slab_floats : weights_slab_floats)(args, panel, s.block, s.lanes);
+  k->launch->shared_bytes = 4 * weights_shared_floats(args, panel, s.block, winograd ? WINOGRAD_POINTS : args->kernel_h * args->kernel_w);
   return !rgc_kernel_has_partials(kernel);
 }

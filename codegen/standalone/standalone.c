@@ -234,7 +234,7 @@ static void bind_marks(rgc_standalone_printing *p) {
   char *marks = RGC_NEW_ARRAY(p->arena, char, graph->value_count + 1);
   void **data = RGC_NEW_ARRAY(p->arena, void *, graph->value_count + 1);
   for (int v = 0; v < graph->value_count; v++) data[v] = marks + v;
-  for (int i = 0; i < graph->op_count; i++) rgc_cpu_launch_bind(&p->code->launches[i], &graph->ops[i], data);
+  for (int i = 0; i < graph->op_count; i++) rgc_cpu_launch_bind(&p->code->launches[i], &graph->ops[i], data, NULL);
   p->marks = marks;
 }
 

@@ -28,11 +28,12 @@ static void cut(rgc_kernel *kernel, int64_t pixels, int64_t step) {
 
 bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target) {
   const rgc_geometry *g = &kernel->geometry;
-  if (!target->winograd_min_channels || kernel->kind != RGC_CONTRACT || kernel->form != RGC_PIXELS) return false;
+  if (!target->winograd_min_channels || kernel->kind != RGC_CONTRACT) return false;
   if (g->kernel_h != 3 || g->kernel_w != 3 || g->stride != 1 || g->dilation != 1 || g->groups != 1) return false;
-  int64_t image = kernel->extent[RGC_H] * kernel->extent[RGC_W], pixels = kernel->extent[RGC_N] * image;
-  if (ceil_div(kernel->extent[RGC_H], 4) * ceil_div(kernel->extent[RGC_W], 4) * 36 > image * 9 / 2) return false; /* saves no half */
-  return lowest(kernel->extent[RGC_C], kernel->a_extent[RGC_C]) >= target->winograd_min_channels && pixels >= target->winograd_min_pixels;
+  const int64_t *out = kernel->form == RGC_WEIGHTS ? kernel->b_extent : kernel->extent;
+  int64_t image = out[RGC_H] * out[RGC_W], pixels = out[RGC_N] * image;
+  if (ceil_div(out[RGC_H], 4) * ceil_div(out[RGC_W], 4) * 36 > image * 9 / 2) return false; /* saves no half */
+  return lowest(out[RGC_C], kernel->a_extent[RGC_C]) >= target->winograd_min_channels && pixels >= target->winograd_min_pixels;
 }
 
 /* Rows in fours, or whole images. A tile transforms weights for all its patches, and where there are too few tiles, codegen cuts them

@@ -8,7 +8,7 @@
  * [tiles, planes, 1, C] and each kernel that merges partials the same N. Shapes and the target's numbers decide, so sums come out
  * in one order whatever the machine. In place. */
 void rgc_choose_tiles(rgc_graph *graph, const rgc_target *target);
-/* Whether a contract is computed by Winograd's F(4x4,3x3): its tiles are then cut into patches of 4x4 pixels. */
+/* Whether a contract, or a weight gradient, is computed by Winograd's F(4x4,3x3): its pixels are then cut into patches of 4x4. */
 bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target);
 /* Into how many tiles codegen cuts each tile of a contract of form PIXELS, by panels of output channels: each of them loads the tile's part
  * of A. So where tiles are fewer than threads want; never so many that copying A costs more than the panels do. panels: of

@@ -59,7 +59,8 @@ static rgc_program_facts program_facts(const rgc_program *program, const rgc_cod
                          .kernels = program->graph->op_count, .functions = code->functions, .total_bytes = rgc_memory_bytes(m),
                          .param_bytes = m->region_bytes[RGC_REGION_PARAM], .state_bytes = m->region_bytes[RGC_REGION_STATE],
                          .folded_bytes = m->region_bytes[RGC_REGION_FOLDED], .activation_bytes = m->region_bytes[RGC_REGION_ACT],
-                         .peak_bytes = m->peak.bytes, .shares = shares, .share_count = RGC_PART_COUNT, .scratch_bytes = code->scratch_bytes, .with_code = code->with_code,
+                         .peak_bytes = m->peak.bytes, .shares = shares, .share_count = RGC_PART_COUNT, .scratch_bytes = code->scratch_bytes,
+                         .shared_scratch_bytes = code->shared_scratch_bytes, .with_code = code->with_code,
                          .compiled = code->compiled, .compile_seconds = code->compile_seconds,
                          .function_facts = code->function_facts};
   for (int k = 0; k < RGC_PART_COUNT; k++) shares[k] = (rgc_memory_share){rgc_part_word((rgc_part)k), m->peak.part_bytes[k]};

@@ -22,6 +22,7 @@ struct rgc_cpu_program {
   rgc_kernel_build *build;
   int threads;
   void **slabs; /* [threads], each code->slab_bytes */
+  void *shared; /* code->shared_bytes */
   tile_count *counts; /* [op_count] */
 };
 
@@ -35,6 +36,8 @@ static bool fits(const rgc_graph *graph, rgc_diagnostics *diags) {
 }
 
 static void make_slabs(rgc_cpu_program *p) {
+  p->shared = calloc(1, (size_t)p->code->shared_bytes + 64);
+  if (!p->shared) rgc_internal_error("cpu", "no memory for %lld bytes that threads share", (long long)p->code->shared_bytes);
   size_t bytes = ((size_t)p->code->slab_bytes + 4095) / 4096 * 4096 + 4096;
   p->slabs = RGC_NEW_ARRAY(p->arena, void *, p->threads);
   for (int i = 0; i < p->threads; i++)
@@ -54,8 +57,8 @@ rgc_cpu_program *rgc_cpu_program_create(const rgc_graph *graph, const rgc_cpu_ta
     rgc_arena_destroy(arena);
     return NULL;
   }
-  for (int i = 0; i < graph->op_count; i++) rgc_cpu_launch_bind(&p->code->launches[i], &graph->ops[i], data);
   make_slabs(p);
+  for (int i = 0; i < graph->op_count; i++) rgc_cpu_launch_bind(&p->code->launches[i], &graph->ops[i], data, p->shared);
   p->counts = RGC_NEW_ARRAY(arena, tile_count, graph->op_count + 1);
   return p;
 }
@@ -64,6 +67,7 @@ void rgc_cpu_program_destroy(rgc_cpu_program *p) {
   if (!p) return;
   rgc_kernel_build_close(p->build);
   for (int i = 0; i < p->threads; i++) free(p->slabs[i]);
+  free(p->shared);
   rgc_arena_destroy(p->arena);
 }
 

@@ -53,6 +53,7 @@ static bool make_cpu(const rgc_graph *graph, const rgc_target *facts, bool compi
   rgc_kernel_build *build = compile ? rgc_kernel_build_open(code, target, arena, diags) : NULL;
   told->functions = code->function_count;
   told->scratch_bytes = code->slab_bytes;
+  told->shared_scratch_bytes = code->shared_bytes;
   if (build) told->with_code = true, told->compiled = build->compiled, told->compile_seconds = build->seconds;
   bool good = (build || !compile) && (!emit_dir || rgc_cpu_write_files(code, emit_dir, diags));
   rgc_kernel_build_close(build);

@@ -10,6 +10,7 @@
 typedef struct rgc_code_facts {
   int functions;          /* that differ */
   int64_t scratch_bytes;  /* CPU: of each thread; GPU: of all */
+  int64_t shared_scratch_bytes; /* CPU: and of all threads */
   bool with_code;         /* machine code was asked for and is there */
   int compiled;           /* functions that were compiled now */
   double compile_seconds;

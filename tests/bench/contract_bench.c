@@ -173,6 +173,14 @@ INLINE void prefetch_masked(const contract_args *args, int64_t n, int64_t h, int
 #define CONTRACT_EPILOGUE store_weight
 #include "codegen/cpu/templates/contract_weights.h"
 
+#define CONTRACT_NAME weights_patched
+#define CONTRACT_VECTORS 2
+#define CONTRACT_BLOCK BROAD_BLOCK
+#define CONTRACT_PROLOGUE relu_affine
+#define CONTRACT_B_PROLOGUE output_gradient
+#define CONTRACT_EPILOGUE store_weight
+#include "codegen/cpu/templates/contract_weights_winograd.h"
+
 typedef struct shape {
   int64_t extent, in, out, size, stride;
   int64_t rows, images; /* of a forward tile */
@@ -312,6 +320,21 @@ static double bench_weights(const shape *shape) {
   return time;
 }
 
+/* The same by Winograd, or 0. Tiles of 64 x 64 channels, chunks of some 64 patches. */
+static double bench_weights_patched(const shape *shape) {
+  if (!shape->winograd_rows) return 0;
+  contract_args args = describe(shape, shape->in, shape->out, shape->extent, shape->extent);
+  args.tile_rows = shape->extent > 28 ? 16 : shape->extent;
+  args.tile_images = shape->extent > 14 ? 1 : BATCH;
+  args.tile_out_blocks = 64 / BROAD_BLOCK;
+  args.tile_in_panels = 64 / (2 * CONTRACT_LANES);
+  contract_plan(&args);
+  add_data(&args);
+  double time = time_tiles(weights_patched, &args, weights_patched_tile_count(&args), weights_patched_slab_floats(&args));
+  drop_data(&args);
+  return time;
+}
+
 int main(void) {
   static const shape shapes[] = {
       {56, 64, 64, 3, 1, 4, 1, 8, 1}, {28, 128, 128, 3, 1, 7, 1, 16, 1}, {14, 256, 256, 3, 1, 14, 1, 14, 1}, {7, 512, 512, 3, 1, 7, 4, 7, 4},
@@ -320,16 +343,17 @@ int main(void) {
       {56, 128, 128, 3, 2, 7, 1, 0, 0},  {28, 256, 256, 3, 2, 7, 1, 0, 0},  {56, 256, 512, 1, 2, 7, 1, 0, 0},  {28, 512, 1024, 1, 2, 14, 1, 0, 0}};
   double peak = measure_peak();
   printf("peak %.1f GFLOP/s, %d lanes, batch %d\n", peak, CONTRACT_LANES, BATCH);
-  printf("%-24s %20s %20s %20s %20s %20s\n", "extent in-out kernel/s", "forward ms  %peak", "data ms  %peak", "weight ms  %peak",
-         "Winograd ms  %peak", "its data ms  %peak");
+  printf("%-24s %20s %20s %20s %20s %20s %20s\n", "extent in-out kernel/s", "forward ms  %peak", "data ms  %peak", "weight ms  %peak",
+         "Winograd ms  %peak", "its data ms  %peak", "its weight ms  %peak");
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     const shape *at = &shapes[i];
     double side = (double)(at->extent / at->stride);
     double work = 2e-9 * BATCH * side * side * (double)(at->in * at->out * at->size * at->size);
-    double times[5] = {bench_forward(at), bench_data_gradient(at), bench_weights(at), bench_winograd(at, 0), bench_winograd(at, 1)};
+    double times[6] = {bench_forward(at), bench_data_gradient(at), bench_weights(at), bench_winograd(at, 0), bench_winograd(at, 1),
+                       bench_weights_patched(at)};
     printf("%3d %4d-%-4d %dx%d/%d       ", (int)at->extent, (int)at->in, (int)at->out, (int)at->size, (int)at->size,
            (int)at->stride);
-    for (int k = 0; k < 5; k++)
+    for (int k = 0; k < 6; k++)
       if (times[k] > 0) printf("%14.3f %5.1f", 1e3 * times[k], 100 * work / times[k] / peak);
     printf("\n");
   }

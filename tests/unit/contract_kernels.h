@@ -76,6 +76,22 @@ INLINE vec relu_affine_stored(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_EPILOGUE store_weight
 #include "codegen/cpu/templates/contract_weights.h"
 
+#define CONTRACT_NAME weights_patched
+#define CONTRACT_VECTORS 2
+#define CONTRACT_BLOCK 4
+#define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_B_PROLOGUE output_gradient
+#define CONTRACT_EPILOGUE store_weight
+#include "codegen/cpu/templates/contract_weights_winograd.h"
+
+#define CONTRACT_NAME weights_patched_narrow
+#define CONTRACT_VECTORS 1
+#define CONTRACT_BLOCK 2
+#define CONTRACT_PROLOGUE relu_affine_scaled
+#define CONTRACT_B_PROLOGUE output_gradient
+#define CONTRACT_EPILOGUE store_weight
+#include "codegen/cpu/templates/contract_weights_winograd.h"
+
 #define CONTRACT_NAME winograd_any
 #define CONTRACT_VECTORS 2
 #define CONTRACT_BLOCK 16

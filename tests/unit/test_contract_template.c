@@ -165,16 +165,29 @@ static void check_pixels(const kernel *tested, contract_args args, int64_t image
   free(slab), free(want), free(w), free(packed);
 }
 
-static void check_weights(kernel_function run, int64_t tiles_of(const contract_args *),
-                          int64_t floats_of(const contract_args *), contract_args args, int64_t images) {
+typedef struct weights_kernel {
+  kernel_function run;
+  int64_t (*tile_count)(const contract_args *), (*slab_floats)(const contract_args *);
+  double tolerance;
+} weights_kernel;
+
+static const weights_kernel kernel_weights_wide = {weights_wide, weights_wide_tile_count, weights_wide_slab_floats, 2e-6};
+static const weights_kernel kernel_weights_any = {weights_any, weights_any_tile_count, weights_any_slab_floats, 2e-6};
+static const weights_kernel kernel_weights_winograd = {weights_patched, weights_patched_tile_count, weights_patched_slab_floats, 4e-6};
+static const weights_kernel kernel_weights_winograd_narrow = {weights_patched_narrow, weights_patched_narrow_tile_count,
+                                                              weights_patched_narrow_slab_floats, 4e-6};
+
+static void check_weights(const weights_kernel *tested, contract_args args, int64_t images) {
   args.out_h = output_extent(&args, args.a_h, args.kernel_h);
   args.out_w = output_extent(&args, args.a_w, args.kernel_w);
   cr_assert_eq(contract_plan(&args), 0);
   float *a = make_operands(&args, images);
   int64_t taps = args.kernel_h * args.kernel_w, count = args.out_c * taps * args.group_a;
   args.outputs[0] = new_poison(count);
-  float *slab = new_poison(floats_of(&args));
-  for (int64_t tile = tiles_of(&args) - 1; tile >= 0; tile--) run(&args, tile, slab);
+  float *slab = new_poison(tested->slab_floats(&args));
+  static float shared[1 << 20]; /* of all kernels, as devices have it; more than any of them needs */
+  args.shared = shared;
+  for (int64_t tile = tested->tile_count(&args) - 1; tile >= 0; tile--) tested->run(&args, tile, slab);
   term_sum *want = malloc((size_t)count * sizeof *want);
   for (int64_t i = 0; i < count; i++) {
     int64_t row = i / args.group_a, tap = row % taps;
@@ -182,7 +195,7 @@ static void check_weights(kernel_function run, int64_t tiles_of(const contract_a
                                i % args.group_a);
   }
   double apart = distance_l2(args.outputs[0], want, count);
-  cr_expect(apart < 2e-6, "weight gradients are off by %g", apart);
+  cr_expect(apart < tested->tolerance, "weight gradients are off by %g", apart);
   free_operands(&args, a);
   free(args.outputs[0]), free(slab), free(want);
 }
@@ -202,6 +215,11 @@ static contract_args whole_images(contract_args args, int64_t images) {
 
 static contract_args rows_of_tiles(contract_args args, int64_t rows) {
   args.tile_rows = rows;
+  return args;
+}
+
+static contract_args in_parts(contract_args args, int64_t parts) {
+  args.parts = parts;
   return args;
 }
 
@@ -284,7 +302,7 @@ Test(contract_template, data_gradient) {
 Test(contract_template, fewer_valid_samples) {
   check_pixels(&kernel_reducing, square(2, 6, 17, 20, 3, 1, 1), 4);
   check_pixels(&kernel_reducing, whole_images(square(3, 5, 17, 20, 3, 1, 1), 2), 6);
-  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(1, 6, 7, 9, 3, 1, 1), 3);
+  check_weights(&kernel_weights_any, square(1, 6, 7, 9, 3, 1, 1), 3);
 }
 
 Test(contract_template, winograd) {
@@ -311,12 +329,29 @@ Test(contract_template, winograd_with_fewer_valid_samples) {
 }
 
 Test(contract_template, weight_gradient) {
-  check_weights(weights_wide, weights_wide_tile_count, weights_wide_slab_floats, square(2, 13, 37, 19, 3, 1, 1), 2);
-  check_weights(weights_wide, weights_wide_tile_count, weights_wide_slab_floats, square(3, 9, 70, 33, 1, 2, 0), 3);
-  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(2, 15, 20, 17, 3, 2, 1), 2);
-  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(1, 19, 3, 18, 7, 2, 3), 1);
-  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, grouped(square(2, 8, 6, 6, 3, 1, 1), 3), 2);
-  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats,
-                whole_images(dilated(square(5, 6, 5, 7, 3, 1, 2), 2), 2), 5);
-  check_weights(weights_any, weights_any_tile_count, weights_any_slab_floats, square(1, 1, 1, 1, 1, 1, 0), 1);
+  check_weights(&kernel_weights_wide, square(2, 13, 37, 19, 3, 1, 1), 2);
+  check_weights(&kernel_weights_wide, square(3, 9, 70, 33, 1, 2, 0), 3);
+  check_weights(&kernel_weights_any, square(2, 15, 20, 17, 3, 2, 1), 2);
+  check_weights(&kernel_weights_any, square(1, 19, 3, 18, 7, 2, 3), 1);
+  check_weights(&kernel_weights_any, grouped(square(2, 8, 6, 6, 3, 1, 1), 3), 2);
+  check_weights(&kernel_weights_any, whole_images(dilated(square(5, 6, 5, 7, 3, 1, 2), 2), 2), 5);
+  check_weights(&kernel_weights_any, square(1, 1, 1, 1, 1, 1, 0), 1);
+}
+
+Test(contract_template, winograd_weight_gradient) {
+  check_weights(&kernel_weights_winograd, rows_of_tiles(square(2, 13, 37, 19, 3, 1, 1), 4), 2);
+  check_weights(&kernel_weights_winograd, rows_of_tiles(square(1, 16, 64, 64, 3, 1, 1), 8), 1);
+  check_weights(&kernel_weights_winograd, whole_images(square(5, 7, 70, 33, 3, 1, 1), 2), 5);
+  check_weights(&kernel_weights_winograd, whole_images(square(3, 9, 5, 7, 3, 1, 0), 2), 6);
+  check_weights(&kernel_weights_winograd_narrow, rows_of_tiles(square(3, 11, 9, 30, 3, 1, 2), 8), 3);
+  check_weights(&kernel_weights_winograd_narrow, whole_images(square(2, 1, 1, 1, 3, 1, 1), 1), 2);
+  check_weights(&kernel_weights_winograd_narrow, square(1, 3, 3, 2, 3, 1, 0), 1);
+}
+
+Test(contract_template, weight_gradient_in_parts) {
+  check_weights(&kernel_weights_wide, in_parts(square(2, 13, 37, 19, 3, 1, 1), 3), 2);
+  check_weights(&kernel_weights_any, in_parts(grouped(square(2, 8, 6, 6, 3, 1, 1), 3), 2), 2);
+  check_weights(&kernel_weights_any, in_parts(square(1, 3, 5, 7, 1, 1, 0), 7), 1); /* more parts than chunks */
+  check_weights(&kernel_weights_winograd, in_parts(rows_of_tiles(square(2, 13, 37, 19, 3, 1, 1), 4), 5), 2);
+  check_weights(&kernel_weights_winograd_narrow, in_parts(whole_images(square(5, 7, 9, 17, 3, 1, 1), 2), 2), 5);
 }

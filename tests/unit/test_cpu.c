@@ -116,6 +116,7 @@ static void check_target(const char *yaml, int64_t batch, int64_t valid, const r
   if (!program) fail_with(m);
   bool winograd = target->facts.winograd_min_pixels == 1;
   if (winograd) cr_expect_gt(count_functions(program, "contract_winograd.h", ""), 0);
+  if (winograd) cr_expect_gt(count_functions(program, "contract_weights_winograd.h", ""), 0);
   if (target->facts.min_tiles == 1) cr_expect_gt(count_functions(program, "CONTRACT_SIDE_PROLOGUE", winograd ? "contract_winograd.h" : "contract_pixels.h"), 0);
   rgc_verified *results = RGC_NEW_ARRAY(m->arena, rgc_verified, m->graph->op_count);
   rgc_cpu_step step = one_step(m, valid);

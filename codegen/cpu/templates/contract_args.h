@@ -17,7 +17,7 @@
 #include "codegen/cpu/templates/integer.h"
 #include "codegen/cpu/templates/kernel_args.h"
 
-enum { CONTRACT_MAX_TAPS = 256, CONTRACT_MAX_RESIDUES = 64, CONTRACT_MAX_STREAMS = 4 };
+enum { CONTRACT_MAX_TAPS = 256, CONTRACT_MAX_RESIDUES = 64, CONTRACT_MAX_STREAMS = 4, CONTRACT_MAX_COUNTS = 16 };
 
 typedef struct contract_tap {
   int64_t row;    /* A rows from the point's own */
@@ -48,6 +48,8 @@ typedef struct contract_args {
   int64_t panels_together; /* PIXELS: how many panels are taken for a group of pixels before the next group; at least 1 */
   /* WEIGHTS: what one tile computes, in blocks of CONTRACT_BLOCK output and panels of input channels of a group. */
   int64_t tile_out_blocks, tile_in_panels;
+  int64_t parts;  /* of the pixels, each summed for itself, where tiles of channels are few; 0 is 1. More have `shared`, weights_shared_floats of it */
+  float *shared;  /* a count of finished parts for each of CONTRACT_MAX_COUNTS tiles, 0 between runs whatever kernel used it; then each part's sums */
   /* Derived by contract_plan. */
   int64_t group_a, group_out;   /* channels of a group */
   int64_t out_step, a_step, slab_step, origin_h, origin_w, slab_rows, slab_cols;

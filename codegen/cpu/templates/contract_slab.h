@@ -71,15 +71,43 @@ INLINE int64_t weights_cuts(int64_t channels, int64_t block, int64_t blocks) {
   return int_ceil_div(int_ceil_div(channels, block), blocks);
 }
 
-INLINE int64_t weights_slab_floats(const contract_args *args, int64_t panel, int64_t block, int64_t lanes) {
-  int64_t sums = args->tile_out_blocks * args->tile_in_panels * args->kernel_h * args->kernel_w * block * panel;
-  int64_t b_block = weights_b_block(block, lanes);
-  return args->tile_in_panels * weights_a_plane(args, panel) +
-         weights_b_planes(args, block, b_block) * weights_b_plane(args, b_block) + sums;
+/* Sums of a tile, `points` for each weight of a kernel: its taps, or Winograd's points. */
+INLINE int64_t weights_sum_floats(const contract_args *args, int64_t panel, int64_t block, int64_t points) {
+  return args->tile_out_blocks * args->tile_in_panels * points * block * panel;
 }
 
-INLINE int64_t weights_tile_count(const contract_args *args, int64_t panel, int64_t block) {
+INLINE int64_t weights_slab_floats(const contract_args *args, int64_t panel, int64_t block, int64_t lanes) {
+  int64_t b_block = weights_b_block(block, lanes);
+  return args->tile_in_panels * weights_a_plane(args, panel) + weights_b_planes(args, block, b_block) * weights_b_plane(args, b_block) +
+         weights_sum_floats(args, panel, block, args->kernel_h * args->kernel_w);
+}
+
+/* Winograd (contract_weights_winograd.h). Transformed A and B of a point, in panels and in blocks of B; 16 more, as above. */
+INLINE int64_t weights_winograd_a_plane(const contract_args *args, int64_t panel, int64_t patches) { return args->tile_in_panels * patches * panel + 16; }
+INLINE int64_t weights_winograd_b_plane(const contract_args *args, int64_t block, int64_t lanes, int64_t patches) {
+  return weights_b_planes(args, block, lanes) * patches * lanes + 16;
+}
+INLINE int64_t weights_winograd_slab_floats(const contract_args *args, int64_t panel, int64_t block, int64_t lanes) {
+  int64_t patches = winograd_patches(args, 1), a_window = args->tile_in_panels * winograd_window_plane(args, panel);
+  int64_t b_window = weights_b_planes(args, block, lanes) * winograd_window_plane(args, lanes);
+  return WINOGRAD_POINTS * (weights_winograd_a_plane(args, panel, patches) + weights_winograd_b_plane(args, block, lanes, patches)) +
+         weights_sum_floats(args, panel, block, WINOGRAD_POINTS) + int_max(a_window, b_window);
+}
+
+/* Tiles of channels; each of them is `parts` tiles of the launch. */
+INLINE int64_t weights_channel_tiles(const contract_args *args, int64_t panel, int64_t block) {
   return args->groups * weights_cuts(args->group_out, block, args->tile_out_blocks) *
          weights_cuts(args->group_a, panel, args->tile_in_panels);
+}
+INLINE int64_t weights_tile_count(const contract_args *args, int64_t panel, int64_t block) {
+  return weights_channel_tiles(args, panel, block) * int_max(1, args->parts);
+}
+/* Chunks of pixels, which parts share. */
+INLINE int64_t weights_chunks(const contract_args *args, int64_t images) {
+  return int_ceil_div(images, args->tile_images) * int_ceil_div(args->out_h, args->tile_rows);
+}
+INLINE int64_t weights_shared_floats(const contract_args *args, int64_t panel, int64_t block, int64_t points) {
+  int64_t sums = weights_tile_count(args, panel, block) * weights_sum_floats(args, panel, block, points);
+  return args->parts > 1 ? CONTRACT_MAX_COUNTS + sums : 0;
 }
 #endif

@@ -79,29 +79,13 @@ static FN(tile) FN(place)(const contract_args *args, int64_t index, float *slab)
   return tile;
 }
 
-/* LANES channels of one patch: 6x6 points of the window to 36 points of V. */
-INLINE void FN(transform_patch)(const float *from, int64_t row, float *to, int64_t plane) {
-  vec half[6][6];
-  UNROLL_ALL for (int s = 0; s < 6; s++) {
-    vec d[6], v[6];
-    UNROLL_ALL for (int r = 0; r < 6; r++) d[r] = vec_load(from + r * row + s * CONTRACT_BLOCK);
-    winograd_input(d, v);
-    UNROLL_ALL for (int r = 0; r < 6; r++) half[r][s] = v[r];
-  }
-  UNROLL_ALL for (int r = 0; r < 6; r++) {
-    vec v[6];
-    winograd_input(half[r], v);
-    UNROLL_ALL for (int s = 0; s < 6; s++) vec_store(to + (r * 6 + s) * plane, v[s]);
-  }
-}
-
 /* One block of one image, from the window. */
 static __attribute__((noinline)) void FN(transform_block)(const FN(tile) * tile, const float *window, float *to) {
   int64_t row = (4 * tile->patch_columns + 2) * CONTRACT_BLOCK;
   for (int64_t i = 0; i < tile->patch_rows; i++)
     for (int64_t j = 0; j < tile->patch_columns; j++, to += CONTRACT_BLOCK)
       for (int c = 0; c < CONTRACT_BLOCK; c += CONTRACT_LANES)
-        FN(transform_patch)(window + 4 * i * row + 4 * j * CONTRACT_BLOCK + c, row, to + c, tile->v_plane);
+        winograd_input_patch(window + 4 * i * row + 4 * j * CONTRACT_BLOCK + c, row, CONTRACT_BLOCK, to + c, tile->v_plane);
 }
 
 static __attribute__((noinline)) void FN(copy_window)(const contract_args *args, const FN(tile) * tile, int64_t image, int64_t c,

@@ -1,10 +1,12 @@
-/* winograd_transform.h: the three transforms of Winograd's F(4x4,3x3), a vector of channels at a time.
+/* winograd_transform.h: the transforms of Winograd's F(4x4,3x3) and of its weight gradient, a vector of channels at a time.
  *
- *   y = A^T [ (G g G^T) * (B^T d B) ] A     d: 6x6 of the input, g: 3x3 of the weight, y: 4x4 of the output
+ *   y  = A^T [ (G g G^T) * (B^T d B) ] A           d: 6x6 of the input, g: 3x3 of the weight, y: 4x4 of the output
+ *   dg = G^T [ sum of (A dy A^T) * (B^T d B) ] G   over patches: the same bilinear form, turned around
  *
  * Interpolation points 0, +-P, +-Q, infinity with P = 0.625, Q = 1.5. Their errors are half of those of the usual +-1, +-2: the
  * powers that appear stay nearer to 1. Squares, cubes and products of P and Q are exact in float; all of B and A is, G is
- * rounded once. Each function is one dimension of a transform; callers apply it to columns, then to rows. */
+ * rounded once. A function of arrays is one dimension of a transform; those of patches apply it to columns, then to rows, and the
+ * numbers of a patch's 36 points are `plane` floats apart. */
 #ifndef RGC_TEMPLATE_WINOGRAD_TRANSFORM_H
 #define RGC_TEMPLATE_WINOGRAD_TRANSFORM_H
 
@@ -49,5 +51,72 @@ INLINE void winograd_output(const vec m[6], vec y[4]) {
   y[1] = winograd_add(WINOGRAD_P, apart_p, vec_set((float)WINOGRAD_Q) * apart_q);
   y[2] = winograd_add(WINOGRAD_P2, sum_p, vec_set((float)WINOGRAD_Q2) * sum_q);
   y[3] = winograd_add(WINOGRAD_P * WINOGRAD_P2, apart_p, winograd_add(WINOGRAD_Q * WINOGRAD_Q2, apart_q, m[5]));
+}
+
+/* A: four gradients of outputs, six points. */
+INLINE void winograd_gradient(const vec d[4], vec z[6]) {
+  vec even_p = winograd_add(WINOGRAD_P2, d[2], d[0]), odd_p = winograd_add(WINOGRAD_P * WINOGRAD_P2, d[3], vec_set((float)WINOGRAD_P) * d[1]);
+  vec even_q = winograd_add(WINOGRAD_Q2, d[2], d[0]), odd_q = winograd_add(WINOGRAD_Q * WINOGRAD_Q2, d[3], vec_set((float)WINOGRAD_Q) * d[1]);
+  z[0] = d[0];
+  z[1] = even_p + odd_p, z[2] = even_p - odd_p;
+  z[3] = even_q + odd_q, z[4] = even_q - odd_q;
+  z[5] = d[3];
+}
+
+/* G^T: six points, the gradients of three taps. */
+INLINE void winograd_weight_gradient(const vec u[6], vec g[3]) {
+  vec sum_p = vec_set((float)WINOGRAD_GP) * (u[1] + u[2]), apart_p = vec_set((float)WINOGRAD_GP) * (u[1] - u[2]);
+  vec sum_q = vec_set((float)WINOGRAD_GQ) * (u[3] + u[4]), apart_q = vec_set((float)WINOGRAD_GQ) * (u[3] - u[4]);
+  g[0] = winograd_add(1 / (WINOGRAD_P2 * WINOGRAD_Q2), u[0], sum_p + sum_q);
+  g[1] = winograd_add(WINOGRAD_P, apart_p, vec_set((float)WINOGRAD_Q) * apart_q);
+  g[2] = winograd_add(WINOGRAD_P2, sum_p, winograd_add(WINOGRAD_Q2, sum_q, u[5]));
+}
+
+/* 6x6 points of the input, `row` and `column` floats apart. */
+INLINE void winograd_input_patch(const float *from, int64_t row, int64_t column, float *to, int64_t plane) {
+  vec half[6][6];
+  UNROLL_ALL for (int s = 0; s < 6; s++) {
+    vec d[6], v[6];
+    UNROLL_ALL for (int r = 0; r < 6; r++) d[r] = vec_load(from + r * row + s * column);
+    winograd_input(d, v);
+    UNROLL_ALL for (int r = 0; r < 6; r++) half[r][s] = v[r];
+  }
+  UNROLL_ALL for (int r = 0; r < 6; r++) {
+    vec v[6];
+    winograd_input(half[r], v);
+    UNROLL_ALL for (int s = 0; s < 6; s++) vec_store(to + (r * 6 + s) * plane, v[s]);
+  }
+}
+
+/* 4x4 gradients of outputs. */
+INLINE void winograd_gradient_patch(const float *from, int64_t row, int64_t column, float *to, int64_t plane) {
+  vec half[6][4];
+  UNROLL_ALL for (int s = 0; s < 4; s++) {
+    vec d[4], z[6];
+    UNROLL_ALL for (int r = 0; r < 4; r++) d[r] = vec_load(from + r * row + s * column);
+    winograd_gradient(d, z);
+    UNROLL_ALL for (int r = 0; r < 6; r++) half[r][s] = z[r];
+  }
+  UNROLL_ALL for (int r = 0; r < 6; r++) {
+    vec z[6];
+    winograd_gradient(half[r], z);
+    UNROLL_ALL for (int s = 0; s < 6; s++) vec_store(to + (r * 6 + s) * plane, z[s]);
+  }
+}
+
+/* The 36 sums of a weight to the gradients of its 9 taps, which take the place of the first nine. */
+INLINE void winograd_weight_gradient_patch(float *sums, int64_t plane) {
+  vec half[3][6];
+  UNROLL_ALL for (int s = 0; s < 6; s++) {
+    vec u[6], g[3];
+    UNROLL_ALL for (int r = 0; r < 6; r++) u[r] = vec_load(sums + (r * 6 + s) * plane);
+    winograd_weight_gradient(u, g);
+    UNROLL_ALL for (int r = 0; r < 3; r++) half[r][s] = g[r];
+  }
+  UNROLL_ALL for (int r = 0; r < 3; r++) {
+    vec g[3];
+    winograd_weight_gradient(half[r], g);
+    UNROLL_ALL for (int s = 0; s < 3; s++) vec_store(sums + (r * 3 + s) * plane, g[s]);
+  }
 }
 #endif
