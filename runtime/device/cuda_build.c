@@ -83,7 +83,7 @@ static bool compile_groups(void *context, const rgc_function_group *groups, int 
 #pragma omp parallel for schedule(dynamic)
   for (int i = 0; i < count; i++) {
     compile_group(b, &jobs[i]);
-#pragma omp critical(rgc_cuda_publish) /* paths are made in one arena, for all threads */
+#pragma omp critical /* unnamed, for a name would be a symbol of the library; paths are made in one arena, for all threads */
     if (jobs[i].good && !rgc_function_publish(&b->store, jobs[i].group, jobs[i].path)) good = false;
   }
   for (int i = 0; i < count; i++) {
