@@ -221,18 +221,31 @@ Test(emu, the_same_texts_through_nvrtc) {
   rgc_arena_destroy(arena);
 }
 
-/* Compiled once, then found; another text, other templates or another flag are another library. */
+/* The templates with a line more in the one of that file. */
+static const rgc_template *with_a_line(fixture *f, const char *file) {
+  rgc_template *made = RGC_NEW_ARRAY(f->arena, rgc_template, rgc_cuda_template_count);
+  int changed = 0;
+  for (int i = 0; i < rgc_cuda_template_count; i++) {
+    made[i] = rgc_cuda_templates[i];
+    if (strcmp(strrchr(made[i].name, '/') + 1, file)) continue;
+    made[i].text = rgc_arena_printf(f->arena, "%s\n", made[i].text);
+    changed++;
+  }
+  cr_assert_eq(changed, 1, "%s", file);
+  return made;
+}
+
+/* Compiled once, then found; another text, another flag, or another template among those that it includes are another library. */
 Test(emu, libraries_are_kept) {
   fixture f = setup();
   setenv("RGC_CACHE", f.dir, 1);
   rgc_template text = {"kernel.cu", "#include \"codegen/cuda/templates/prelude.cuh\"\ntypedef struct a { int x; } a;\nRGC_KERNEL(nothing, 32, 1, a) { (void)args.x; }\n"};
-  rgc_template *others = RGC_NEW_ARRAY(f.arena, rgc_template, rgc_cuda_template_count);
-  memcpy(others, rgc_cuda_templates, sizeof *others * (size_t)rgc_cuda_template_count);
-  others[0].text = rgc_arena_printf(f.arena, "%s\n", others[0].text);
+  const rgc_template *included = with_a_line(&f, "prelude.cuh"), *by_another = with_a_line(&f, "emu_calls.cuh"), *elsewhere = with_a_line(&f, "reduce.cuh");
   const rgc_template longer = {text.name, rgc_arena_printf(f.arena, "%s\n", text.text)};
   const struct { const rgc_template *text, *headers; bool watched; int compiled; } builds[] = {
       {&text, rgc_cuda_templates, false, 1}, {&text, rgc_cuda_templates, false, 0}, {&text, rgc_cuda_templates, true, 1},
-      {&text, others, false, 1},             {&longer, rgc_cuda_templates, false, 1}, {&text, rgc_cuda_templates, false, 0}};
+      {&text, included, false, 1},           {&text, by_another, false, 1},           {&text, elsewhere, false, 0},
+      {&longer, rgc_cuda_templates, false, 1}, {&text, rgc_cuda_templates, false, 0}};
   for (size_t i = 0; i < sizeof builds / sizeof *builds; i++) {
     rgc_emu_module *module = rgc_emu_module_build(builds[i].text, 1, builds[i].headers, rgc_cuda_template_count, builds[i].watched, &f.diags);
     cr_assert(module, "%s", f.diags.count ? f.diags.items[0].message : "");
