@@ -9,10 +9,10 @@ if tests/gpu/bundle.sh "$out/bundle" >"$out/said" 2>&1; then exit 1; fi
 grep -q 'is there already$' "$out/said"
 mv "$out/bundle" "$out/moved"
 cd /
-if ! RGC='' RGC_GPU_QUICK=1 RGC_GPU_DEVICE=cuda-emu "$out/moved/run.sh" "$out/results" >"$out/said" 2>&1; then cat "$out/said"; exit 1; fi
+if ! RGC='' RGC_GPU_SECONDS=3000 RGC_GPU_QUICK=1 RGC_GPU_DEVICE=cuda-emu "$out/moved/run.sh" "$out/results" >"$out/said" 2>&1; then cat "$out/said"; exit 1; fi
 grep -q '^NO GPU: ' "$out/said"
 # What was ok is not done again; a check without time is left, and that is told; a failed one does not stop the others, and the JSON has all of them.
-RGC='' RGC_GPU_QUICK=1 RGC_GPU_DEVICE=cuda-emu "$out/moved/run.sh" "$out/results" >"$out/again"
+RGC='' RGC_GPU_SECONDS=3000 RGC_GPU_QUICK=1 RGC_GPU_DEVICE=cuda-emu "$out/moved/run.sh" "$out/results" >"$out/again"
 [ "$(grep -c '^before ' "$out/again")" -ge 12 ]
 if grep -q '^ok ' "$out/again"; then exit 1; fi
 rm "$out/results/train-fp32.status" "$out/results/same-bits-fp32.status" "$out/results/verify-quickdraw_small-fp32.status"
@@ -31,7 +31,7 @@ python3 -c 'import json, sys
 r = json.load(open(sys.argv[1]))
 assert r["failed"] == 1 and not r["checks"]["train-fp32"]["ok"] and r["checks"]["verify-quickdraw_small-fp32"]["ok"], r' "$out/results/results.json"
 rm "$out/results/train-fp32.status"
-RGC='' RGC_GPU_QUICK=1 RGC_GPU_DEVICE=cuda-emu "$out/moved/run.sh" "$out/results" >>"$out/again"
+RGC='' RGC_GPU_SECONDS=3000 RGC_GPU_QUICK=1 RGC_GPU_DEVICE=cuda-emu "$out/moved/run.sh" "$out/results" >>"$out/again"
 grep -qE '^SKIPPED (beside|pytorch)' "$out/said"
 grep -qE '^[0-9]+ passed, 0 failed$' "$out/said"
 python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); assert r["failed"] == 0 and any(k.startswith("bench-") for k in r), r' "$out/results/results.json"
