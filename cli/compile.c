@@ -11,7 +11,7 @@ const command_option compile_options[] = {
     {"--batch", OPTION_INT, "N", "samples of a training step and of inference (the graph file's train: batch)"},
     {"--infer-batch", OPTION_LIST, "N", "inference for this batch, too; may be given again"},
     {"--infer-only", OPTION_FLAG, NULL, "no training program"},
-    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine), or cuda"},
+    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2, cpu-plain (the best for this machine); sm_80, sm_90a, sm_100, sm_120, or cuda with --arch"},
     {"--arch", OPTION_TEXT, "NAME", "of --target cuda: sm_80, sm_90a, sm_100 or sm_120 (sm_80); needs NVRTC, and no GPU"},
     {"--functions", OPTION_FLAG, NULL, "of --target cuda: print what each function takes of the GPU, and which layers it serves"},
     {"--no-kernels", OPTION_FLAG, NULL, "do not run the C compiler or NVRTC now"},

@@ -15,7 +15,7 @@ const command_option explain_options[] = {
 const command_option verify_options[] = {
     {"--batch", OPTION_INT, "N", "samples a step (2)"},
     {"--infer", OPTION_FLAG, NULL, "the inference program, not the training step"},
-    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    NETWORK_OPTION_TARGET,
     NETWORK_OPTION_DEVICE,
     {"--beside", OPTION_TEXT, "NAME", "compare with another device that runs the same kernels, on small integers, instead of the reference"},
     {"--tolerance", OPTION_REAL, "X", "largest relative L2 distance (3e-5)"},

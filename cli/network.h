@@ -3,9 +3,11 @@
 #define RGC_CLI_NETWORK_H
 #include "cli/command.h"
 
-/* The row every command that reads a graph file has among its options. */
+/* Rows that commands which read a graph file have among their options. */
 #define NETWORK_OPTION_DEVICE \
   {"--device", OPTION_TEXT, "NAME", "cpu, cuda, auto (a GPU if there is one, else the CPU), or cuda-emu: CUDA kernels on this machine, slow, for tests (cpu)"}
+#define NETWORK_OPTION_TARGET \
+  {"--target", OPTION_TEXT, "NAME", "of device cpu: cpu-avx512, cpu-avx2, cpu-plain; of cuda and cuda-emu: sm_80, sm_90a, sm_100, sm_120 (the best of the device)"}
 #define NETWORK_OPTION_SET {"--set", OPTION_LIST, "PATH=VALUE", "change a value of the graph file, e.g. stages.2.repeat=23"}
 
 /* words[0] is the graph file. NULL after an error. */

@@ -25,7 +25,7 @@ const command_option run_options[] = {
     {"--lr", OPTION_REAL, "RATE", "learning rate"},
     {"--seed", OPTION_INT, "N", "of initial values, shuffling and dropout"},
     {"--threads", OPTION_INT, "N", "threads (all processors); the bits do not depend on it"},
-    {"--target", OPTION_TEXT, "NAME", "cpu-avx512, cpu-avx2 or cpu-plain (the best for this machine)"},
+    NETWORK_OPTION_TARGET,
     NETWORK_OPTION_DEVICE,
     {"--all", OPTION_FLAG, NULL, "of --eval: every sample of the data, not the validation split alone"},
     {"--show", OPTION_INT, "N", "of --eval: tell the predictions of N validation samples, drawn evenly (0)"},
@@ -68,6 +68,8 @@ static bool open_model(run *r, int64_t batch, bool train, const char *keep, bool
   rgc_model_facts facts;
   rgc_model_tell(r->model, &facts);
   if (tell && facts.compiled) printf("compiled %d kernels in %.1f s\n", facts.compiled, facts.compile_seconds);
+  if (tell && facts.train_products) printf("cuBLAS computes %d kernels of a training step, %d of inference\n", facts.train_products, facts.infer_products);
+  if (tell && !facts.train_products && facts.infer_products) printf("cuBLAS computes %d kernels of inference\n", facts.infer_products);
   if (tell && facts.step_batch > facts.batch)
     printf("memory: the batch of %lld is split in micro-batches of %lld%s\n", (long long)facts.step_batch, (long long)facts.batch,
            train ? ", gradients accumulated; batch normalisation takes its statistics of a micro-batch" : "");

@@ -183,15 +183,18 @@ static void begin_node(const rgc_body_text *t, int node, rgc_text *out) {
 }
 
 static void print_row(const rgc_body_text *t, int node, rgc_dtype dtype, const char *data, const char *element, rgc_text *out) {
-  static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "f32", [RGC_BF16] = "bf16"};
+  static const char *const words[RGC_DTYPE_COUNT] = {[RGC_F32] = "f32", [RGC_BF16] = "bf16", [RGC_U8] = "u8"};
   rgc_text_printf(out, "  float x%d[%d];\n  row_load_%s(x%d, %s + %s, %d);\n", node, t->space.row, words[dtype], node, data, element, t->space.row);
 }
+
+/* Whether rows of it can be loaded as a whole. */
+static bool has_row_load(const rgc_value *value) { return rgc_is_real(value) || value->dtype == RGC_U8; }
 
 /* A whole tensor of the space: always by the names of all extents, so that the space may be renumbered. */
 static bool print_whole(const rgc_body_text *t, int node, const rgc_operand *from, rgc_text *out) {
   const rgc_value *value = &t->graph->values[from->value];
   bool lanes = t->space.lane_axis != RGC_NO_LANES;
-  if (t->space.tap[0] || (lanes && t->space.lane_axis != RGC_C) || !rgc_is_real(value) || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
+  if (t->space.tap[0] || (lanes && t->space.lane_axis != RGC_C) || !(has_rows(t) ? has_row_load(value) : rgc_is_real(value)) || !rgc_operand_is_whole(t->graph, from, t->space.extent)) return false;
   rgc_text data = {0}, point = {0};
   rgc_text_printf(&data, "%sargs->operands[%d]", data_cast[value->dtype], rgc_input_number(t->op, from->value));
   rgc_print_point(&t->space, &point);
@@ -209,7 +212,7 @@ static bool lies_in_rows(const rgc_body_text *t, const rgc_operand *from) {
   int64_t last = c->add + t->space.extent[RGC_C] - 1;
   for (int j = 0; j < RGC_C; j++)
     if (from->view.axis[j].from == RGC_C && from->view.axis[j].mul) return false;
-  return rgc_is_real(value) && c->from == RGC_C && c->mul == 1 && c->div == 1 && c->add >= 0 && last < value->shape[RGC_C] &&
+  return has_row_load(value) && c->from == RGC_C && c->mul == 1 && c->div == 1 && c->add >= 0 && last < value->shape[RGC_C] &&
          c->add % t->space.row == 0 && value->shape[RGC_C] % t->space.row == 0;
 }
 

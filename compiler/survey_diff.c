@@ -130,7 +130,7 @@ static const char *layer_text(const rgc_graph *graph, const rgc_op *op, rgc_aren
     if (v->role == RGC_ROLE_PARAM) params += rgc_shape_elems(v->shape);
   }
   for (int i = 0; i < RGC_ATTR_COUNT; i++)
-    if (op->attr[i] != rgc_attribute_default((rgc_attribute)i))
+    if (op->attr[i] != rgc_attribute_defaults[i])
       rgc_text_printf(&text, " %s=%.9g", rgc_attribute_word((rgc_attribute)i), op->attr[i]);
   const int64_t *y = graph->values[op->outputs[0]].shape;
   rgc_text_printf(&text, " [%" PRId64 ",%" PRId64 ",%" PRId64 "]", y[RGC_C], y[RGC_H], y[RGC_W]);

@@ -375,6 +375,7 @@ typedef struct rgc_model_facts {
   int64_t step_batch;     /* samples of a training step's batch: more than `batch` where memory: {allow: [split]} had it split */
   const char *device, *target; /* "cpu", "cpu-avx512" */
   bool timed;             /* the time that it takes is a machine's, not an emulator's */
+  int train_products, infer_products; /* kernels of a training step, and of inference, that cuBLAS computes where all samples of a batch count */
 } rgc_model_facts;
 
 /* Takes the programs from the plan or compiles what it lacks, takes the weights from the plan or draws them. NULL after an error, memory (with
@@ -517,6 +518,7 @@ typedef struct rgc_bench_kernel {
   const char *kind;      /* "contract", "data" and "weights" (gradients), "map", "reduce", "window" */
   double seconds;        /* of one run, median */
   double flops, bytes;   /* of one run: products and sums of a contract; operands and outputs, each once */
+  const char *library;   /* that ran it, "cuBLAS"; NULL: a kernel of rgc's own */
 } rgc_bench_kernel;
 
 typedef struct rgc_bench_result {
@@ -524,10 +526,21 @@ typedef struct rgc_bench_result {
   int kernels;               /* of the program */
   rgc_bench_kernel *each;    /* [each_count], in the order they run; NULL: not asked for. For rgc_free */
   int each_count;
+  int products;              /* kernels that cuBLAS computes */
 } rgc_bench_result;
 /* Times the training step (a model opened with `train`) or inference, on random data: `repeats` (>= 1) runs after one to warm up;
  * with_kernels: and as often once more, timing each kernel. Weights change a little by training steps. */
 RGC_API bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernels, rgc_bench_result *result, rgc_diagnostics *diags);
+typedef struct rgc_tuned_product {
+  const char *layer, *product; /* live as long as the model: the layer, and rows x columns x depth of its product: "64 x 1000 x 2048, with a bias" */
+  int algorithms;              /* of cuBLAS that were tried */
+  double seconds, own_seconds; /* of one run: the fastest of them (0: there is none), and rgc's own kernel */
+  bool library;                /* cuBLAS is used from now on */
+} rgc_tuned_product;
+/* Times all that cuBLAS may compute of a program (rgc explain tells what) by each of its algorithms and by rgc's own kernels, on device cuda; the fastest
+ * is used from now on, and recorded (cublas.json in the kernel cache) for later runs on the same card with the same cuBLAS. Equal products are timed
+ * once. *products, for rgc_free, is NULL where there are none. What is chosen changes the last bits of results. */
+RGC_API bool rgc_model_tune(rgc_model *model, bool train, rgc_tuned_product **products, int *count, rgc_diagnostics *diags);
 typedef struct rgc_peak {
   double gflops; /* GFLOP/s: of the cores float32 multiply-adds in registers alone; of a GPU bf16 on its tensor cores by mma.sync */
   double gbytes; /* GB/s, read and written, of a large copy */

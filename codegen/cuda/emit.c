@@ -36,11 +36,13 @@ rgc_cuda_code *rgc_cuda_emit(const rgc_graph *graph, const rgc_cuda_target *targ
   const bool *samples = rgc_sample_values(graph, arena);
   bool good = true;
   code->first_launch = RGC_NEW_ARRAY(arena, int, graph->op_count + 1);
+  code->calls = RGC_NEW_ARRAY(arena, const rgc_cuda_call *, graph->op_count + 1);
   for (int i = 0; i < graph->op_count; i++) {
     rgc_cuda_text k = {.graph = graph, .op = &graph->ops[i], .target = target, .samples = samples, .arena = arena, .code = code};
     code->first_launch[i] = code->launch_count;
     if (!print_kernel(&k))
       good = rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, NULL, "op %d (%s): the kernel is beyond target %s", i, k.op->layer, target->facts.name);
+    code->calls[i] = rgc_cuda_emit_call(&k);
     rgc_text_free(&k.text);
   }
   code->first_launch[graph->op_count] = code->launch_count;

@@ -10,6 +10,7 @@
 #include "codegen/cuda/tensor_map.h"
 #include "codegen/function.h"
 #include "compiler/graph/kernel.h"
+#include "compiler/passes/matmul.h"
 
 typedef struct rgc_cuda_launch {
   int op;            /* whose work it is; -1: the step's */
@@ -21,6 +22,14 @@ typedef struct rgc_cuda_launch {
   int map_count;
 } rgc_cuda_launch;
 
+/* An op that a library can run instead of its launches, as one matrix product. What it multiplies is of one type: operands of a product of bf16 that
+ * are float32 in memory are rounded into a workspace first. */
+typedef struct rgc_cuda_call {
+  rgc_matmul product;
+  rgc_cuda_launch round[2];        /* of the product's left and right: operands[0] to outputs[0]. No blocks: it is what it should be */
+  int64_t rounded_offset_bytes[2]; /* in that workspace */
+} rgc_cuda_call;
+
 /* A launch's one parameter is a kernel_args (templates/kernel_args.cuh): operands[i] and outputs[i] are the data of inputs and outputs i of
  * the launch's op. Where the launch has tensor maps, they stand behind it, from rgc_tensor_maps_offset on. */
 typedef struct rgc_cuda_code {
@@ -30,6 +39,9 @@ typedef struct rgc_cuda_code {
   int launch_count, launch_capacity;
   int *first_launch;         /* [op_count + 1]: op i has launches [first_launch[i], first_launch[i + 1]) */
   int64_t workspace_bytes;   /* the most any op needs */
+  const rgc_cuda_call **calls; /* [op_count]; NULL: no library runs the op */
+  int call_count;              /* of them */
+  int64_t rounded_bytes;       /* the most that any call's rounded operands take */
   rgc_cuda_launch guard, pixels; /* of no op: a step is halted (step_guard.cuh), u8 images become the input (step_pixels.cuh); without blocks: the
                                   * graph has no value `loss` or `input` */
 } rgc_cuda_code;

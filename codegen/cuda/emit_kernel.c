@@ -73,7 +73,7 @@ static const element_words words_of_type[RGC_DTYPE_COUNT] = {
     [RGC_F32] = {"args->outputs[%d]", "", "", "row_store_f32"},
     [RGC_BF16] = {"((u16 *)args->outputs[%d])", "bf_round(", ")", "row_store_bf16"},
     [RGC_I32] = {"((int *)args->outputs[%d])", "(int)", "", NULL},
-    [RGC_U8] = {"((unsigned char *)args->outputs[%d])", "(unsigned char)", "", NULL},
+    [RGC_U8] = {"((unsigned char *)args->outputs[%d])", "(unsigned char)", "", "row_store_u8"},
 };
 
 /* The node that is computed for a store: a store of bf16 rounds by itself. */

@@ -27,6 +27,8 @@ bool rgc_cuda_emit_window(rgc_cuda_text *k);
 bool rgc_cuda_emit_pixels(rgc_cuda_text *k);
 bool rgc_cuda_emit_weights(rgc_cuda_text *k);
 
+/* How a library can run the op; NULL: not at all. */
+const rgc_cuda_call *rgc_cuda_emit_call(rgc_cuda_text *k);
 /* A step's own, which become functions of the code. */
 rgc_cuda_launch rgc_cuda_emit_guard(rgc_cuda_code *code, rgc_arena *arena);
 rgc_cuda_launch rgc_cuda_emit_step_pixels(rgc_cuda_code *code, const rgc_value *input, rgc_arena *arena);

@@ -5,7 +5,7 @@
 #include "codegen/cuda/emit_kernel.h"
 #include "compiler/passes/decompose_samples.h"
 
-enum { TILE_POINTS = 2048, WARP = 32, MAP_ROW = 8, WINDOW_ROW = 2 };
+enum { TILE_POINTS = 2048, WARP = 32, ROW = 8, SUMS_ROW = 2 };
 
 static int64_t lowest(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t highest(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -26,6 +26,20 @@ static int choose_row(const rgc_cuda_text *k, int64_t channels, int most) {
   for (int i = 0; i < k->op->output_count; i++) found |= k->graph->values[k->op->outputs[i]].dtype == RGC_BF16;
   while (most > 1 && channels % most) most /= 2;
   return found ? most : 1;
+}
+
+static int count_partials(const rgc_kernel *kernel) {
+  int count = 0;
+  for (int i = 0; i < kernel->store_count; i++) count += rgc_store_is_partial(kernel->stores[i].kind);
+  return count;
+}
+
+/* The most channels of a thread of a map or window: each holds its own partials in registers. */
+static int most_row(const rgc_kernel *kernel) {
+  enum { PARTIALS = 16 };
+  int partials = count_partials(kernel), row = ROW;
+  while (row > 1 && partials * row > PARTIALS) row /= 2;
+  return row;
 }
 
 /* Threads along as many channels as there are, up to a warp where channels are summed apart, and 256 where they are not. */
@@ -67,8 +81,8 @@ static bool define_loop(rgc_cuda_text *k, const int64_t out[RGC_AXES], int row, 
 }
 
 static bool launch_loop(rgc_cuda_text *k, const loop_cut *cut, const char *template_name) {
-  bool partials = rgc_kernel_has_partials(k->op->kernel);
-  rgc_cuda_launch_template(k, template_name, cut->blocks, CUDA_BLOCK_THREADS, partials ? 12 * CUDA_BLOCK_THREADS : 0);
+  int64_t values = (int64_t)cut->row * count_partials(k->op->kernel);
+  rgc_cuda_launch_template(k, template_name, cut->blocks, CUDA_BLOCK_THREADS, 12 * values * CUDA_BLOCK_THREADS / 2);
   return true;
 }
 
@@ -88,7 +102,7 @@ bool rgc_cuda_emit_map(rgc_cuda_text *k) {
   if (!rgc_kernel_has_partials(kernel) && rgc_body_is_flat(k->graph, kernel->epi, kernel->extent))
     flatten(out, rgc_kernel_samples_out(kernel, k->samples));
   loop_cut cut;
-  int row = choose_row(k, out[RGC_C], rgc_kernel_has_partials(kernel) ? WINDOW_ROW : MAP_ROW);
+  int row = choose_row(k, out[RGC_C], most_row(kernel));
   space = rgc_cuda_rows(space, row);
   rgc_cuda_emit_head(k);
   if (!define_loop(k, out, row, &cut)) return false;
@@ -99,7 +113,7 @@ bool rgc_cuda_emit_map(rgc_cuda_text *k) {
 /* A map of its own, before the kernel: a point of A is read by many of the kernel's blocks, and must be stored once. */
 bool rgc_cuda_emit_side(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  int row = choose_row(k, kernel->a_extent[RGC_C], MAP_ROW);
+  int row = choose_row(k, kernel->a_extent[RGC_C], ROW);
   rgc_print_space space = rgc_cuda_rows(rgc_cuda_space(kernel->a_extent, "OUT", k->arena), row);
   loop_cut cut = choose_cut(kernel, kernel->a_extent, false, row);
   rgc_cuda_emit_head(k);
@@ -110,29 +124,46 @@ bool rgc_cuda_emit_side(rgc_cuda_text *k) {
   return true;
 }
 
+/* How a reduction is shared out to threads: `columns` for neighbouring outputs, `rows` for the same ones. */
+typedef struct reduce_cut {
+  int columns, rows;
+} reduce_cut;
+
+/* A warp side by side; but less, down to a sector of memory, while there are fewer blocks than SMs, for a vector of few channels may have to be merged
+ * from thousands of tiles. threads: as wide as all outputs are, of which those of a row of C are neighbours; terms: that one of them adds up. */
+static reduce_cut choose_reduce_cut(const rgc_cuda_target *target, int64_t threads, int64_t neighbours, int64_t terms) {
+  enum { SECTOR = 8, LONG = 16, MOST_THREADS = 1024 };
+  reduce_cut cut = {.columns = rgc_cuda_power_of_two(neighbours, WARP)};
+  while (cut.columns > SECTOR && ceil_div(threads, cut.columns) < target->multiprocessors) cut.columns /= 2;
+  cut.rows = rgc_cuda_power_of_two(terms, CUDA_BLOCK_THREADS / cut.columns);
+  while (cut.rows * cut.columns < MOST_THREADS && terms / cut.rows > LONG) cut.rows *= 2;
+  if (cut.rows * cut.columns < WARP) cut.rows = WARP / cut.columns;
+  return cut;
+}
+
 bool rgc_cuda_emit_reduce(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  rgc_print_space space = rgc_cuda_space(kernel->extent, "OUT", k->arena);
-  int64_t reduced = 1, points = rgc_shape_elems(kernel->extent);
   bool channels = kernel->reduce_axes >> RGC_C & 1;
+  int row = choose_row(k, kernel->a_extent[RGC_C], kernel->acc_count == 1 ? ROW : SUMS_ROW), points = channels ? 1 : row; /* of a thread */
+  rgc_print_space space = rgc_cuda_rows(rgc_cuda_space(kernel->extent, "OUT", k->arena), points);
+  int64_t terms = 1, threads = rgc_shape_elems(kernel->extent) / points;
   if (rgc_kernel_has_partials(kernel)) return false;
   for (int j = 0; j < RGC_AXES; j++)
-    if (kernel->reduce_axes >> j & 1) reduced *= kernel->a_extent[j];
-  int columns = channels ? 1 : rgc_cuda_power_of_two(kernel->extent[RGC_C], WARP);
-  int rows = rgc_cuda_power_of_two(reduced, CUDA_BLOCK_THREADS / columns);
-  if (rows * columns < WARP) rows = WARP / columns;
+    if (kernel->reduce_axes >> j & 1) terms *= kernel->a_extent[j];
+  reduce_cut cut = choose_reduce_cut(k->target, threads, channels ? 1 : kernel->extent[RGC_C] / row, channels ? terms / row : terms);
   rgc_cuda_emit_head(k);
   rgc_cuda_define_space(k, "OUT", kernel->extent, rgc_kernel_samples_out(kernel, k->samples));
   rgc_cuda_define_space(k, "A", kernel->a_extent, rgc_kernel_samples_in(kernel, k->samples));
   rgc_cuda_define(k, "REDUCE_AXES", kernel->reduce_axes);
   rgc_cuda_emit_combines(k);
-  rgc_cuda_define(k, "BLOCK_COLUMNS", columns);
-  rgc_cuda_define(k, "BLOCK_ROWS", rows);
+  rgc_cuda_define(k, "ROW", row);
+  rgc_cuda_define(k, "BLOCK_COLUMNS", cut.columns);
+  rgc_cuda_define(k, "BLOCK_ROWS", cut.rows);
   rgc_cuda_define(k, "KERNEL_PARTIALS", 0);
   rgc_text_add(&k->text, "#define REDUCE_TERMS @_terms\n");
-  rgc_cuda_emit_roots(k, "terms", 1);
+  rgc_cuda_emit_roots(k, "terms", row);
   rgc_cuda_emit_body(k, &space, true);
-  rgc_cuda_launch_template(k, "reduce", ceil_div(points, columns), rows * columns, 12 * (int64_t)rows * columns * kernel->acc_count);
+  rgc_cuda_launch_template(k, "reduce", ceil_div(threads, cut.columns), cut.rows * cut.columns, (int64_t)12 * cut.rows * cut.columns * kernel->acc_count * points);
   return true;
 }
 
@@ -164,7 +195,7 @@ static void print_fills(rgc_cuda_text *k) {
 
 bool rgc_cuda_emit_window(rgc_cuda_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
-  int row = choose_row(k, kernel->extent[RGC_C], WINDOW_ROW);
+  int row = choose_row(k, kernel->extent[RGC_C], most_row(kernel));
   rgc_print_space space = rgc_cuda_rows(rgc_cuda_space(kernel->extent, "OUT", k->arena), row);
   loop_cut cut;
   rgc_cuda_emit_head(k);

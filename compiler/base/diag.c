@@ -1,6 +1,7 @@
 /* diag.c: see diag.h. */
 #include "compiler/base/diag.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -85,7 +86,7 @@ void rgc_diag_render(const rgc_diagnostics *diags, bool color, rgc_text *out) {
 
 enum { LONGEST_WORD = 64 };
 
-/* Optimal string alignment distance: insert, delete, replace, swap neighbours each cost 1. */
+/* Optimal string alignment distance: insert, delete, replace, swap neighbours each cost 1. Capitals count as small letters. */
 static int edit_distance(const char *a, const char *b) {
   size_t n = strlen(a), m = strlen(b);
   if (n > LONGEST_WORD || m > LONGEST_WORD) return LONGEST_WORD;
@@ -94,7 +95,7 @@ static int edit_distance(const char *a, const char *b) {
   for (size_t j = 0; j <= m; j++) d[0][j] = (int)j;
   for (size_t i = 1; i <= n; i++)
     for (size_t j = 1; j <= m; j++) {
-      int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+      int best = d[i - 1][j - 1] + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
       if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
       if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/base/format.h"
+
 static void reserve(rgc_text *text, size_t extra) {
   size_t need = text->length + extra + 1;
   if (need <= text->capacity) return;
@@ -46,10 +48,10 @@ void rgc_text_printf(rgc_text *text, const char *format, ...) {
   reserve(text, USUAL);
   va_start(args, format);
   va_copy(again, args);
-  size_t room = text->capacity - text->length, length = (size_t)vsnprintf(text->chars + text->length, room, format, args);
+  size_t room = text->capacity - text->length, length = rgc_format(text->chars + text->length, room, format, args);
   if (length >= room) {
     reserve(text, length);
-    vsnprintf(text->chars + text->length, length + 1, format, again);
+    rgc_format(text->chars + text->length, length + 1, format, again);
   }
   va_end(again);
   va_end(args);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "compiler/graph/kernel.h"
+#include "compiler/graph/graph_text.h"
 
 static const rgc_op_info op_infos[] = {
 #define A(id) (1u << RGC_ATTR_##id)
@@ -115,13 +115,8 @@ int rgc_graph_copied(const rgc_graph *graph, const rgc_value *copy) {
   return same ? param : -1;
 }
 
-static void *copy_bytes(rgc_arena *arena, const void *src, size_t size_bytes) {
-  if (!size_bytes) return NULL;
-  return memcpy(rgc_arena_alloc(arena, size_bytes), src, size_bytes);
-}
-
 static int *copy_ids(rgc_arena *arena, const int *ids, int count) {
-  return copy_bytes(arena, ids, sizeof *ids * (size_t)count);
+  return rgc_arena_copy(arena, ids, sizeof *ids * (size_t)count);
 }
 
 rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int input_count, const int *outputs,
@@ -129,7 +124,7 @@ rgc_op *rgc_graph_op(rgc_graph *graph, rgc_op_kind kind, const int *inputs, int 
   rgc_op op = {.id = graph->op_count, .kind = kind, .input_count = input_count, .output_count = output_count};
   op.inputs = copy_ids(graph->arena, inputs, input_count);
   op.outputs = copy_ids(graph->arena, outputs, output_count);
-  op.attr[RGC_ATTR_STRIDE] = op.attr[RGC_ATTR_DILATION] = op.attr[RGC_ATTR_GROUPS] = 1;
+  memcpy(op.attr, rgc_attribute_defaults, sizeof op.attr);
   op.root = -1;
   op.layer = "";
   op.word = op_infos[kind].word;
@@ -174,12 +169,10 @@ int64_t rgc_dtype_bytes(rgc_dtype dtype) {
 int64_t rgc_shape_elems(const int64_t shape[RGC_AXES]) { return shape[0] * shape[1] * shape[2] * shape[3]; }
 
 bool rgc_shape_fits(const int64_t shape[RGC_AXES]) {
-  int64_t left = RGC_MAX_ELEMS;
-  for (int j = 0; j < RGC_AXES; j++) {
-    if (shape[j] < 1 || shape[j] > left) return false;
-    left /= shape[j];
-  }
-  return true;
+  int64_t elems = 1;
+  for (int j = 0; j < RGC_AXES; j++)
+    if (shape[j] < 1 || __builtin_mul_overflow(elems, shape[j], &elems)) return false;
+  return elems <= RGC_MAX_ELEMS;
 }
 
 rgc_window rgc_op_window(const rgc_op *op) {
@@ -203,20 +196,19 @@ static rgc_body *clone_body(const rgc_body *src, rgc_arena *arena) {
   if (!src) return NULL;
   rgc_body *dst = rgc_body_create(arena);
   dst->operand_count = dst->operand_capacity = src->operand_count;
-  dst->operands = copy_bytes(arena, src->operands, sizeof *src->operands * (size_t)src->operand_count);
+  dst->operands = rgc_arena_copy(arena, src->operands, sizeof *src->operands * (size_t)src->operand_count);
   dst->node_count = dst->node_capacity = src->node_count;
-  dst->nodes = copy_bytes(arena, src->nodes, sizeof *src->nodes * (size_t)src->node_count);
+  dst->nodes = rgc_arena_copy(arena, src->nodes, sizeof *src->nodes * (size_t)src->node_count);
   return dst;
 }
 
-static rgc_kernel *clone_kernel(const rgc_kernel *src, rgc_arena *arena) {
-  if (!src) return NULL;
-  rgc_kernel *dst = copy_bytes(arena, src, sizeof *src);
+rgc_kernel *rgc_kernel_clone(const rgc_kernel *src, rgc_arena *arena) {
+  rgc_kernel *dst = rgc_arena_copy(arena, src, sizeof *src);
   dst->a = clone_body(src->a, arena);
   dst->b = clone_body(src->b, arena);
   dst->tap = clone_body(src->tap, arena);
   dst->epi = clone_body(src->epi, arena);
-  dst->stores = copy_bytes(arena, src->stores, sizeof *src->stores * (size_t)src->store_count);
+  dst->stores = rgc_arena_copy(arena, src->stores, sizeof *src->stores * (size_t)src->store_count);
   return dst;
 }
 
@@ -225,7 +217,7 @@ static rgc_op clone_op(const rgc_op *src, rgc_arena *arena) {
   dst.inputs = copy_ids(arena, src->inputs, src->input_count);
   dst.outputs = copy_ids(arena, src->outputs, src->output_count);
   dst.body = clone_body(src->body, arena);
-  dst.kernel = clone_kernel(src->kernel, arena);
+  dst.kernel = src->kernel ? rgc_kernel_clone(src->kernel, arena) : NULL;
   dst.layer = src->layer ? rgc_arena_strdup(arena, src->layer) : NULL;
   dst.word = src->word ? rgc_arena_strdup(arena, src->word) : NULL;
   return dst;
@@ -235,7 +227,7 @@ rgc_graph *rgc_graph_clone(const rgc_graph *graph, rgc_arena *arena) {
   rgc_graph *copy = rgc_graph_create(arena, graph->name, graph->batch);
   copy->precision = graph->precision;
   copy->value_count = copy->value_capacity = graph->value_count;
-  copy->values = copy_bytes(arena, graph->values, sizeof *graph->values * (size_t)graph->value_count);
+  copy->values = rgc_arena_copy(arena, graph->values, sizeof *graph->values * (size_t)graph->value_count);
   for (int i = 0; i < copy->value_count; i++) copy->values[i].name = rgc_arena_strdup(arena, graph->values[i].name);
   index_all(copy);
   copy->op_count = copy->op_capacity = graph->op_count;

@@ -514,7 +514,7 @@ static void add_op(parser *p, rgc_op_kind kind, const names *inputs, const names
 
 static bool parse_op(parser *p, names *inputs, names *outputs) {
   double attr[RGC_ATTR_COUNT];
-  for (int i = 0; i < RGC_ATTR_COUNT; i++) attr[i] = rgc_attribute_default((rgc_attribute)i);
+  memcpy(attr, rgc_attribute_defaults, sizeof rgc_attribute_defaults);
   origin from = {0};
   rgc_op_kind kind = RGC_OP_MAP;
   int root = -1;

@@ -30,6 +30,7 @@
  *     store point %y n0
  *   } */
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,12 +50,12 @@ static bool reads_back(double number, int digits, char chars[NUMBER_CHARS]) {
 /* What DBL_DIG digits do not say, fewer do not. */
 static void print_number(rgc_text *out, double number) {
   char chars[NUMBER_CHARS];
-  int digits = number > -10 && number < 10 ? (int)number : 0;
-  if (digits && digits == number) {
-    rgc_text_add_int(out, digits);
+  bool whole = number > -1e15 && number < 1e15 && number == (double)(int64_t)number && !(number == 0 && signbit(number));
+  if (whole) {
+    rgc_text_add_int(out, (int64_t)number);
     return;
   }
-  digits = reads_back(number, DBL_DIG, chars) ? 1 : DBL_DIG + 1;
+  int digits = reads_back(number, DBL_DIG, chars) ? 1 : DBL_DIG + 1;
   while (!reads_back(number, digits, chars)) digits++;
   rgc_text_add(out, chars);
 }
@@ -241,7 +242,7 @@ static void print_names(const rgc_graph *graph, const int *values, int count, rg
 
 static void print_attributes(const rgc_op *op, rgc_text *out) {
   for (int i = 0; i < RGC_ATTR_COUNT; i++) {
-    double value = op->attr[i], usual = rgc_attribute_default((rgc_attribute)i);
+    double value = op->attr[i], usual = rgc_attribute_defaults[i];
     if (!memcmp(&value, &usual, sizeof value)) continue;
     rgc_text_printf(out, " %s=", rgc_attribute_word((rgc_attribute)i));
     print_number(out, value);

@@ -15,6 +15,9 @@ const char *const rgc_combine_words[RGC_COMBINES] = {"sum", "max", "argmax", "me
 const char *const rgc_store_words[RGC_STORE_KINDS] = {"point", "side", "sum", "max", "moments"};
 const char rgc_axis_letters[RGC_AXES] = {'n', 'h', 'w', 'c'};
 
+const bool rgc_name_chars[UCHAR_MAX + 1] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['.'] = true, ['_'] = true, ['-'] = true};
+
 bool rgc_is_name(const char *text) {
   const char *end = text;
   while (end && rgc_is_name_char(*end)) end++;
@@ -28,6 +31,4 @@ bool rgc_expr_has_index(rgc_expr_kind kind) {
          kind == RGC_EXPR_TAP_COORD || kind == RGC_EXPR_SCALAR || kind == RGC_EXPR_RANDOM;
 }
 
-double rgc_attribute_default(rgc_attribute attribute) {
-  return attribute == RGC_ATTR_STRIDE || attribute == RGC_ATTR_DILATION || attribute == RGC_ATTR_GROUPS;
-}
+const double rgc_attribute_defaults[RGC_ATTR_COUNT] = {[RGC_ATTR_STRIDE] = 1, [RGC_ATTR_DILATION] = 1, [RGC_ATTR_GROUPS] = 1};

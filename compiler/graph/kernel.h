@@ -82,6 +82,9 @@ struct rgc_kernel {
   int64_t tile_rows, tile_images;   /* 0 until tiles are chosen: one tile */
 };
 
+/* A kernel with bodies and stores of its own. */
+rgc_kernel *rgc_kernel_clone(const rgc_kernel *kernel, rgc_arena *arena);
+
 /* Sums, maxima and moments: reduced over a tile, not stored at a point. */
 static inline bool rgc_store_is_partial(rgc_store_kind kind) { return kind != RGC_STORE && kind != RGC_SIDE_STORE; }
 

@@ -2,7 +2,6 @@
  *
  * It runs after every pass, so it trusts nothing: an op's shapes and expressions are looked at only once its ids are in
  * range. All broken rules are reported, not only the first. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "compiler/graph/graph_text.h"
@@ -103,27 +102,18 @@ static void verify_update(rgc_verifier *v, const rgc_value *value, int *updated_
   updated_by[old->id] = value->id;
 }
 
-static int compare_names(const void *a, const void *b) {
-  return strcmp((*(const rgc_value *const *)a)->name, (*(const rgc_value *const *)b)->name);
+static void verify_name(rgc_verifier *v, const rgc_value *value) {
+  if (!rgc_verify_rule(v, rgc_is_name(value->name), "value %d has no usable name", value->id)) return;
+  int found = rgc_graph_find(v->graph, value->name);
+  rgc_verify_rule(v, found >= 0, "value %%%s is not found by its name", value->name);
+  rgc_verify_rule(v, found < 0 || found == value->id, "two values are named %%%s", value->name);
 }
 
-static void verify_names(rgc_verifier *v, rgc_arena *scratch) {
-  int count = v->graph->value_count;
-  const rgc_value **sorted = RGC_NEW_ARRAY(scratch, const rgc_value *, count + 1);
-  for (int i = 0; i < count; i++) {
-    sorted[i] = &v->graph->values[i];
-    if (!rgc_verify_rule(v, rgc_is_name(sorted[i]->name), "value %d has no usable name", i)) return;
-  }
-  qsort(sorted, (size_t)count, sizeof *sorted, compare_names);
-  for (int i = 1; i < count; i++)
-    rgc_verify_rule(v, strcmp(sorted[i - 1]->name, sorted[i]->name), "two values are named %%%s", sorted[i]->name);
-}
-
-static bool verify_values(rgc_verifier *v, int *updated_by, rgc_arena *scratch) {
+static bool verify_values(rgc_verifier *v, int *updated_by) {
   for (int i = 0; i < v->graph->value_count; i++)
     if (!rgc_verify_rule(v, v->graph->values[i].id == i, "value %d has id %d", i, v->graph->values[i].id)) return false;
-  verify_names(v, scratch);
   for (int i = 0; i < v->graph->value_count; i++) {
+    verify_name(v, &v->graph->values[i]);
     verify_fields(v, &v->graph->values[i]);
     verify_definition(v, &v->graph->values[i]);
     verify_update(v, &v->graph->values[i], updated_by);
@@ -168,10 +158,10 @@ static bool verify_output(rgc_verifier *v, int position) {
 }
 
 static void verify_attributes(rgc_verifier *v) {
-  unsigned allowed = rgc_op_info_of(v->op->kind)->attributes;
-  for (int i = 0; i < RGC_ATTR_COUNT; i++)
-    rgc_verify_rule(v, (allowed & (1u << i)) || v->op->attr[i] == rgc_attribute_default((rgc_attribute)i),
-                    "has no attribute %s", rgc_attribute_word((rgc_attribute)i));
+  unsigned allowed = rgc_op_info_of(v->op->kind)->attributes, set = 0;
+  for (int i = 0; i < RGC_ATTR_COUNT; i++) set |= (unsigned)(v->op->attr[i] != rgc_attribute_defaults[i]) << i;
+  for (int i = 0; set & ~allowed && i < RGC_ATTR_COUNT; i++)
+    rgc_verify_rule(v, !((set & ~allowed) >> i & 1), "has no attribute %s", rgc_attribute_word((rgc_attribute)i));
 }
 
 static void verify_op(rgc_verifier *v, const int *updated_by) {
@@ -198,7 +188,7 @@ bool rgc_graph_verify(const rgc_graph *graph, rgc_diagnostics *diags) {
   int *updated_by = RGC_NEW_ARRAY(scratch, int, graph->value_count + 1);
   for (int i = 0; i < graph->value_count; i++) updated_by[i] = -1;
   rgc_verify_rule(&v, graph->batch >= 1, "batch %lld", (long long)graph->batch);
-  bool ids_ok = verify_values(&v, updated_by, scratch);
+  bool ids_ok = verify_values(&v, updated_by);
   for (int i = 0; ids_ok && i < graph->op_count; i++) {
     v.op = &graph->ops[i];
     verify_op(&v, updated_by);

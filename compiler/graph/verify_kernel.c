@@ -124,6 +124,9 @@ static void verify_contract(rgc_verifier *v, const rgc_kernel *k) {
   bool weights = k->form == RGC_WEIGHTS;
   if (!verify_geometry(v, g)) return;
   rgc_verify_rule(v, g->stride_w == g->stride && g->pad_w == g->pad, "a contract steps alike along rows and columns");
+  /* Templates go over the samples that count, which the device knows of the batch alone. */
+  rgc_verify_rule(v, k->a_extent[RGC_N] == v->graph->batch, "a contract goes over %lld samples, and not over the batch, %lld", (long long)k->a_extent[RGC_N],
+                  (long long)v->graph->batch);
   int64_t out = weights ? k->b_extent[RGC_C] : k->extent[RGC_C], in = k->a_extent[RGC_C];
   if (!rgc_verify_rule(v, out % g->groups == 0 && in % g->groups == 0, "%lld and %lld channels do not divide into %lld groups", (long long)in,
                        (long long)out, (long long)g->groups))

@@ -165,7 +165,7 @@ static bool enter(rgc_cell *cell) {
 static int emit_use(rgc_cell *cell) {
   const rgc_yaml *word = rgc_cell_attr(cell, "layers");
   const rgc_binding *b = word && word->text ? rgc_env_find(cell->place->env, word->text) : NULL;
-  if (!b || !b->list) {
+  if (!b || !b->list || rgc_is_pair(b->list)) {
     rgc_cell_error(cell, word, RGC_CODE_EXPR_NAME, "no list parameter is called so")->expected =
         "a parameter of the block whose default is a list of layers";
     return -1;
@@ -228,10 +228,40 @@ static void inherit(rgc_expander *x, rgc_env *env, const rgc_env *outer) {
   static const char *const fixed[] = {"classes", "stage", "index", "block", "blocks", "first"};
   for (int i = 0; i < outer->count; i++)
     for (size_t j = 0; j < sizeof fixed / sizeof *fixed; j++)
-      if (strncmp(outer->items[i].name, fixed[j], strlen(fixed[j])) == 0 && !outer->items[i].list)
+      if (strcmp(outer->items[i].name, fixed[j]) == 0 && !outer->items[i].list)
         rgc_env_set(x, env, outer->items[i].name, outer->items[i].number, NULL);
 }
 
+/* False, with errors that say in which block, where the expression has no value. */
+static bool eval_argument(rgc_cell *cell, const rgc_env *env, const rgc_yaml *node, double *number) {
+  int first = cell->x->diags->count;
+  if (rgc_expand_eval(cell->x, env, node, number)) return true;
+  if (cell->x->diags->count > first) cell->x->diags->items[first].path = cell->place->path;
+  return false;
+}
+
+/* Two expressions, for rows and columns, become the list of their values, as who gives them means them; NULL after an error. */
+static const rgc_yaml *eval_pair(rgc_cell *cell, const rgc_env *env, const rgc_yaml *node) {
+  rgc_yaml *pair = rgc_yaml_empty(cell->x->arena, node, RGC_YAML_LIST);
+  for (int i = 0; i < 2; i++) {
+    double number;
+    if (!eval_argument(cell, env, node->items[i], &number)) return NULL;
+    if (!(number >= 0)) return rgc_cell_error(cell, node->items[i], RGC_CODE_BAD_VALUE, "a number of rows or columns cannot be %.9g", number), NULL;
+    rgc_yaml_append(cell->x->arena, pair, rgc_yaml_scalar(cell->x->arena, node->items[i], rgc_arena_printf(cell->x->arena, "%.17g", number)));
+  }
+  return pair;
+}
+
+/* What a parameter may be, by its default: a list of layers; or a number, or two. */
+static bool check_kind(rgc_cell *cell, const call *c, const char *name, const rgc_yaml *node, const rgc_yaml *missing) {
+  bool layers = missing->kind == RGC_YAML_LIST && !rgc_is_pair(missing);
+  bool two = node->kind == RGC_YAML_LIST && node->count == 2 && node->items[0]->text && node->items[1]->text;
+  if (layers ? node->kind == RGC_YAML_LIST && !rgc_is_pair(node) : node->kind == RGC_YAML_SCALAR || two) return true;
+  rgc_cell_error(cell, node, RGC_CODE_WRONG_TYPE, "'%s' of block %s must be %s", name, c->block->name, layers ? "a list of layers" : "a number, or two");
+  return false;
+}
+
+/* A parameter is given on by its bare name, be it a number or a list. */
 static bool bind_parameter(rgc_cell *cell, const call *c, rgc_env *env, const char *name, const rgc_yaml *missing) {
   const rgc_yaml *given = rgc_yaml_get(c->args, name), *node = given ? given : missing;
   double number = (double)c->stride;
@@ -239,17 +269,13 @@ static bool bind_parameter(rgc_cell *cell, const call *c, rgc_env *env, const ch
     rgc_cell_error(cell, NULL, RGC_CODE_MISSING_KEY, "block %s needs '%s'", c->block->name, name);
     return false;
   }
-  if (node->kind == RGC_YAML_MAP || (node->kind == RGC_YAML_LIST) != (missing->kind == RGC_YAML_LIST)) {
-    rgc_cell_error(cell, node, RGC_CODE_WRONG_TYPE, "'%s' of block %s must be %s", name, c->block->name,
-                   missing->kind == RGC_YAML_LIST ? "a list of layers" : "a number");
-    return false;
-  }
+  const rgc_env *meant = given ? c->outer : env;
+  const rgc_binding *passed = node->text ? rgc_env_find(meant, node->text) : NULL;
+  if (passed && passed->list) node = passed->list;
+  if (!check_kind(cell, c, name, node, missing)) return false;
   bool is_list = node->kind == RGC_YAML_LIST, by_stage = c->stride > 0 && strcmp(name, "stride") == 0;
-  int first = cell->x->diags->count;
-  if (!is_list && !by_stage && !rgc_expand_eval(cell->x, given ? c->outer : env, node, &number)) {
-    if (cell->x->diags->count > first) cell->x->diags->items[first].path = cell->place->path;
-    return false;
-  }
+  if (!is_list && !by_stage && !eval_argument(cell, meant, node, &number)) return false;
+  if (is_list && (missing->kind != RGC_YAML_LIST || rgc_is_pair(missing)) && !(node = eval_pair(cell, meant, node))) return false;
   rgc_env_set(cell->x, env, name, number, is_list ? node : NULL);
   return true;
 }
@@ -289,13 +315,20 @@ static int run_shortcut(rgc_cell *cell, const call *c, const rgc_scope *body_pla
   return rgc_expand_list(cell->x, &place, list, cell->in);
 }
 
+/* "layer1.0 (block basic, from net.yaml:9)": who uses a block of another file is told where. */
+static const char *block_path(const rgc_cell *given, const rgc_block *block, const char *prefix) {
+  const rgc_yaml *at = given->layer->at;
+  int length = (int)strlen(prefix);
+  const char *from = at->source == block->map->source ? "" : rgc_arena_printf(given->x->arena, ", from %s:%d", at->source->file, at->line);
+  return rgc_arena_printf(given->x->arena, "%.*s (block %s%s)", length ? length - 1 : 0, prefix, block->name, from);
+}
+
 static int run_block(const rgc_cell *given, const call *c, const char *prefix) {
   rgc_expander *x = given->x;
   rgc_env env = {0};
   rgc_value_names values = {0};
   rgc_scope place = {.prefix = prefix, .env = &env, .values = &values, .other = -1};
-  int length = (int)strlen(prefix);
-  place.path = rgc_arena_printf(x->arena, "%.*s (block %s)", length ? length - 1 : 0, prefix, c->block->name);
+  place.path = block_path(given, c->block, prefix);
   rgc_scope outer = *given->place;
   outer.path = place.path;
   rgc_cell named = *given, *cell = &named; /* in a place whose errors name the block */
@@ -423,22 +456,11 @@ static int run_network(rgc_expander *x) {
   return value >= 0 ? rgc_expand_list(x, &root, head, value) : -1;
 }
 
-/* The last value becomes the output "logits", unless outputs were named. */
-static bool set_outputs(rgc_expander *x, int last) {
-  if (x->output_count == 0) {
-    if (!rgc_expand_check_logits(x, last)) return false;
-    rgc_graph_rename(x->graph, last, "logits");
-    x->outputs[x->output_count++] = last;
-  }
-  for (int i = 0; i < x->output_count; i++) x->graph->values[x->outputs[i]].role = RGC_ROLE_OUTPUT;
-  return true;
-}
-
 rgc_graph *rgc_expand(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags) {
   rgc_expander x = {.network = network, .arena = network->arena, .diags = diags, .training = training};
   x.graph = rgc_graph_create(network->arena, network->name, batch);
   network->params = network->macs = 0;
   int errors = diags->error_count, last = run_network(&x);
-  if (last < 0 || !set_outputs(&x, last) || (training && !rgc_expand_loss(&x))) return NULL;
+  if (last < 0 || !rgc_expand_outputs(&x, last) || (training && !rgc_expand_loss(&x))) return NULL;
   return diags->error_count == errors ? x.graph : NULL;
 }

@@ -9,7 +9,7 @@
 
 typedef struct rgc_binding {
   const char *name;
-  const rgc_yaml *list; /* a list of layers; NULL: a number */
+  const rgc_yaml *list; /* a list of layers, or two numbers (rgc_is_pair); NULL: a number */
   double number;
 } rgc_binding;
 
@@ -96,8 +96,10 @@ int rgc_cell_param(rgc_cell *cell, const char *suffix, rgc_role role, const int6
 rgc_graph *rgc_expand(rgc_network *network, int64_t batch, bool training, rgc_diagnostics *diags);
 int rgc_expand_list(rgc_expander *x, rgc_scope *place, const rgc_yaml *list, int in);
 
-/* Whether a value can be the logits: an error at the head otherwise. */
-bool rgc_expand_check_logits(const rgc_expander *x, int value);
+/* expand_outputs.c: the network's outputs, or the last value as "logits"; false after an error where they do not suit the classes. */
+bool rgc_expand_outputs(rgc_expander *x, int last);
+/* Which class set the output's value is of; -1 after an error. */
+int rgc_expand_class_set(const rgc_expander *x, int logits);
 /* expand_loss.c: labels and loss of the outputs; false after an error. */
 bool rgc_expand_loss(rgc_expander *x);
 

@@ -92,6 +92,8 @@ bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], in
   values[0] = missing[0];
   values[1] = missing[1];
   if (!node) return true;
+  const rgc_binding *parameter = node->text ? rgc_env_find(cell->place->env, node->text) : NULL;
+  if (parameter && parameter->list && rgc_is_pair(parameter->list)) node = parameter->list;
   if (node->kind == RGC_YAML_LIST && node->count == 2)
     return read_entry(cell, key, node->items[0], min, &values[0]) && read_entry(cell, key, node->items[1], min, &values[1]);
   if (node->kind != RGC_YAML_SCALAR) {
@@ -160,7 +162,7 @@ int rgc_cell_param(rgc_cell *cell, const char *suffix, rgc_role role, const int6
   rgc_graph *graph = cell->x->graph;
   const char *name = *suffix ? rgc_arena_printf(graph->arena, "%s.%s", cell->name, suffix) : cell->name;
   if (rgc_graph_find(graph, name) >= 0) {
-    rgc_cell_error(cell, NULL, RGC_CODE_NAME_CLASH, "two parameters are called '%s'", name)->help = "give the layer a name:";
+    rgc_cell_error(cell, NULL, RGC_CODE_NAME_CLASH, "two parameters are called '%s'", name)->help = "give one of the two layers another name:";
     return -1;
   }
   if (!rgc_cell_fits(cell, shape)) return -1;

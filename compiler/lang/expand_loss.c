@@ -143,23 +143,6 @@ static int distill(rgc_expander *x, const output *o, int hard) {
 
 /* ---- the network ---- */
 
-/* Which class set the output's value is of; -1 after an error. */
-static int class_set_of(const rgc_expander *x, int logits) {
-  const rgc_network *n = x->network;
-  const rgc_value *v = &x->graph->values[logits];
-  const rgc_yaml *node = rgc_yaml_get(n->root, "classes");
-  if (n->class_set_count == 1) return rgc_expand_check_logits(x, logits) ? 0 : -1;
-  for (int k = 0; k < n->class_set_count; k++) {
-    if (strcmp(n->classes[k].output, v->name)) continue;
-    if (v->shape[RGC_H] == 1 && v->shape[RGC_W] == 1 && v->shape[RGC_C] == n->classes[k].count) return k;
-    rgc_yaml_error(x->diags, node, RGC_CODE_SHAPE, "output %s is %dx%dx%d (height, width, channels) for %d classes", v->name,
-                   (int)v->shape[RGC_H], (int)v->shape[RGC_W], (int)v->shape[RGC_C], (int)n->classes[k].count);
-    return -1;
-  }
-  rgc_yaml_error(x->diags, node, RGC_CODE_UNKNOWN_NAME, "classes: has no output '%s'", v->name)->help = "each output: needs its classes";
-  return -1;
-}
-
 static int add_label(rgc_expander *x, const char *name) {
   const int64_t labels[RGC_AXES] = {x->graph->batch, 1, 1, 1};
   return rgc_graph_value(x->graph, name, RGC_I32, RGC_ROLE_LABEL, labels);
@@ -187,7 +170,7 @@ static void mixed_loss(rgc_expander *x, output *o, const rgc_loss_settings *sett
 
 static bool add_output(rgc_expander *x, int index, output *o, double *weight) {
   o->logits = x->outputs[index];
-  int set = class_set_of(x, o->logits);
+  int set = rgc_expand_class_set(x, o->logits);
   if (set < 0) return false;
   const rgc_loss_settings *settings = &x->network->train.losses[set];
   const char *end = x->network->class_set_count > 1 ? rgc_arena_printf(x->graph->arena, ".%s", x->network->classes[set].output) : "";
@@ -204,13 +187,8 @@ static bool add_output(rgc_expander *x, int index, output *o, double *weight) {
 
 bool rgc_expand_loss(rgc_expander *x) {
   output outputs[RGC_MAX_OUTPUTS];
-  int losses[RGC_MAX_OUTPUTS], count = x->network->class_set_count > 1 ? x->output_count : 1;
+  int losses[RGC_MAX_OUTPUTS] = {0}, count = x->network->class_set_count > 1 ? x->output_count : 1;
   double weights[RGC_MAX_OUTPUTS];
-  if (x->network->class_set_count > 1 && count != x->network->class_set_count) {
-    rgc_yaml_error(x->diags, rgc_yaml_get(x->network->root, "classes"), RGC_CODE_BAD_VALUE, "classes of %d outputs, and %d layers with output:",
-                   x->network->class_set_count, count);
-    return false;
-  }
   for (int i = 0; i < count; i++) {
     if (!add_output(x, i, &outputs[i], &weights[i])) return false;
     losses[i] = outputs[i].loss;
@@ -222,17 +200,4 @@ bool rgc_expand_loss(rgc_expander *x) {
   if (x->network->train.distill_plan) loss = distill(x, &outputs[0], loss);
   make_output(x, loss);
   return true;
-}
-
-bool rgc_expand_check_logits(const rgc_expander *x, int value) {
-  const rgc_network *n = x->network;
-  const int64_t *shape = x->graph->values[value].shape;
-  const rgc_yaml *head = rgc_yaml_get(n->root, "head");
-  bool pooled = shape[RGC_H] == 1 && shape[RGC_W] == 1, made = x->graph->values[value].op >= 0;
-  if (!made) rgc_yaml_error(x->diags, head, RGC_CODE_SHAPE, "the network has no layers")->expected = "head: [avgpool: global, linear: {out: classes}]";
-  if (!made || (pooled && (n->class_set_count != 1 || shape[RGC_C] == n->classes[0].count))) return made;
-  rgc_yaml_error(x->diags, head, RGC_CODE_SHAPE, "the network gives %dx%dx%d (height, width, channels) for %d classes",
-                 (int)shape[RGC_H], (int)shape[RGC_W], (int)shape[RGC_C], (int)n->classes[0].count)->expected =
-      pooled ? "linear: {out: classes} at the end of the head" : "avgpool: global, linear: {out: classes} at the end of the head";
-  return false;
 }

@@ -108,6 +108,14 @@ static int find_operands(rgc_cell *cell, int values[MAX_OPERANDS]) {
   return 0;
 }
 
+/* The block's input is called "in" there. */
+static bool is_block_input(const rgc_cell *cell, int value) {
+  const rgc_value_names *names = cell->place->values;
+  for (int i = 0; i < names->count; i++)
+    if (names->items[i].value == value && !strcmp(names->items[i].name, "in")) return true;
+  return false;
+}
+
 /* The shape that all values broadcast to; false (reported) if there is none. */
 static bool broadcast_shape(rgc_cell *cell, const int *values, int count, int64_t shape[RGC_AXES]) {
   const rgc_graph *graph = cell->x->graph;
@@ -126,7 +134,9 @@ static bool broadcast_shape(rgc_cell *cell, const int *values, int count, int64_
                                        "%s of %dx%dx%d and %dx%dx%d (height, width, channels)", cell->layer->word,
                                        (int)first[RGC_H], (int)first[RGC_W], (int)first[RGC_C], (int)other[RGC_H],
                                        (int)other[RGC_W], (int)other[RGC_C]);
-    if (is_join) d->help = "the first is the body's, the second the shortcut's; the stride may stand in only one of them";
+    if (is_join && is_block_input(cell, values[i]))
+      d->help = "the second is the block's input: give it a shortcut:, as [conv: {out: width, kernel: 1, stride: stride}, bn]";
+    else if (is_join) d->help = "the first is the body's, the second the shortcut's; the stride may stand in only one of them";
     return false;
   }
   return true;

@@ -204,6 +204,7 @@ static bool eval(const evaluation *e, const rgc_formula *f, double *value);
 static bool report_name(const evaluation *e, const rgc_formula *f, const char **words, int count) {
   rgc_diagnostic *d = rgc_yaml_error_at(e->diags, e->node, f->offset, RGC_CODE_EXPR_NAME, "'%s' means nothing here", f->name);
   const char *near = rgc_suggest(f->name, words, count);
+  d->expected = "a number, or an expression of known names";
   if (near) d->help = rgc_arena_printf(e->diags->arena, "did you mean '%s'?", near);
   return false;
 }

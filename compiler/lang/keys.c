@@ -28,14 +28,15 @@ int rgc_key_words(const char *owner, const char **words, int limit) {
   return count;
 }
 
-void rgc_report_word(rgc_diagnostics *diags, const rgc_yaml *node, rgc_code code, const char *message, const char *word,
-                     const char *const *words, int count) {
+rgc_diagnostic *rgc_report_word(rgc_diagnostics *diags, const rgc_yaml *node, rgc_code code, const char *message, const char *word,
+                                const char *const *words, int count) {
   rgc_diagnostic *d = rgc_yaml_error(diags, node, code, "%s", message);
   rgc_text list = {0};
   for (int i = 0; i < count; i++) rgc_text_printf(&list, "%s%s", i ? ", " : "one of ", words[i]);
   d->expected = count ? rgc_text_take(&list, diags->arena) : NULL;
   const char *near = rgc_suggest(word, words, count);
   if (near) d->help = rgc_arena_printf(diags->arena, "did you mean '%s'?", near);
+  return d;
 }
 
 static bool fits(const rgc_yaml *value, rgc_key_type type) {

@@ -28,6 +28,6 @@ int rgc_key_words(const char *owner, const char **words, int limit);
  * keys (NULL: none). Returns false if anything was reported. */
 bool rgc_keys_check(const rgc_yaml *map, const char *owner, const char *also, rgc_diagnostics *diags);
 /* An error about `node`: `word` is none of `words`; adds the words and a suggestion. */
-void rgc_report_word(rgc_diagnostics *diags, const rgc_yaml *node, rgc_code code, const char *message, const char *word,
-                     const char *const *words, int count);
+rgc_diagnostic *rgc_report_word(rgc_diagnostics *diags, const rgc_yaml *node, rgc_code code, const char *message, const char *word,
+                                const char *const *words, int count);
 #endif

@@ -2,7 +2,9 @@
  * expand.c finds the others. */
 #include "compiler/lang/layer.h"
 
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "compiler/lang/builtin.h"
 #include "compiler/lang/keys.h"
@@ -111,11 +113,19 @@ static int block_words(const rgc_network *n, const char **words, int limit) {
   return count;
 }
 
+bool rgc_is_pair(const rgc_yaml *node) {
+  if (node->kind != RGC_YAML_LIST || node->count != 2) return false;
+  const char *first = node->items[0]->text, *second = node->items[1]->text;
+  return first && second && isdigit((unsigned char)*first) && isdigit((unsigned char)*second);
+}
+
 static void check_argument(const rgc_network *n, const rgc_block *block, const rgc_yaml *key, const rgc_yaml *value,
                            rgc_diagnostics *diags) {
   const rgc_yaml *parameters = rgc_yaml_get(block->map, "parameters");
-  if (rgc_is_block_part(key->text) || rgc_yaml_get(parameters, key->text)) {
-    if (value->kind == RGC_YAML_LIST) check_list(n, value, diags);
+  const rgc_yaml *missing = rgc_yaml_get(parameters, key->text);
+  if (rgc_is_block_part(key->text) || missing) {
+    bool is_layers = !missing || (missing->kind == RGC_YAML_LIST && !rgc_is_pair(missing));
+    if (is_layers) check_list(n, value, diags);
     return;
   }
   const char *words[MAX_WORDS];
@@ -123,6 +133,21 @@ static void check_argument(const rgc_network *n, const rgc_block *block, const r
   for (int i = 0; parameters && i < parameters->count && count < MAX_WORDS; i++) words[count++] = parameters->keys[i]->text;
   const char *message = rgc_arena_printf(diags->arena, "block %s has no parameter '%s'", block->name, key->text);
   rgc_report_word(diags, key, RGC_CODE_UNKNOWN_PARAMETER, message, key->text, words, count);
+}
+
+/* What PyTorch, Keras and others call a layer, in small letters, and how it is written here. */
+static const struct foreign {
+  const char *word, *here;
+} foreign[] = {{"conv2d", "conv"}, {"convolution", "conv"}, {"batchnorm", "bn"}, {"batchnorm2d", "bn"}, {"batch_norm", "bn"}, {"norm", "bn"},
+               {"groupnorm", "group_norm"}, {"layernorm", "group_norm: {groups: 1}"}, {"maxpool2d", "maxpool"}, {"avgpool2d", "avgpool"},
+               {"adaptiveavgpool2d", "avgpool: global"}, {"globalavgpool", "avgpool: global"}, {"global_avg_pool", "avgpool: global"}, {"gap", "avgpool: global"},
+               {"fc", "linear"}, {"dense", "linear"}, {"swish", "silu"}, {"leakyrelu", "leaky_relu"}, {"cat", "concat"}, {"chunk", "split"},
+               {"droppath", "drop_path"}, {"sequential", "scope"}, {"identity", "left out"}, {"flatten", "left out: linear takes all of an image"}};
+
+static void suggest_ours(rgc_diagnostic *d, const char *word, rgc_arena *arena) {
+  if (strstr(word, " - ")) d->help = "the '-' of each layer begins in the same column";
+  for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+    if (!strcasecmp(foreign[i].word, word)) d->help = rgc_arena_printf(arena, "'%s' is here %s", word, foreign[i].here);
 }
 
 static void check_layer(const rgc_network *n, const rgc_layer *layer, rgc_diagnostics *diags) {
@@ -141,7 +166,7 @@ static void check_layer(const rgc_network *n, const rgc_layer *layer, rgc_diagno
     int count = rgc_layer_kind_words(words, MAX_WORDS);
     count += block_words(n, words + count, MAX_WORDS - count);
     const char *message = rgc_arena_printf(diags->arena, "'%s' is neither a layer nor a block", layer->word);
-    rgc_report_word(diags, layer->at, RGC_CODE_UNKNOWN_LAYER, message, layer->word, words, count);
+    suggest_ours(rgc_report_word(diags, layer->at, RGC_CODE_UNKNOWN_LAYER, message, layer->word, words, count), layer->word, diags->arena);
   }
 }
 
@@ -163,12 +188,16 @@ static void check_block(const rgc_network *n, const rgc_block *block, rgc_diagno
 static void check_stage(const rgc_network *n, const rgc_yaml *stage, rgc_diagnostics *diags) {
   const rgc_yaml *name = rgc_yaml_get(stage, "block"), *repeat = rgc_yaml_get(stage, "repeat");
   if (stage->kind != RGC_YAML_MAP) {
-    rgc_yaml_error(diags, stage, RGC_CODE_WRONG_TYPE, "a stage is a map, not %s", rgc_yaml_kind_word(stage));
+    rgc_yaml_error(diags, stage, RGC_CODE_WRONG_TYPE, "a stage is a map, not %s", rgc_yaml_kind_word(stage))->expected =
+        "{block: basic, repeat: 2, width: 64}";
     return;
   }
   if (!name || !repeat) {
-    rgc_yaml_error(diags, stage, RGC_CODE_MISSING_KEY, "'%s' is missing in a stage", name ? "repeat" : "block")->expected =
-        "{block: basic, repeat: 2, width: 64}";
+    const char *missing = name ? "repeat" : "block";
+    rgc_diagnostic *d = rgc_yaml_error(diags, stage, RGC_CODE_MISSING_KEY, "'%s' is missing in a stage", missing);
+    d->expected = "{block: basic, repeat: 2, width: 64}";
+    for (int i = 0; i < stage->count; i++)
+      if (rgc_suggest(stage->keys[i]->text, &missing, 1)) d->help = rgc_arena_printf(diags->arena, "is '%s' to be '%s'?", stage->keys[i]->text, missing);
     return;
   }
   const rgc_block *block = name->text ? rgc_block_find(n, name->text) : NULL;

@@ -43,6 +43,8 @@ const rgc_block *rgc_block_find(const rgc_network *network, const char *name);
 void rgc_blocks_read(rgc_network *network, rgc_diagnostics *diags);
 /* Keys, words and parameters of all layers, blocks and stages. */
 void rgc_layers_check(const rgc_network *network, rgc_diagnostics *diags);
+/* Whether a list is of two numbers, as [1, 7] for rows and columns: no layer is called by a number. */
+bool rgc_is_pair(const rgc_yaml *node);
 /* Keys that a stage or a layer gives a block beside its parameters. */
 bool rgc_is_block_part(const char *word);
 #endif

@@ -38,6 +38,9 @@ static void read_input(rgc_network *n, const rgc_yaml *input, rgc_diagnostics *d
   n->width = n->height;
   read_int(input, "height", MAX_SIZE, diags, &n->height);
   read_int(input, "width", MAX_SIZE, diags, &n->width);
+  const rgc_yaml *size = rgc_yaml_get(input, "size");
+  if (size && rgc_yaml_get(input, "height") && rgc_yaml_get(input, "width"))
+    rgc_yaml_error(diags, size, RGC_CODE_BAD_VALUE, "size is given, and height and width, too")->expected = "size: N, or height: and width:";
   if (!n->height || !n->width)
     rgc_yaml_error(diags, input, RGC_CODE_MISSING_KEY, "the image's size is missing in input")->expected =
         "size: N, or height: and width:";

@@ -136,13 +136,54 @@ static rgc_yaml *convert(reader *r, int index, int depth) {
   return r->over_limit ? NULL : node;
 }
 
+/* What libyaml says, and what to do about it. At what has no end it notices so at the next thing, which may be lines below: `begins`
+ * says that the mistake stands where the thing begins. */
+static const struct advice {
+  const char *problem;
+  bool begins;
+  const char *help;
+} advices[] = {
+    {"could not find expected ':'", true, "a key ends in a colon and a blank: 'classes: 10'"},
+    {"did not find expected ',' or '}'", true, "entries in braces are separated by commas, and the '{' needs its '}'"},
+    {"did not find expected ',' or ']'", true, "entries in brackets are separated by commas, and the '[' needs its ']'"},
+    {"found unexpected end of stream", true, "the quote that begins here has no end"},
+    {"did not find expected '-' indicator", false, "all items of a list begin in the same column"},
+    {"did not find expected key", false, "all keys of a map begin in the same column, and each bracket closes one that is open"},
+    {"mapping values are not allowed in this context", false, "put attributes in braces, 'conv: {out: 8, kernel: 3}', and a text with a colon in quotes"},
+    {"found character that cannot start any token", false, "indent by blanks, not by tabs; a text that begins with a sign is put in quotes"},
+};
+
+static const struct advice *find_advice(const char *problem) {
+  for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
+    if (!strcmp(advices[i].problem, problem)) return &advices[i];
+  return NULL;
+}
+
+/* A byte that is no text: libyaml tells only how many stand before it. */
+static void report_encoding(const yaml_parser_t *parser, const rgc_yaml_source *source, rgc_diagnostics *diags) {
+  int line = 1, column = 1;
+  for (size_t i = 0; i < parser->problem_offset && i < source->length; i++) {
+    column = source->text[i] == '\n' ? 1 : column + 1;
+    line += source->text[i] == '\n';
+  }
+  add_error(diags, source, line, column, RGC_CODE_YAML_SYNTAX, parser->problem)->help = "save the file as UTF-8";
+}
+
 static void report_syntax(const yaml_parser_t *parser, const rgc_yaml_source *source, rgc_diagnostics *diags) {
   const char *problem = parser->problem ? parser->problem : "cannot be read";
-  rgc_diagnostic *d = add_error(diags, source, (int)parser->problem_mark.line + 1, (int)parser->problem_mark.column + 1,
-                                RGC_CODE_YAML_SYNTAX, problem);
+  if (parser->error == YAML_READER_ERROR) {
+    report_encoding(parser, source, diags);
+    return;
+  }
+  const struct advice *advice = find_advice(problem);
+  bool begins = advice && advice->begins && parser->context && parser->context_mark.line < parser->problem_mark.line;
+  const yaml_mark_t *mark = begins ? &parser->context_mark : &parser->problem_mark;
+  rgc_diagnostic *d = add_error(diags, source, (int)mark->line + 1, (int)mark->column + 1, RGC_CODE_YAML_SYNTAX, problem);
   if (parser->context)
-    d->help = rgc_arena_printf(diags->arena, "%s that began in line %d", parser->context,
-                               (int)parser->context_mark.line + 1);
+    d->help = begins ? rgc_arena_printf(diags->arena, "%s; noticed in line %d", advice->help, (int)parser->problem_mark.line + 1)
+                     : rgc_arena_printf(diags->arena, "%s%s%s that began in line %d", advice ? advice->help : "", advice ? "; " : "", parser->context,
+                                        (int)parser->context_mark.line + 1);
+  else if (advice) d->help = advice->help;
 }
 
 /* libyaml's time grows with the square of the depth of brackets, so they are counted before, wherever they stand. */

@@ -4,6 +4,7 @@
  * that order and updates stay as they were. A rule may append values, never change one. Maps are written here, for they
  * only change their dress; the other rules stand in decompose_conv, _bn, _window and _reduce. */
 #include "compiler/passes/decompose_build.h"
+#include "compiler/passes/rewrite.h"
 
 static void decompose_map(rgc_decomposer *d) {
   int output = d->op->outputs[0];
@@ -43,18 +44,15 @@ static rule *const rules[RGC_OP_COUNT] = {
 
 rgc_graph *rgc_decompose(const rgc_graph *graph, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_graph *result = rgc_graph_clone(graph, arena);
-  const rgc_op *ops = result->ops;
-  int op_count = result->op_count;
-  result->ops = NULL;
-  result->op_count = result->op_capacity = 0;
-  for (int i = 0; i < result->value_count; i++) result->values[i].op = -1;
-  for (int i = 0; i < op_count; i++) {
-    if (!rules[ops[i].kind]) {
-      rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, NULL, "op %d (%s) has no kernels", i, ops[i].word);
+  rgc_old_ops old = rgc_take_ops(result);
+  for (int i = 0; i < old.count; i++) {
+    const rgc_op *op = &old.items[i];
+    if (!rules[op->kind]) {
+      rgc_diag_fail(diags, RGC_CODE_IR_INVALID, NULL, NULL, "op %d (%s) has no kernels", i, op->word);
       return NULL;
     }
-    rgc_decomposer d = {.graph = result, .op = &ops[i]};
-    rules[ops[i].kind](&d);
+    rgc_decomposer d = {.graph = result, .op = op};
+    rules[op->kind](&d);
   }
   return result;
 }

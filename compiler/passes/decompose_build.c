@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "compiler/passes/rewrite.h"
+
 const int64_t *rgc_decompose_shape(const rgc_decomposer *d, int id) { return d->graph->values[id].shape; }
 
 int rgc_decompose_temp(rgc_decomposer *d, const char *suffix, const int64_t shape[RGC_AXES]) {
@@ -50,30 +52,7 @@ void rgc_decompose_store(rgc_kernel *kernel, rgc_store_kind kind, int value, int
   kernel->stores[kernel->store_count++] = (rgc_store){.kind = kind, .value = value, .node = node};
 }
 
-static void add_input(int *inputs, int *count, int value) {
-  for (int i = 0; i < *count; i++)
-    if (inputs[i] == value) return;
-  inputs[(*count)++] = value;
-}
-
-static int operand_count(const rgc_body *body) { return body ? body->operand_count : 0; }
-
-void rgc_decompose_emit(rgc_decomposer *d, rgc_kernel *kernel) {
-  const rgc_body *bodies[] = {kernel->a, kernel->b, kernel->tap, kernel->epi};
-  int most = 1, input_count = 0, outputs[RGC_DECOMPOSE_MAX_STORES];
-  for (int i = 0; i < 4; i++) most += operand_count(bodies[i]);
-  int *inputs = RGC_NEW_ARRAY(d->graph->arena, int, most);
-  for (int i = 0; i < 4; i++)
-    for (int j = 0; j < operand_count(bodies[i]); j++) add_input(inputs, &input_count, bodies[i]->operands[j].value);
-  if (kernel->weight >= 0) add_input(inputs, &input_count, kernel->weight);
-  for (int i = 0; i < kernel->store_count; i++) outputs[i] = kernel->stores[i].value;
-  rgc_op *op = rgc_graph_op(d->graph, RGC_OP_KERNEL, inputs, input_count, outputs, kernel->store_count);
-  op->kernel = kernel;
-  op->layer = d->op->layer;
-  op->word = d->op->word;
-  op->line = d->op->line;
-  op->backward = d->op->backward;
-}
+void rgc_decompose_emit(rgc_decomposer *d, rgc_kernel *kernel) { rgc_append_kernel(d->graph, d->op, kernel); }
 
 int rgc_decompose_load(const rgc_decomposer *d, rgc_body *body, int value, const int64_t extent[RGC_AXES]) {
   rgc_view view = rgc_view_broadcast(rgc_decompose_shape(d, value), extent);

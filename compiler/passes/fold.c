@@ -109,7 +109,7 @@ void rgc_fold_scales(rgc_graph *graph) {
   for (int constants = 1; constants >= 0; constants--)
     for (int i = 0; i < old.count; i++) {
       if (constant[old.items[i].outputs[0]] != constants) continue;
-      rgc_kernel *kernel = rgc_kernel_copy(old.items[i].kernel, graph->arena);
+      rgc_kernel *kernel = old.items[i].kernel;
       if (unscaled[i]) drop_scale(kernel);
       if (foldings[i].scale >= 0) kernel->weight = append_scaled(graph, &old.items[i], kernel->weight, foldings[i].scale);
       rgc_append_kernel(graph, &old.items[i], kernel);

@@ -18,7 +18,7 @@ static rgc_fuser open_fuser(rgc_graph *graph, const rgc_target *target, rgc_text
   memset(f.producer, -1, sizeof *f.producer * (size_t)graph->value_count);
   memset(f.updater, -1, sizeof *f.updater * (size_t)graph->value_count);
   for (int i = 0; i < old.count; i++) {
-    f.kernels[i] = rgc_kernel_copy(old.items[i].kernel, graph->arena);
+    f.kernels[i] = old.items[i].kernel;
     rgc_fuse_link(&f, i);
   }
   return f;
@@ -57,7 +57,7 @@ static void prune(rgc_fuser *f, rgc_kernel *kernel) {
   }
   for (int s = 0; s < RGC_STAGES; s++) {
     rgc_body **body = rgc_fuse_stage(kernel, s);
-    if (*body && !(s == 2 && kernel->tap_operand)) *body = rgc_fuse_prune(f->graph->arena, *body, roots[s], counts[s]);
+    if (*body && !(s == 2 && kernel->tap_operand)) *body = rgc_fuse_prune(f, *body, roots[s], counts[s]);
   }
 }
 

@@ -93,15 +93,24 @@ static void mark(const rgc_body *body, int node, bool *needed) {
   for (int k = 0; k < rgc_expr_arity(body->nodes[node].kind); k++) mark(body, body->nodes[node].arg[k], needed);
 }
 
-rgc_body *rgc_fuse_prune(rgc_arena *arena, const rgc_body *body, int *const *roots, int root_count) {
-  rgc_arena *scratch = rgc_arena_create();
-  bool *needed = RGC_NEW_ARRAY(scratch, bool, body->node_count + 1);
-  int *nodes = RGC_NEW_ARRAY(scratch, int, body->node_count + 1);
+/* Whether all of the body is needed: then it stays as it is. */
+static bool needs_all(const rgc_body *body, const bool *needed) {
+  int loads = 0;
+  for (int n = 0; n < body->node_count; n++) {
+    if (!needed[n]) return false;
+    loads += body->nodes[n].kind == RGC_EXPR_LOAD;
+  }
+  return loads == body->operand_count;
+}
+
+rgc_body *rgc_fuse_prune(rgc_fuser *f, rgc_body *body, int *const *roots, int root_count) {
+  bool *needed = RGC_NEW_ARRAY(f->arena, bool, body->node_count + 1);
   for (int i = 0; i < root_count; i++) mark(body, *roots[i], needed);
-  rgc_body *into = rgc_body_create(arena);
+  if (needs_all(body, needed)) return body;
+  int *nodes = RGC_NEW_ARRAY(f->arena, int, body->node_count + 1);
+  rgc_body *into = rgc_body_create(f->graph->arena);
   for (int n = 0; n < body->node_count; n++)
     if (needed[n]) nodes[n] = copy_node(into, body, n, nodes);
   for (int i = 0; i < root_count; i++) *roots[i] = nodes[*roots[i]];
-  rgc_arena_destroy(scratch);
   return into;
 }

@@ -46,7 +46,7 @@ void rgc_fuse_append(rgc_body *into, const rgc_body *from, const int *known, int
 /* Whether a node of this kind costs many instructions. */
 bool rgc_fuse_is_expensive(rgc_expr_kind kind);
 /* Drops operands and nodes that no root needs; roots are renumbered. */
-rgc_body *rgc_fuse_prune(rgc_arena *arena, const rgc_body *body, int *const *roots, int root_count);
+rgc_body *rgc_fuse_prune(rgc_fuser *f, rgc_body *body, int *const *roots, int root_count);
 
 bool rgc_fuse_absorb(rgc_fuser *f, int map, bool into_maps); /* fuse_absorb.c */
 bool rgc_fuse_inline(rgc_fuser *f, int map);                 /* fuse_inline.c */

@@ -46,11 +46,9 @@ void rgc_assign_layouts(rgc_graph *graph, const rgc_target *target) {
   rgc_old_ops old = rgc_take_ops(graph);
   for (int i = 0; i < old.count; i++) {
     rgc_kernel *kernel = old.items[i].kernel;
-    bool contract = kernel && kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS;
-    if (contract && graph->values[kernel->weight].layout.kind == RGC_LAYOUT_NHWC) {
-      kernel = rgc_kernel_copy(kernel, graph->arena);
+    bool contract = kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS;
+    if (contract && graph->values[kernel->weight].layout.kind == RGC_LAYOUT_NHWC)
       kernel->weight = append_pack(graph, &old.items[i], kernel->weight, choose_layout(kernel, target));
-    }
     rgc_append_kernel(graph, &old.items[i], kernel);
   }
 }

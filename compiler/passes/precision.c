@@ -100,7 +100,7 @@ void rgc_apply_precision(rgc_graph *graph, rgc_precision precision, rgc_text *le
   bool step = is_step(graph);
   rgc_old_ops old = rgc_take_ops(graph);
   for (int i = 0; i < old.count; i++) {
-    rgc_kernel *kernel = rgc_kernel_copy(old.items[i].kernel, graph->arena);
+    rgc_kernel *kernel = old.items[i].kernel;
     round_stores(graph, kernel);
     if (kernel->kind == RGC_CONTRACT) round_operands(graph, kernel);
     if (kernel->weight >= 0) kernel->weight = copy_weight(graph, &old.items[i], kernel->weight, step, copies);

@@ -10,7 +10,7 @@ static void read_copies(rgc_body *body, const int *copy_of) {
 
 /* The kernel as a backward op or a copy has it: what is recomputed is read from the copies. */
 static rgc_kernel *later_kernel(const rgc_graph *graph, const rgc_kernel *kernel, const int *copy_of) {
-  rgc_kernel *k = rgc_kernel_copy(kernel, graph->arena);
+  rgc_kernel *k = rgc_kernel_clone(kernel, graph->arena);
   read_copies(k->a, copy_of);
   read_copies(k->b, copy_of);
   read_copies(k->tap, copy_of);

@@ -5,8 +5,9 @@
 
 rgc_old_ops rgc_take_ops(rgc_graph *graph) {
   rgc_old_ops old = {graph->ops, graph->op_count};
-  graph->ops = NULL;
-  graph->op_count = graph->op_capacity = 0;
+  graph->ops = RGC_NEW_ARRAY(graph->arena, rgc_op, old.count); /* as many again, most often */
+  graph->op_capacity = old.count;
+  graph->op_count = 0;
   for (int i = 0; i < graph->value_count; i++) graph->values[i].op = -1;
   return old;
 }
@@ -26,7 +27,9 @@ rgc_op *rgc_append_kernel(rgc_graph *graph, const rgc_op *op, rgc_kernel *kernel
     for (int j = 0; bodies[i] && j < bodies[i]->operand_count; j++) add_once(inputs, &input_count, bodies[i]->operands[j].value);
   if (kernel->weight >= 0) add_once(inputs, &input_count, kernel->weight);
   for (int i = 0; i < kernel->store_count; i++) outputs[i] = kernel->stores[i].value;
-  rgc_op *made = rgc_graph_op(graph, RGC_OP_KERNEL, inputs, input_count, outputs, kernel->store_count);
+  rgc_op *made = rgc_graph_op(graph, RGC_OP_KERNEL, NULL, 0, outputs, kernel->store_count);
+  made->inputs = inputs;
+  made->input_count = input_count;
   made->kernel = kernel;
   made->layer = op->layer;
   made->word = op->word;
@@ -36,29 +39,9 @@ rgc_op *rgc_append_kernel(rgc_graph *graph, const rgc_op *op, rgc_kernel *kernel
   return made;
 }
 
-static rgc_body *copy_body(const rgc_body *src, rgc_arena *arena) {
-  if (!src) return NULL;
-  rgc_body *dst = rgc_body_create(arena);
-  *dst = *src;
-  dst->arena = arena;
-  dst->operands = RGC_NEW_ARRAY(arena, rgc_operand, src->operand_count + 1);
-  dst->nodes = RGC_NEW_ARRAY(arena, rgc_node, src->node_count + 1);
-  dst->operand_capacity = src->operand_count + 1;
-  dst->node_capacity = src->node_count + 1;
-  if (src->operand_count) memcpy(dst->operands, src->operands, sizeof *src->operands * (size_t)src->operand_count);
-  if (src->node_count) memcpy(dst->nodes, src->nodes, sizeof *src->nodes * (size_t)src->node_count);
-  return dst;
-}
-
 rgc_kernel *rgc_kernel_copy(const rgc_kernel *kernel, rgc_arena *arena) {
-  rgc_kernel *copy = RGC_NEW(arena, rgc_kernel);
-  *copy = *kernel;
-  copy->a = copy_body(kernel->a, arena);
-  copy->b = copy_body(kernel->b, arena);
-  copy->tap = copy_body(kernel->tap, arena);
-  copy->epi = copy_body(kernel->epi, arena);
-  copy->stores = RGC_NEW_ARRAY(arena, rgc_store, kernel->store_count + 1);
-  memcpy(copy->stores, kernel->stores, sizeof *kernel->stores * (size_t)kernel->store_count);
+  rgc_kernel *copy = rgc_arena_copy(arena, kernel, sizeof *kernel);
+  copy->stores = rgc_arena_copy(arena, kernel->stores, sizeof *kernel->stores * (size_t)kernel->store_count);
   return copy;
 }
 

@@ -14,7 +14,7 @@ typedef struct rgc_old_ops {
 rgc_old_ops rgc_take_ops(rgc_graph *graph);
 /* Appends a copy of `op` whose inputs and outputs are those its kernel names now. */
 rgc_op *rgc_append_kernel(rgc_graph *graph, const rgc_op *op, rgc_kernel *kernel);
-/* A kernel with its own bodies, which may be changed without the other's noticing. */
+/* A kernel with stores of its own. Its bodies are those of the other as long as both stand: they may be replaced, not changed. */
 rgc_kernel *rgc_kernel_copy(const rgc_kernel *kernel, rgc_arena *arena);
 /* A map over the shape of `output` into it, whose body is still empty. */
 rgc_kernel *rgc_kernel_map(const rgc_graph *graph, int output, rgc_arena *arena);

@@ -3,7 +3,15 @@
 
 #include <string.h>
 
+#include "compiler/graph/graph_text.h"
 #include "compiler/passes/cost.h"
+
+static const char *kind_word(const rgc_kernel *kernel) {
+  if (kernel->kind != RGC_CONTRACT) return rgc_kernel_words[kernel->kind];
+  return kernel->form == RGC_WEIGHTS ? "weights" : kernel->geometry.transposed ? "data" : "forward";
+}
+
+static const char *name_or_dash(const char *name, rgc_arena *arena) { return name && *name ? rgc_arena_strdup(arena, name) : "-"; }
 
 static rgc_kernel_cost *find_costs(const rgc_graph *graph, const rgc_machine *machine, const char *precision, rgc_arena *arena) {
   rgc_kernel_cost *costs = RGC_NEW_ARRAY(arena, rgc_kernel_cost, graph->op_count + 1);
@@ -12,8 +20,8 @@ static rgc_kernel_cost *find_costs(const rgc_graph *graph, const rgc_machine *ma
     double flops = rgc_kernel_flops(op->kernel);
     int64_t bytes = rgc_op_bytes(graph, op);
     double arithmetic = flops ? flops / rgc_machine_flops(machine, precision) : 0, memory = (double)bytes / machine->bandwidth;
-    costs[i] = (rgc_kernel_cost){.layer = op->layer && *op->layer ? rgc_arena_strdup(arena, op->layer) : "-", .backward = op->backward, .flops = flops,
-                                 .bytes = bytes, .seconds = arithmetic > memory ? arithmetic : memory, .memory_bound = memory >= arithmetic};
+    costs[i] = (rgc_kernel_cost){.layer = name_or_dash(op->layer, arena), .word = name_or_dash(op->word, arena), .kind = kind_word(op->kernel),
+                                 .backward = op->backward, .flops = flops, .bytes = bytes, .seconds = arithmetic > memory ? arithmetic : memory, .memory_bound = memory >= arithmetic};
   }
   return costs;
 }
@@ -70,41 +78,58 @@ rgc_cost_sum rgc_cost_total(const rgc_kernel_cost *costs, int count) {
 
 /* Printing. */
 
-typedef struct layer_row {
-  const char *layer;
+/* What a layer, or a word of the graph file, takes in one direction. */
+typedef struct cost_row {
+  const char *name;
   bool backward;
   rgc_cost_sum eager, fused;
-} layer_row;
+} cost_row;
 
-/* By layer and direction, in the order of the eager program; a list to search is short enough. */
-static layer_row *find_row(layer_row *rows, int *count, const rgc_kernel_cost *cost) {
+/* By name and direction, in the order of the eager program; a list to search is short enough. */
+static cost_row *find_row(cost_row *rows, int *count, const rgc_kernel_cost *cost, bool by_word) {
+  const char *name = by_word ? cost->word : cost->layer;
   for (int i = *count - 1; i >= 0; i--)
-    if (rows[i].backward == cost->backward && !strcmp(rows[i].layer, cost->layer)) return &rows[i];
-  rows[*count] = (layer_row){.layer = cost->layer, .backward = cost->backward};
+    if (rows[i].backward == cost->backward && !strcmp(rows[i].name, name)) return &rows[i];
+  rows[*count] = (cost_row){.name = name, .backward = cost->backward};
   return &rows[(*count)++];
 }
 
-static void print_layers(const rgc_roofline *p, rgc_text *out) {
+static void print_rows(const rgc_roofline *p, bool by_word, rgc_text *out) {
   rgc_arena *scratch = rgc_arena_create();
-  layer_row *rows = RGC_NEW_ARRAY(scratch, layer_row, p->eager_count + p->kernel_count + 1);
+  cost_row *rows = RGC_NEW_ARRAY(scratch, cost_row, p->eager_count + p->kernel_count + 1);
   int count = 0;
-  for (int i = 0; i < p->eager_count; i++) add(&find_row(rows, &count, &p->eager[i])->eager, &p->eager[i]);
-  for (int i = 0; i < p->kernel_count; i++) add(&find_row(rows, &count, &p->kernels[i])->fused, &p->kernels[i]);
-  rgc_text_printf(out, "\nby layer (a kernel counts for the layer it is named after; what went into others' kernels is 0):\n  %-36s %14s %14s %14s %14s\n", "layer",
-                  "eager kernels", "eager us", "kernels", "us");
+  for (int i = 0; i < p->eager_count; i++) add(&find_row(rows, &count, &p->eager[i], by_word)->eager, &p->eager[i]);
+  for (int i = 0; i < p->kernel_count; i++) add(&find_row(rows, &count, &p->kernels[i], by_word)->fused, &p->kernels[i]);
+  rgc_text_printf(out, "  %-36s %14s %14s %14s %14s\n", by_word ? "word" : "layer", "eager kernels", "eager us", "kernels", "us");
   for (int i = 0; i < count; i++)
-    rgc_text_printf(out, "  %-36s %14d %14.1f %14d %14.1f\n", rows[i].backward ? rgc_arena_printf(scratch, "%s (backward)", rows[i].layer) : rows[i].layer,
+    rgc_text_printf(out, "  %-36s %14d %14.1f %14d %14.1f\n", rows[i].backward ? rgc_arena_printf(scratch, "%s (backward)", rows[i].name) : rows[i].name,
                     rows[i].eager.kernels, rows[i].eager.seconds * 1e6, rows[i].fused.kernels, rows[i].fused.seconds * 1e6);
   rgc_arena_destroy(scratch);
+}
+
+/* One line a launch. */
+static void print_eager(const rgc_roofline *p, rgc_text *out) {
+  rgc_text_printf(out, "\neager, launch by launch:\n  %6s %-36s %-10s %-8s %10s %10s %10s\n", "", "layer", "word", "kernel", "GFLOP", "MB", "us");
+  for (int i = 0; i < p->eager_count; i++) {
+    const rgc_kernel_cost *c = &p->eager[i];
+    rgc_text_printf(out, "  %6d %-36s %-10s %-8s %10.3f %10.3f %10.2f%s\n", i, c->layer, c->word, c->kind, c->flops * 1e-9, (double)c->bytes * 1e-6, c->seconds * 1e6,
+                    c->backward ? " backward" : "");
+  }
 }
 
 static void print_sum(const char *word, const rgc_cost_sum *sum, int64_t batch, rgc_text *out) {
   rgc_text_printf(out, "  %-10s %8d %12.1f %10.2f %12.3f %12.0f\n", word, sum->kernels, sum->flops * 1e-9, sum->bytes * 1e-9, sum->seconds * 1e3, (double)batch / sum->seconds);
 }
 
-void rgc_roofline_print(const rgc_roofline *p, int64_t batch, bool with_layers, rgc_text *out) {
+void rgc_roofline_print(const rgc_roofline *p, int64_t batch, bool with_kernels, rgc_text *out) {
   rgc_cost_sum fused = rgc_cost_total(p->kernels, p->kernel_count), eager = rgc_cost_total(p->eager, p->eager_count);
-  if (with_layers) print_layers(p, out);
+  if (with_kernels) {
+    print_eager(p, out);
+    rgc_text_add(out, "\nby word (what went into others' kernels counts for those):\n");
+    print_rows(p, true, out);
+    rgc_text_add(out, "\nby layer (a kernel counts for the layer it is named after; what went into others' kernels is 0):\n");
+    print_rows(p, false, out);
+  }
   rgc_text_printf(out, "\npredicted for %s at %s (%.0f GFLOP/s, %.0f GB/s), at least:\n  %-10s %8s %12s %10s %12s %12s\n", p->machine->name, p->precision,
                   rgc_machine_flops(p->machine, p->precision) * 1e-9, p->machine->bandwidth * 1e-9, "", "kernels", "GFLOP", "GB", "ms", "images/s");
   print_sum("eager", &eager, batch, out);

@@ -10,7 +10,8 @@
 #include "compiler/plan/plan.h"
 
 typedef struct rgc_kernel_cost {
-  const char *layer; /* as in rgc_op */
+  const char *layer, *word; /* as in rgc_op: "layer1.0.bn1", "bn" */
+  const char *kind;  /* map reduce window, and of a contract forward, data, weights */
   bool backward;
   double flops;
   int64_t bytes;
@@ -34,6 +35,6 @@ typedef struct rgc_cost_sum {
 rgc_roofline *rgc_roofline_find(const rgc_program *program, rgc_network *network, const rgc_target *target, const rgc_machine *machine,
                             rgc_arena *arena, rgc_diagnostics *diags);
 rgc_cost_sum rgc_cost_total(const rgc_kernel_cost *costs, int count);
-/* The totals of both; with_layers: what each layer takes in both, too. */
-void rgc_roofline_print(const rgc_roofline *roofline, int64_t batch, bool with_layers, rgc_text *out);
+/* The totals of both; with_kernels: also each of the eager program's launches, and what each word and each layer of the graph file takes in both. */
+void rgc_roofline_print(const rgc_roofline *roofline, int64_t batch, bool with_kernels, rgc_text *out);
 #endif

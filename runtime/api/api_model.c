@@ -23,5 +23,6 @@ void rgc_model_tell(const rgc_model *model, rgc_model_facts *facts) {
   const rgc_model_program *infer = &model->infer;
   *facts = (rgc_model_facts){.batch = model->batch, .step_batch = model->step_batch, .threads = rgc_device_tell(infer->run).threads, .compiled = model->compiled,
                              .compile_seconds = model->compile_seconds, .device = model->device->name, .target = model->target->name,
-                             .timed = model->device->measure != NULL, .classes = rgc_model_classes(model)};
+                             .timed = model->device->measure != NULL, .classes = rgc_model_classes(model), .infer_products = rgc_device_tell(infer->run).products,
+                             .train_products = model->train.run ? rgc_device_tell(model->train.run).products : 0};
 }

@@ -68,24 +68,26 @@ static void compile_group(const builder *b, job *to) {
   if (!cubin) blame(b, to);
 }
 
-static bool publish(const builder *b, const job *from) {
-  if (!from->good) {
-    const rgc_diagnostic *why = &from->diags.items[0];
-    return rgc_diag_fail(b->diags, why->code, NULL, why->help ? rgc_arena_strdup(b->diags->arena, why->help) : NULL, "%s", why->message);
-  }
-  return rgc_function_publish(&b->store, from->group, from->path);
+/* Hands on why a group was refused. */
+static bool refuse(const builder *b, const job *from) {
+  const rgc_diagnostic *why = &from->diags.items[0];
+  return rgc_diag_fail(b->diags, why->code, NULL, why->help ? rgc_arena_strdup(b->diags->arena, why->help) : NULL, "%s", why->message);
 }
 
-/* What was compiled is kept even where another group is refused. */
+/* What was compiled is kept at once, whether another group is refused or the process is stopped. */
 static bool compile_groups(void *context, const rgc_function_group *groups, int count, const char *dir) {
   const builder *b = context;
   job *jobs = RGC_NEW_ARRAY(b->arena, job, count + 1);
   bool good = true;
   for (int i = 0; i < count; i++) jobs[i] = (job){.group = &groups[i], .path = rgc_arena_printf(b->arena, "%s/g%d.cubin", dir, i)};
 #pragma omp parallel for schedule(dynamic)
-  for (int i = 0; i < count; i++) compile_group(b, &jobs[i]);
   for (int i = 0; i < count; i++) {
-    if (good) good = publish(b, &jobs[i]);
+    compile_group(b, &jobs[i]);
+#pragma omp critical(rgc_cuda_publish) /* paths are made in one arena, for all threads */
+    if (jobs[i].good && !rgc_function_publish(&b->store, jobs[i].group, jobs[i].path)) good = false;
+  }
+  for (int i = 0; i < count; i++) {
+    if (good && !jobs[i].good) good = refuse(b, &jobs[i]);
     rgc_arena_destroy(jobs[i].arena);
   }
   return good;

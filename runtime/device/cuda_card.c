@@ -77,8 +77,11 @@ void rgc_cuda_card_close(rgc_cuda_card *card) {
   const rgc_cuda_driver *cu = &card->driver;
   if (!card->context) return;
   cu->cuCtxSetCurrent(card->context);
+  rgc_cublas_close(&card->cublas);
+  rgc_cublas_record_close(card->record);
   for (int r = 0; r < RGC_REGION_COUNT; r++)
     if (card->regions[r]) cu->cuMemFree(card->regions[r]);
+  if (card->swap_room) cu->cuMemFree(card->swap_room);
   if (card->copy) cu->cuStreamDestroy(card->copy);
   if (card->compute) cu->cuStreamDestroy(card->compute);
   cu->cuDevicePrimaryCtxRelease(card->device);
@@ -101,6 +104,18 @@ bool rgc_cuda_card_wait(rgc_cuda_card *card, CUstream stream, rgc_diagnostics *d
   diags->items[diags->count - 1].help =
       rgc_arena_printf(diags->arena, "one of the %lld kernels since the wait before went wrong: RGC_CUDA_SYNC=1 waits after each, and names it", (long long)asked);
   return false;
+}
+
+const rgc_cublas *rgc_cuda_card_cublas(rgc_cuda_card *card, rgc_diagnostics *diags) {
+  if (!card->cublas_sought) rgc_cublas_open(&card->cublas, diags);
+  card->cublas_sought = true;
+  return card->cublas.library ? &card->cublas : NULL;
+}
+
+rgc_cublas_record *rgc_cuda_card_record(rgc_cuda_card *card, rgc_diagnostics *diags) {
+  const char *name = rgc_arena_printf(diags->arena, "%s, sm_%d%d", card->name, card->major, card->minor);
+  if (!card->record) card->record = rgc_cublas_record_open(name, card->cublas.version, diags);
+  return card->record;
 }
 
 bool rgc_cuda_memory_tell_free(void *opaque, int64_t *bytes, rgc_diagnostics *diags) {
@@ -148,4 +163,33 @@ bool rgc_cuda_memory_download(void *opaque, rgc_region region, int64_t offset_by
   rgc_cuda_card *card = opaque;
   return rgc_cuda_card_enter(card, diags) && rgc_cuda_card_wait(card, card->compute, diags) &&
          RGC_CUDA(&card->driver, cuMemcpyDtoH, NULL, diags, host, card->regions[region] + (CUdeviceptr)offset_bytes, (size_t)size_bytes);
+}
+
+static CUdeviceptr address_of(const rgc_cuda_card *card, rgc_device_place place) { return card->regions[place.region] + (CUdeviceptr)place.offset_bytes; }
+
+static bool move(rgc_cuda_card *card, CUdeviceptr to, CUdeviceptr from, int64_t size_bytes, rgc_diagnostics *diags) {
+  return RGC_CUDA(&card->driver, cuMemcpyDtoDAsync, "of weights and averages", diags, to, from, (size_t)size_bytes, card->compute);
+}
+
+static bool make_swap_room(rgc_cuda_card *card, rgc_diagnostics *diags) {
+  return card->swap_room || rgc_cuda_card_allocate(card, &card->swap_room, CUDA_SWAP_BYTES, "exchanging weights with their averages", diags);
+}
+
+/* A piece at a time, as much as there is room for. */
+bool rgc_cuda_memory_swap(void *opaque, rgc_device_place a, rgc_device_place b, int64_t size_bytes, rgc_diagnostics *diags) {
+  rgc_cuda_card *card = opaque;
+  CUdeviceptr x = address_of(card, a), y = address_of(card, b);
+  if (!rgc_cuda_card_enter(card, diags) || !make_swap_room(card, diags)) return false;
+  for (int64_t at = 0; at < size_bytes; at += CUDA_SWAP_BYTES) {
+    int64_t piece = size_bytes - at < CUDA_SWAP_BYTES ? size_bytes - at : CUDA_SWAP_BYTES;
+    CUdeviceptr from = x + (CUdeviceptr)at, to = y + (CUdeviceptr)at;
+    if (!move(card, card->swap_room, from, piece, diags) || !move(card, from, to, piece, diags) || !move(card, to, card->swap_room, piece, diags)) return false;
+  }
+  return true;
+}
+
+/* Averages begin as copies of the weights, before the first step: if there is no room to exchange them later, that is known now. */
+bool rgc_cuda_memory_copy(void *opaque, rgc_device_place to, rgc_device_place from, int64_t size_bytes, rgc_diagnostics *diags) {
+  rgc_cuda_card *card = opaque;
+  return rgc_cuda_card_enter(card, diags) && make_swap_room(card, diags) && move(card, address_of(card, to), address_of(card, from), size_bytes, diags);
 }

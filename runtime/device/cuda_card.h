@@ -7,8 +7,11 @@
 #ifndef RGC_DEVICE_CUDA_CARD_H
 #define RGC_DEVICE_CUDA_CARD_H
 #include "codegen/cuda/targets.h"
+#include "runtime/device/cublas_record.h"
 #include "runtime/device/cuda_driver.h"
 #include "runtime/device/device.h"
+
+enum { CUDA_SWAP_BYTES = 1 << 20 };
 
 typedef struct rgc_cuda_card {
   rgc_cuda_driver driver;
@@ -19,6 +22,10 @@ typedef struct rgc_cuda_card {
   CUstream compute, copy;
   CUdeviceptr regions[RGC_REGION_COUNT];
   int64_t region_bytes[RGC_REGION_COUNT];
+  CUdeviceptr swap_room; /* CUDA_SWAP_BYTES, for what is exchanged within the card; 0: not yet */
+  rgc_cublas cublas; /* opened when it is first asked for */
+  bool cublas_sought;
+  rgc_cublas_record *record; /* NULL: not yet */
   int64_t asked;     /* kernels that were asked for since the last wait, for messages */
 } rgc_cuda_card;
 
@@ -34,6 +41,11 @@ bool rgc_cuda_card_wait(rgc_cuda_card *card, CUstream stream, rgc_diagnostics *d
 /* Memory of the card for `what`; an error of code MEMORY says how much is wanted and free. Nothing is asked for 0 bytes. */
 bool rgc_cuda_card_allocate(const rgc_cuda_card *card, CUdeviceptr *made, int64_t size_bytes, const char *what, rgc_diagnostics *diags);
 
+/* cuBLAS on this card; NULL: it is not there, which is noted once. The card must be entered. */
+const rgc_cublas *rgc_cuda_card_cublas(rgc_cuda_card *card, rgc_diagnostics *diags);
+/* What is recorded of cuBLAS's algorithms for this card; cuBLAS is open. NULL with an error. */
+rgc_cublas_record *rgc_cuda_card_record(rgc_cuda_card *card, rgc_diagnostics *diags);
+
 /* Of device.h. */
 const rgc_target *rgc_cuda_find_target(rgc_diagnostics *diags);
 void *rgc_cuda_memory_open(const rgc_target *target, rgc_diagnostics *diags);
@@ -42,4 +54,7 @@ bool rgc_cuda_memory_tell_free(void *card, int64_t *bytes, rgc_diagnostics *diag
 bool rgc_cuda_memory_resize(void *card, rgc_region region, int64_t size_bytes, rgc_diagnostics *diags);
 bool rgc_cuda_memory_upload(void *card, rgc_region region, int64_t offset_bytes, const void *host, int64_t size_bytes, rgc_diagnostics *diags);
 bool rgc_cuda_memory_download(void *card, rgc_region region, int64_t offset_bytes, void *host, int64_t size_bytes, rgc_diagnostics *diags);
+/* These do not wait. */
+bool rgc_cuda_memory_swap(void *card, rgc_device_place a, rgc_device_place b, int64_t size_bytes, rgc_diagnostics *diags);
+bool rgc_cuda_memory_copy(void *card, rgc_device_place to, rgc_device_place from, int64_t size_bytes, rgc_diagnostics *diags);
 #endif

@@ -6,12 +6,14 @@
 
 #include "runtime/device/cuda_args.h"
 #include "runtime/device/cuda_build.h"
+#include "runtime/device/cuda_product.h"
 
 enum { LOG_BYTES = 8192, PLAIN_SHARED_BYTES = 48 << 10 }; /* dynamic shared memory that needs no asking for */
 
 const rgc_card_functions rgc_cuda_card_functions = {
     .open = rgc_cuda_memory_open, .close = rgc_cuda_memory_close, .tell_free = rgc_cuda_memory_tell_free, .tell_extra = rgc_cuda_program_tell_extra,
-    .resize = rgc_cuda_memory_resize, .upload = rgc_cuda_memory_upload, .download = rgc_cuda_memory_download, .stage = rgc_cuda_program_stage,
+    .resize = rgc_cuda_memory_resize, .upload = rgc_cuda_memory_upload, .download = rgc_cuda_memory_download, .swap = rgc_cuda_memory_swap,
+    .copy = rgc_cuda_memory_copy, .stage = rgc_cuda_program_stage,
     .load = rgc_cuda_program_load, .run_step = rgc_cuda_program_run_step};
 
 /* ---- kernels ---- */
@@ -74,13 +76,16 @@ static bool load_kernels(rgc_cuda_program *p, const rgc_cuda_target *target, rgc
   return good;
 }
 
+const char *rgc_cuda_name_op(const rgc_cuda_program *p, int number, rgc_arena *arena) {
+  const rgc_op *op = &p->graph->ops[number];
+  return rgc_arena_printf(arena, "%s%s%s%s (line %d)", *op->layer ? op->layer : "no layer", op->word ? " " : "", op->word ? op->word : "",
+                          op->backward ? ", backward" : "", op->line);
+}
+
 /* "kernel k0123 of layer1.0.conv1, backward (line 12)". */
 static const char *name_launch(const rgc_cuda_program *p, const rgc_cuda_launch *launch, rgc_arena *arena) {
-  const char *name = p->code->functions[launch->function].name;
-  if (launch->op < 0) return rgc_arena_printf(arena, "kernel %s of %s", name, p->code->functions[launch->function].comment);
-  const rgc_op *op = &p->graph->ops[launch->op];
-  return rgc_arena_printf(arena, "kernel %s of %s%s%s%s (line %d)", name, *op->layer ? op->layer : "no layer", op->word ? " " : "", op->word ? op->word : "",
-                          op->backward ? ", backward" : "", op->line);
+  const char *of = launch->op < 0 ? p->code->functions[launch->function].comment : rgc_cuda_name_op(p, launch->op, arena);
+  return rgc_arena_printf(arena, "kernel %s of %s", p->code->functions[launch->function].name, of);
 }
 
 /* More shared memory than every kernel may have, asked for once a function. */
@@ -95,6 +100,10 @@ static bool allow_shared(rgc_cuda_program *p, rgc_diagnostics *diags) {
   return good;
 }
 
+bool rgc_cuda_program_wait_each(rgc_cuda_program *p, const char *of, rgc_diagnostics *diags) {
+  return !p->wait_each || RGC_CUDA(&p->card->driver, cuStreamSynchronize, of, diags, p->card->compute);
+}
+
 bool rgc_cuda_program_launch(rgc_cuda_program *p, const rgc_cuda_launch *launch, void *args, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
   void *params[] = {args};
@@ -102,9 +111,7 @@ bool rgc_cuda_program_launch(rgc_cuda_program *p, const rgc_cuda_launch *launch,
                                            (unsigned int)launch->shared_bytes, p->card->compute, params, NULL);
   p->card->asked++;
   if (result) return rgc_cuda_check(cu, result, "cuLaunchKernel", name_launch(p, launch, diags->arena), diags);
-  if (!p->wait_each) return true;
-  result = cu->cuStreamSynchronize(p->card->compute);
-  return !result || rgc_cuda_check(cu, result, "cuStreamSynchronize", name_launch(p, launch, diags->arena), diags);
+  return !p->wait_each || rgc_cuda_program_wait_each(p, name_launch(p, launch, diags->arena), diags);
 }
 
 /* ---- programs ---- */
@@ -152,10 +159,16 @@ static bool encode_map(void *context, void *map, const rgc_tensor_map *what, con
                   CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 }
 
+/* What launches and products take, which are one after another. */
+static int64_t workspace_bytes(rgc_cuda_card *card, const rgc_cuda_code *code, rgc_diagnostics *diags) {
+  int64_t products = rgc_cuda_products_bytes(card, code, diags);
+  return products > code->workspace_bytes ? products : code->workspace_bytes;
+}
+
 static bool make_step(rgc_cuda_program *p, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
   bool good = rgc_cuda_card_allocate(p->card, &p->step, sizeof(kernel_step), "the numbers of a step", diags) &&
-              rgc_cuda_card_allocate(p->card, &p->workspace, p->code->workspace_bytes, "a workspace", diags);
+              rgc_cuda_card_allocate(p->card, &p->workspace, workspace_bytes(p->card, p->code, diags), "a workspace", diags);
   for (int i = 0; i < 2 && good; i++)
     good = RGC_CUDA(cu, cuMemHostAlloc, NULL, diags, (void **)&p->step_pinned[i], sizeof(kernel_step), 0) &&
            RGC_CUDA(cu, cuEventCreate, NULL, diags, &p->step_copied[i], CU_EVENT_DISABLE_TIMING);
@@ -163,11 +176,11 @@ static bool make_step(rgc_cuda_program *p, rgc_diagnostics *diags) {
   return good;
 }
 
-bool rgc_cuda_program_tell_extra(const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags) {
+bool rgc_cuda_program_tell_extra(void *card, const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags) {
   const rgc_cuda_target *cuda = rgc_cuda_target_choose(target->name, diags);
   rgc_arena *scratch = rgc_arena_create();
-  const rgc_cuda_code *code = cuda ? rgc_cuda_emit(graph, cuda, scratch, diags) : NULL;
-  *bytes = code ? code->workspace_bytes + (int64_t)sizeof(kernel_step) + RGC_DEVICE_SLOTS * rgc_cuda_slot_bytes(graph) : 0;
+  const rgc_cuda_code *code = cuda && rgc_cuda_card_enter(card, diags) ? rgc_cuda_emit(graph, cuda, scratch, diags) : NULL;
+  *bytes = code ? workspace_bytes(card, code, diags) + (int64_t)sizeof(kernel_step) + RGC_DEVICE_SLOTS * rgc_cuda_slot_bytes(graph) : 0;
   rgc_arena_destroy(scratch);
   return code != NULL;
 }
@@ -184,14 +197,23 @@ void *rgc_cuda_program_create(const rgc_device_memory *memory, const rgc_graph *
   if (!cuda || !rgc_cuda_card_enter(memory->card, diags)) return NULL;
   rgc_arena *arena = rgc_arena_create();
   rgc_cuda_program *p = RGC_NEW(arena, rgc_cuda_program);
-  *p = (rgc_cuda_program){.arena = arena, .card = memory->card, .graph = graph, .wait_each = is_set("RGC_CUDA_SYNC", "1")};
+  *p = (rgc_cuda_program){.arena = arena, .target = cuda, .card = memory->card, .graph = graph, .wait_each = is_set("RGC_CUDA_SYNC", "1")};
   p->one_by_one = p->wait_each || is_set("RGC_CUDA_GRAPH", "0");
   p->code = rgc_cuda_emit(graph, cuda, arena, diags);
   if (!p->code || !load_kernels(p, cuda, diags) || !allow_shared(p, diags) || !make_step(p, diags)) return rgc_cuda_program_destroy(p), NULL;
   bind(p, memory, data);
   p->launch_args = rgc_cuda_make_args(p->code, graph, p->args, encode_map, p, arena, diags);
-  if (!p->launch_args) return rgc_cuda_program_destroy(p), NULL;
+  if (!p->launch_args || !rgc_cuda_products_open(p, diags)) return rgc_cuda_program_destroy(p), NULL;
   return p;
+}
+
+void rgc_cuda_program_forget_graphs(rgc_cuda_program *p) {
+  for (int i = 0; i < 4; i++) {
+    CUgraphExec *graph = &p->graphs[i / 2][i % 2];
+    if (*graph) p->card->driver.cuGraphExecDestroy(*graph);
+    *graph = NULL;
+  }
+  p->started[false] = p->started[true] = false;
 }
 
 void rgc_cuda_program_destroy(void *program) {
@@ -200,8 +222,8 @@ void rgc_cuda_program_destroy(void *program) {
   cu->cuCtxSetCurrent(p->card->context);
   cu->cuStreamSynchronize(p->card->copy);
   cu->cuStreamSynchronize(p->card->compute);
-  if (p->whole) cu->cuGraphExecDestroy(p->whole);
-  if (p->guarded) cu->cuGraphExecDestroy(p->guarded);
+  rgc_cuda_program_forget_graphs(p);
+  rgc_cuda_products_close(p);
   for (int i = 0; i < RGC_DEVICE_SLOTS; i++) rgc_cuda_slot_close(p, &p->slots[i]);
   for (int i = 0; i < 2; i++) {
     if (p->step_pinned[i]) cu->cuMemFreeHost(p->step_pinned[i]);
@@ -232,41 +254,55 @@ static bool tell_step(rgc_cuda_program *p, const rgc_cpu_step *step, rgc_diagnos
          RGC_CUDA(cu, cuEventRecord, NULL, diags, p->step_copied[turn], p->card->compute);
 }
 
-static bool launch_op(rgc_cuda_program *p, int op, rgc_diagnostics *diags) {
+bool rgc_cuda_program_launch_own(rgc_cuda_program *p, int op, rgc_diagnostics *diags) {
   bool good = true;
   for (int i = p->code->first_launch[op]; i < p->code->first_launch[op + 1] && good; i++)
     good = rgc_cuda_program_launch(p, &p->code->launches[i], p->launch_args[i], diags);
   return good;
 }
 
+/* full: all samples count. */
+static bool launch_op(rgc_cuda_program *p, int op, bool full, rgc_diagnostics *diags) {
+  const rgc_cuda_product *product = rgc_cuda_product_of(p, op, full);
+  return product ? rgc_cuda_product_launch(p, product, &product->choice, diags) : rgc_cuda_program_launch_own(p, op, diags);
+}
+
 /* loss -1: no guard. */
-static bool launch_ops(rgc_cuda_program *p, int first, int count, int loss, rgc_diagnostics *diags) {
+static bool launch_ops(rgc_cuda_program *p, int first, int count, int loss, bool full, rgc_diagnostics *diags) {
   int guarded = loss < 0 ? -1 : p->graph->values[loss].op;
   kernel_args guard = {.step = (const kernel_step *)p->step, .outputs = {(float *)p->step}};
   if (loss >= 0) guard.operands[0] = (const float *)p->data[loss];
   bool good = true;
   for (int i = first; i < first + count && good; i++)
-    good = launch_op(p, i, diags) && (i != guarded || rgc_cuda_program_launch(p, &p->code->guard, &guard, diags));
+    good = launch_op(p, i, full, diags) && (i != guarded || rgc_cuda_program_launch(p, &p->code->guard, &guard, diags));
   return good;
 }
 
-static bool capture(rgc_cuda_program *p, int loss, CUgraphExec *made, rgc_diagnostics *diags) {
+static bool capture(rgc_cuda_program *p, int loss, bool full, CUgraphExec *made, rgc_diagnostics *diags) {
   const rgc_cuda_driver *cu = &p->card->driver;
   CUgraph graph = NULL;
   if (!RGC_CUDA(cu, cuStreamBeginCapture, NULL, diags, p->card->compute, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)) return false;
-  bool good = launch_ops(p, 0, p->graph->op_count, loss, diags);
+  bool good = launch_ops(p, 0, p->graph->op_count, loss, full, diags);
   good = RGC_CUDA(cu, cuStreamEndCapture, NULL, diags, p->card->compute, &graph) && good;
   good = good && RGC_CUDA(cu, cuGraphInstantiateWithFlags, NULL, diags, made, graph, 0);
   if (graph) cu->cuGraphDestroy(graph);
   return good;
 }
 
+static bool is_full(const rgc_cuda_program *p, const rgc_cpu_step *step) { return (int64_t)step->scalars[RGC_SCALAR_N_VALID] >= p->graph->batch; }
+
+bool rgc_cuda_program_begin(rgc_cuda_program *p, const rgc_cpu_step *step, rgc_diagnostics *diags) {
+  return rgc_cuda_card_enter(p->card, diags) && tell_step(p, step, diags);
+}
+
 /* All ops, as a graph. */
 static bool run_whole(rgc_cuda_program *p, const rgc_cpu_step *step, int loss, rgc_diagnostics *diags) {
-  CUgraphExec *graph = loss < 0 ? &p->whole : &p->guarded;
-  if (!rgc_cuda_card_enter(p->card, diags) || !tell_step(p, step, diags)) return false;
-  if (p->one_by_one) return launch_ops(p, 0, p->graph->op_count, loss, diags);
-  if (!*graph && !capture(p, loss, graph, diags)) return false;
+  bool full = is_full(p, step), alone = p->one_by_one || (p->products && !p->started[full] && !p->started[true]);
+  CUgraphExec *graph = &p->graphs[loss >= 0][full];
+  p->started[full] = true;
+  if (!rgc_cuda_program_begin(p, step, diags)) return false;
+  if (alone) return launch_ops(p, 0, p->graph->op_count, loss, full, diags);
+  if (!*graph && !capture(p, loss, full, graph, diags)) return false;
   p->card->asked += p->code->launch_count;
   return RGC_CUDA(&p->card->driver, cuGraphLaunch, NULL, diags, *graph, p->card->compute);
 }
@@ -274,7 +310,7 @@ static bool run_whole(rgc_cuda_program *p, const rgc_cpu_step *step, int loss, r
 bool rgc_cuda_program_run_ops(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags) {
   rgc_cuda_program *p = program;
   if (count == p->graph->op_count) return run_whole(p, step, -1, diags);
-  return rgc_cuda_card_enter(p->card, diags) && tell_step(p, step, diags) && launch_ops(p, first, count, -1, diags);
+  return rgc_cuda_program_begin(p, step, diags) && launch_ops(p, first, count, -1, is_full(p, step), diags);
 }
 
 bool rgc_cuda_program_run_step(void *program, const rgc_cpu_step *step, int loss, rgc_diagnostics *diags) {
@@ -288,10 +324,10 @@ bool rgc_cuda_program_profile(void *program, const rgc_cpu_step *step, double *s
   int count = p->graph->op_count;
   rgc_arena *scratch = rgc_arena_create();
   CUevent *events = RGC_NEW_ARRAY(scratch, CUevent, count + 1);
-  bool good = rgc_cuda_card_enter(p->card, diags) && tell_step(p, step, diags);
+  bool good = rgc_cuda_program_begin(p, step, diags);
   for (int i = 0; i <= count && good; i++) {
     good = RGC_CUDA(cu, cuEventCreate, NULL, diags, &events[i], CU_EVENT_DEFAULT) && RGC_CUDA(cu, cuEventRecord, NULL, diags, events[i], p->card->compute);
-    if (i < count) good = good && launch_op(p, i, diags);
+    if (i < count) good = good && launch_op(p, i, is_full(p, step), diags);
   }
   good = good && rgc_cuda_card_wait(p->card, p->card->compute, diags);
   for (int i = 0; i < count && good; i++) {
@@ -308,4 +344,7 @@ bool rgc_cuda_program_profile(void *program, const rgc_cpu_step *step, double *s
 void rgc_cuda_program_tell(const void *program, rgc_device_facts *facts) {
   const rgc_cuda_program *p = program;
   *facts = (rgc_device_facts){.threads = 1, .functions = p->code->function_count, .compiled = p->compiled, .compile_seconds = p->compile_seconds};
+  for (int i = 0; i < p->graph->op_count; i++) facts->products += rgc_cuda_product_of(p, i, true) != NULL;
 }
+
+const char *rgc_cuda_program_tell_library(const void *program, int op) { return rgc_cuda_product_of(program, op, true) ? "cuBLAS" : NULL; }

@@ -1,6 +1,6 @@
 /* cuda_program.h: device cuda (device.h): a program's kernels on a GPU, by the driver API.
  *
- * Kernels are cubins of NVRTC, a module each, launched as the emitter says. A whole run is captured once as a CUDA graph and launched as one
+ * Kernels are cubins of NVRTC, a module each, launched as the emitter says; some ops are products that cuBLAS computes instead (cuda_product.h). A whole run is captured once as a CUDA graph and launched as one
  * from then on: nothing that changes from step to step is an argument, it lies in device memory at `step`. Under RGC_CUDA_GRAPH=0 kernels
  * are launched one by one; under RGC_CUDA_SYNC=1 each is waited for as well, so that an error names its kernel. */
 #ifndef RGC_DEVICE_CUDA_PROGRAM_H
@@ -29,8 +29,11 @@ typedef struct rgc_cuda_slot {
   int part_count;
 } rgc_cuda_slot;
 
+typedef struct rgc_cuda_product rgc_cuda_product;
+
 typedef struct rgc_cuda_program {
   rgc_arena *arena;
+  const rgc_cuda_target *target;
   rgc_cuda_card *card;
   const rgc_graph *graph;
   rgc_cuda_code *code;
@@ -41,11 +44,13 @@ typedef struct rgc_cuda_program {
   CUdeviceptr *data;     /* [value_count] */
   kernel_args *args;     /* [op_count] */
   void **launch_args;    /* [launch_count]: cuda_args.h */
+  rgc_cuda_product **products; /* [op_count]: cuda_product.h; NULL: there are none */
   CUdeviceptr workspace, step;
   kernel_step *step_pinned[2]; /* taken in turn */
   CUevent step_copied[2];
   int step_turn;
-  CUgraphExec whole, guarded; /* all ops; all with the guard behind the loss. NULL: not captured yet */
+  CUgraphExec graphs[2][2]; /* all ops, by: the guard is behind the loss; all samples count. NULL: not captured yet */
+  bool started[2];          /* by whether all samples counted: all ops ran so, one by one. What cuBLAS loads at a first call may not be loaded in a capture */
   bool one_by_one, wait_each;
   rgc_cuda_slot slots[RGC_DEVICE_SLOTS];
 } rgc_cuda_program;
@@ -56,11 +61,23 @@ void rgc_cuda_program_destroy(void *program);
 bool rgc_cuda_program_run_ops(void *program, const rgc_cpu_step *step, int first, int count, rgc_diagnostics *diags);
 bool rgc_cuda_program_run_step(void *program, const rgc_cpu_step *step, int loss, rgc_diagnostics *diags);
 bool rgc_cuda_program_profile(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags);
-bool rgc_cuda_program_tell_extra(const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags);
+bool rgc_cuda_program_tell_extra(void *card, const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags);
 void rgc_cuda_program_tell(const void *program, rgc_device_facts *facts);
 
+const char *rgc_cuda_program_tell_library(const void *program, int op);
+
+/* What a run begins with: the card is entered, and has the step's numbers. */
+bool rgc_cuda_program_begin(rgc_cuda_program *program, const rgc_cpu_step *step, rgc_diagnostics *diags);
+/* Captured runs are captured anew, for other algorithms were chosen. */
+void rgc_cuda_program_forget_graphs(rgc_cuda_program *program);
 /* One launch, on `compute`. */
 bool rgc_cuda_program_launch(rgc_cuda_program *program, const rgc_cuda_launch *launch, void *args, rgc_diagnostics *diags);
+/* Under RGC_CUDA_SYNC=1 waits for what was asked for last; `of` says what it was. */
+bool rgc_cuda_program_wait_each(rgc_cuda_program *program, const char *of, rgc_diagnostics *diags);
+/* The op's own launches, whatever a library could do. */
+bool rgc_cuda_program_launch_own(rgc_cuda_program *program, int op, rgc_diagnostics *diags);
+/* "layer1.0.conv1 conv, backward (line 12)". */
+const char *rgc_cuda_name_op(const rgc_cuda_program *program, int op, rgc_arena *arena);
 
 /* cuda_batch.c: batches that are copied while kernels run. */
 int64_t rgc_cuda_slot_bytes(const rgc_graph *graph); /* the most that a slot takes */

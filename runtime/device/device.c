@@ -9,6 +9,7 @@
 #include "runtime/device/cuda_emu.h"
 #include "runtime/device/cuda_peak.h"
 #include "runtime/device/cuda_program.h"
+#include "runtime/device/cuda_tune.h"
 #include "runtime/device/target_code.h"
 
 struct rgc_device_program {
@@ -50,17 +51,28 @@ const rgc_device rgc_devices[] = {
      .profile = cpu_profile, .tell = cpu_tell, .measure = rgc_cpu_measure},
     {.name = "cuda", .about = "an NVIDIA GPU, sm_80 or later", .target = "cuda", .find_target = rgc_cuda_find_target, .create = rgc_cuda_program_create,
      .destroy = rgc_cuda_program_destroy, .run_ops = rgc_cuda_program_run_ops, .profile = rgc_cuda_program_profile, .tell = rgc_cuda_program_tell,
-     .measure = rgc_cuda_measure, .card = &rgc_cuda_card_functions},
+     .tell_library = rgc_cuda_program_tell_library, .tune = rgc_cuda_program_tune, .measure = rgc_cuda_measure, .card = &rgc_cuda_card_functions},
     {.name = "cuda-emu", .about = "CUDA kernels, emulated on one core: slow, for tests", .target = "cuda", .create = rgc_cuda_emu_create,
      .destroy = rgc_cuda_emu_destroy, .run_ops = rgc_cuda_emu_run_ops, .profile = rgc_cuda_emu_profile, .tell = rgc_cuda_emu_tell},
     {.name = NULL}};
 
-static bool runs(const rgc_device *device, const char *target) { return !strncmp(target, device->target, strlen(device->target)); }
+static bool runs(const rgc_device *device, const char *target) { return !strcmp(rgc_target_family(target), device->target); }
 
-static const rgc_device *fail(rgc_diagnostics *diags, const char *what, const char *word) {
+static const rgc_device *refuse_name(const char *name, rgc_diagnostics *diags) {
   rgc_text list = {0};
   for (const rgc_device *d = rgc_devices; d->name; d++) rgc_text_printf(&list, "%s%s (%s)", list.length ? ", " : "devices: auto, ", d->name, d->about);
-  rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, rgc_text_take(&list, diags->arena), what, word);
+  rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, rgc_text_take(&list, diags->arena), "there is no device '%s'", name);
+  return NULL;
+}
+
+/* device NULL: no device runs it. */
+static const rgc_device *refuse_target(const rgc_device *device, const char *target, rgc_diagnostics *diags) {
+  rgc_text list = {0};
+  for (const rgc_device *d = rgc_devices; d->name; d++)
+    if (!device || d == device) rgc_text_printf(&list, "%stargets of device %s: %s", list.length ? "; " : "", d->name, rgc_target_list(d->target, diags->arena));
+  const char *help = rgc_text_take(&list, diags->arena);
+  if (device) rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, help, "device %s does not run target '%s'", device->name, target);
+  else rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, help, "no device runs target '%s'", target);
   return NULL;
 }
 
@@ -84,9 +96,9 @@ const rgc_device *rgc_device_choose(const char *name, const char *target, rgc_di
   for (const rgc_device *d = rgc_devices; d->name; d++) {
     if (any && runs(d, target ? target : "cpu")) return d;
     if (any || strcmp(d->name, name)) continue;
-    return !target || runs(d, target) ? d : fail(diags, "the device does not run target '%s'", target);
+    return !target || runs(d, target) ? d : refuse_target(d, target, diags);
   }
-  return any ? rgc_devices : fail(diags, "there is no device '%s'", name);
+  return any ? refuse_target(NULL, target, diags) : refuse_name(name, diags);
 }
 
 const rgc_target *rgc_device_target(const rgc_device *device, const char *target, rgc_diagnostics *diags) {
@@ -136,30 +148,52 @@ rgc_device_facts rgc_device_tell(const rgc_device_program *program) {
   return facts;
 }
 
+const char *rgc_device_tell_library(const rgc_device_program *p, int op) { return p->device->tell_library ? p->device->tell_library(p->program, op) : NULL; }
+
+bool rgc_device_tune(rgc_device_program *p, const rgc_cpu_step *step, rgc_device_tuned *tuned, rgc_diagnostics *diags) {
+  if (p->device->tune) return p->device->tune(p->program, step, tuned, diags);
+  return rgc_diag_fail(diags, RGC_CODE_USAGE, NULL, "--tune is for device cuda, where cuBLAS may multiply", "device %s has nothing to choose from", p->device->name);
+}
+
 /* The region that holds data[value], and where in it. */
-static rgc_region find_region(const rgc_device_program *p, int value, int64_t *offset_bytes) {
+static rgc_device_place find_place(const rgc_device_program *p, int value) {
   const char *at = p->data[value];
   for (int r = 0; r < RGC_REGION_COUNT; r++) {
     const char *begin = p->memory->host[r];
-    if (!begin || at < begin || at >= begin + p->memory->size_bytes[r]) continue;
-    *offset_bytes = at - begin;
-    return (rgc_region)r;
+    if (begin && at >= begin && at < begin + p->memory->size_bytes[r]) return (rgc_device_place){(rgc_region)r, at - begin};
   }
   rgc_internal_error("device", "value %d lies in no region", value);
 }
 
+static int64_t value_bytes(const rgc_device_program *p, int value) { return rgc_value_storage_bytes(&p->graph->values[value]); }
+
 bool rgc_device_write(const rgc_device_program *p, int value, rgc_diagnostics *diags) {
-  int64_t offset_bytes;
   if (!p->device->card) return true;
-  rgc_region region = find_region(p, value, &offset_bytes);
-  return p->device->card->upload(p->memory->card, region, offset_bytes, p->data[value], rgc_value_storage_bytes(&p->graph->values[value]), diags);
+  rgc_device_place place = find_place(p, value);
+  return p->device->card->upload(p->memory->card, place.region, place.offset_bytes, p->data[value], value_bytes(p, value), diags);
 }
 
 bool rgc_device_read(const rgc_device_program *p, int value, rgc_diagnostics *diags) {
-  int64_t offset_bytes;
   if (!p->device->card) return true;
-  rgc_region region = find_region(p, value, &offset_bytes);
-  return p->device->card->download(p->memory->card, region, offset_bytes, p->data[value], rgc_value_storage_bytes(&p->graph->values[value]), diags);
+  rgc_device_place place = find_place(p, value);
+  return p->device->card->download(p->memory->card, place.region, place.offset_bytes, p->data[value], value_bytes(p, value), diags);
+}
+
+bool rgc_device_swap(const rgc_device_program *p, int a, int b, rgc_diagnostics *diags) {
+  if (p->device->card) return p->device->card->swap(p->memory->card, find_place(p, a), find_place(p, b), value_bytes(p, a), diags);
+  char *x = p->data[a], *y = p->data[b];
+  for (int64_t i = 0, bytes = value_bytes(p, a); i < bytes; i++) {
+    char keep = x[i];
+    x[i] = y[i];
+    y[i] = keep;
+  }
+  return true;
+}
+
+bool rgc_device_copy(const rgc_device_program *p, int to, int from, rgc_diagnostics *diags) {
+  if (p->device->card) return p->device->card->copy(p->memory->card, find_place(p, to), find_place(p, from), value_bytes(p, to), diags);
+  memcpy(p->data[to], p->data[from], (size_t)value_bytes(p, to));
+  return true;
 }
 
 bool rgc_device_stages_ahead(const rgc_device_program *program) { return program->device->card != NULL; }

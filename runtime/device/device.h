@@ -21,7 +21,15 @@ typedef struct rgc_device_facts {
   int functions;    /* of machine code */
   int compiled;     /* of them, now */
   double compile_seconds;
+  int products;     /* of the program's kernels: a library computes them where all samples of a batch count */
 } rgc_device_facts;
+
+/* A product that a library may compute, timed. */
+typedef struct rgc_device_tuned {
+  int algorithms;              /* of the library that were tried; -1: the op is none, or like one before it */
+  double seconds, own_seconds; /* of the fastest of them; of rgc's own kernel */
+  bool library;                /* which is the faster, and is used from now on */
+} rgc_device_tuned;
 
 /* The most a device does, measured by kernels that do nothing else. */
 typedef struct rgc_device_peak {
@@ -36,6 +44,11 @@ typedef struct rgc_device_memory {
   int64_t size_bytes[RGC_REGION_COUNT];
   void *card;                   /* of a device with memory of its own; else NULL */
 } rgc_device_memory;
+
+typedef struct rgc_device_place {
+  rgc_region region;
+  int64_t offset_bytes;
+} rgc_device_place;
 
 /* One input of a batch. */
 typedef struct rgc_device_input {
@@ -54,11 +67,14 @@ typedef struct rgc_card_functions {
   void (*close)(void *card);
   bool (*tell_free)(void *card, int64_t *bytes, rgc_diagnostics *diags);
   /* What a program takes beside the regions, at most. */
-  bool (*tell_extra)(const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags);
+  bool (*tell_extra)(void *card, const rgc_graph *graph, const rgc_target *target, int64_t *bytes, rgc_diagnostics *diags);
   /* Makes the region larger; what was there stays, what is new is zero. */
   bool (*resize)(void *card, rgc_region region, int64_t size_bytes, rgc_diagnostics *diags);
   bool (*upload)(void *card, rgc_region region, int64_t offset_bytes, const void *host, int64_t size_bytes, rgc_diagnostics *diags);
   bool (*download)(void *card, rgc_region region, int64_t offset_bytes, void *host, int64_t size_bytes, rgc_diagnostics *diags);
+  /* Within the device, behind what was asked for before: two stretches of memory are exchanged; `to` becomes as `from` is. */
+  bool (*swap)(void *card, rgc_device_place a, rgc_device_place b, int64_t size_bytes, rgc_diagnostics *diags);
+  bool (*copy)(void *card, rgc_device_place to, rgc_device_place from, int64_t size_bytes, rgc_diagnostics *diags);
   bool (*stage)(void *program, int slot, const rgc_device_input *inputs, int count, rgc_diagnostics *diags);
   bool (*load)(void *program, int slot, rgc_diagnostics *diags);
   /* As rgc_device_run_step, without waiting in between. */
@@ -81,6 +97,10 @@ struct rgc_device {
   /* All ops; adds each one's seconds to seconds[op]. */
   bool (*profile)(void *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags);
   void (*tell)(const void *program, rgc_device_facts *facts);
+  /* The library that runs the op of a full batch, "cuBLAS"; NULL: a kernel of rgc's own. A NULL function: none runs any. */
+  const char *(*tell_library)(const void *program, int op);
+  /* Times what a library may compute, fills tuned[op], and keeps what is faster for later runs. NULL: the device has no library. */
+  bool (*tune)(void *program, const rgc_cpu_step *step, rgc_device_tuned *tuned, rgc_diagnostics *diags);
   /* NULL: its time means nothing. */
   bool (*measure)(const rgc_device_memory *memory, const rgc_target *target, int threads, rgc_device_peak *peak, rgc_diagnostics *diags);
   const rgc_card_functions *card; /* NULL: programs run on the memory of this process */
@@ -120,9 +140,15 @@ bool rgc_device_run_ops(rgc_device_program *program, const rgc_cpu_step *step, i
 bool rgc_device_run_step(rgc_device_program *program, const rgc_cpu_step *step, int loss, rgc_diagnostics *diags);
 bool rgc_device_profile(rgc_device_program *program, const rgc_cpu_step *step, double *seconds, rgc_diagnostics *diags);
 rgc_device_facts rgc_device_tell(const rgc_device_program *program);
+const char *rgc_device_tell_library(const rgc_device_program *program, int op);
+bool rgc_device_tune(rgc_device_program *program, const rgc_cpu_step *step, rgc_device_tuned *tuned, rgc_diagnostics *diags);
 /* data[value] to the device, and back. */
 bool rgc_device_write(const rgc_device_program *program, int value, rgc_diagnostics *diags);
 bool rgc_device_read(const rgc_device_program *program, int value, rgc_diagnostics *diags);
+/* Where the values are: `a` and `b` exchange their numbers; `to` takes those of `from`. They have one type and shape. What the process sees of them is
+ * then old, until it is read. */
+bool rgc_device_swap(const rgc_device_program *program, int a, int b, rgc_diagnostics *diags);
+bool rgc_device_copy(const rgc_device_program *program, int to, int from, rgc_diagnostics *diags);
 /* Takes a batch to the device; what `inputs` points to may change on return. A device with memory of its own copies while it computes, and keeps
  * the batch until the slot's next one; others want nothing to run until the batch is used. */
 bool rgc_device_stage(rgc_device_program *program, int slot, const rgc_device_input *inputs, int count, rgc_diagnostics *diags);

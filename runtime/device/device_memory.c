@@ -39,7 +39,7 @@ bool rgc_device_memory_free_bytes(const rgc_device_memory *memory, int64_t *byte
 bool rgc_device_memory_extra_bytes(const rgc_device_memory *memory, const rgc_graph *graph, const rgc_target *target, int64_t *bytes,
                                    rgc_diagnostics *diags) {
   *bytes = 0;
-  return !memory->card || memory->device->card->tell_extra(graph, target, bytes, diags);
+  return !memory->card || memory->device->card->tell_extra(memory->card, graph, target, bytes, diags);
 }
 
 /* Zeroed. What was there is copied, but for a copy of a device's own: that is read again when it is needed. */

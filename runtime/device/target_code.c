@@ -9,6 +9,17 @@
 
 static bool is_cuda(const char *name) { return !strncmp(name, "cuda", 4) || !strncmp(name, "sm_", 3); }
 
+const char *rgc_target_family(const char *name) { return is_cuda(name) ? "cuda" : !strncmp(name, "cpu", 3) ? "cpu" : ""; }
+
+const char *rgc_target_list(const char *family, rgc_arena *arena) {
+  rgc_text list = {0};
+  if (is_cuda(family))
+    for (const rgc_cuda_target *t = rgc_cuda_targets; t->arch; t++) rgc_text_printf(&list, "%s%s", list.length ? ", " : "", t->arch);
+  else
+    for (const rgc_cpu_target *t = rgc_cpu_targets; t->facts.name; t++) rgc_text_printf(&list, "%s%s", list.length ? ", " : "", t->facts.name);
+  return rgc_text_take(&list, arena);
+}
+
 /* An architecture that rgc has no target for: whether NVRTC, if it is there, knows it. Returns NULL. */
 static const rgc_target *refuse_architecture(const char *name, rgc_diagnostics *diags) {
   rgc_arena *scratch = rgc_arena_create();

@@ -1,10 +1,11 @@
-/* bench.c: how fast a network's programs are, on random data: rgc_model_bench and rgc_model_peak of rgc.h. */
+/* bench.c: how fast a network's programs are, on random data: rgc_model_bench, rgc_model_tune and rgc_model_peak of rgc.h. */
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/graph/graph_text.h"
 #include "compiler/passes/cost.h"
+#include "compiler/passes/matmul.h"
 #include "runtime/reference/philox.h"
 #include "runtime/train/model.h"
 
@@ -57,7 +58,8 @@ static bool bench_ops(const rgc_model_program *program, const rgc_cpu_step *step
     for (int r = 0; r < repeats; r++) column[r] = seconds[r * count + i];
     const rgc_op *op = &graph->ops[i];
     result->each[i] = (rgc_bench_kernel){.layer = op->layer ? op->layer : "", .kind = kind_word(op->kernel), .seconds = median(column, repeats),
-                                         .flops = rgc_kernel_flops(op->kernel), .bytes = (double)rgc_op_bytes(graph, op)};
+                                         .flops = rgc_kernel_flops(op->kernel), .bytes = (double)rgc_op_bytes(graph, op),
+                                         .library = rgc_device_tell_library(program->run, i)};
   }
   rgc_arena_destroy(arena);
   return good;
@@ -70,7 +72,7 @@ bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernel
   rgc_cpu_step step = make_step(model);
   rgc_arena *arena = rgc_arena_create();
   double *seconds = RGC_NEW_ARRAY(arena, double, repeats);
-  *result = (rgc_bench_result){.kernels = program->program->graph->op_count};
+  *result = (rgc_bench_result){.kernels = program->program->graph->op_count, .products = rgc_device_tell(program->run).products};
   if (train) model->folded = false;
   bool good = train || rgc_model_fold(model, diags);
   for (int r = -1; good && r < repeats; r++) {
@@ -82,6 +84,33 @@ bool rgc_model_bench(rgc_model *model, bool train, int repeats, bool with_kernel
   result->seconds = median(seconds, repeats);
   rgc_arena_destroy(arena);
   return good && (!with_kernels || bench_ops(program, &step, repeats, result, diags));
+}
+
+static const char *name_product(const rgc_model *model, const rgc_graph *graph, const rgc_op *op) {
+  rgc_matmul product;
+  rgc_text text = {0};
+  if (rgc_matmul_find(graph, op, model->target, &product)) rgc_matmul_print(&product, &text);
+  return rgc_text_take(&text, model->arena);
+}
+
+bool rgc_model_tune(rgc_model *model, bool train, rgc_tuned_product **products, int *count, rgc_diagnostics *diags) {
+  const rgc_model_program *program = rgc_model_program_of(model, !train, diags);
+  *products = NULL, *count = 0;
+  if (!program) return false;
+  const rgc_graph *graph = program->program->graph;
+  rgc_arena *arena = rgc_arena_create();
+  rgc_device_tuned *tuned = RGC_NEW_ARRAY(arena, rgc_device_tuned, graph->op_count + 1);
+  rgc_cpu_step step = make_step(model);
+  bool good = rgc_device_tune(program->run, &step, tuned, diags);
+  if (good) *products = calloc((size_t)graph->op_count, sizeof **products);
+  for (int i = 0; *products && i < graph->op_count; i++) {
+    const rgc_op *op = &graph->ops[i];
+    if (tuned[i].algorithms < 0) continue;
+    (*products)[(*count)++] = (rgc_tuned_product){.layer = op->layer ? op->layer : "", .product = name_product(model, graph, op), .algorithms = tuned[i].algorithms,
+                                                  .seconds = tuned[i].seconds, .own_seconds = tuned[i].own_seconds, .library = tuned[i].library};
+  }
+  rgc_arena_destroy(arena);
+  return good;
 }
 
 bool rgc_model_peak(const rgc_model *model, rgc_peak *peak, rgc_diagnostics *diags) {

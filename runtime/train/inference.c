@@ -38,16 +38,30 @@ static bool copy_output(const rgc_model *model, int k, int64_t valid, float *row
   return logits != NULL;
 }
 
+/* Samples that count of the batch that begins with sample `begin`; 0: there is none. */
+static int64_t count_valid(const rgc_model *model, int64_t begin, int64_t count) {
+  int64_t left = count - begin;
+  return left <= 0 ? 0 : left < model->batch ? left : model->batch;
+}
+
+/* The batch that begins with sample `begin`, if there is one, to the slot of its turn. */
+static bool stage_images(const rgc_model *model, const float *images, int64_t begin, int64_t count, rgc_diagnostics *diags) {
+  const rgc_model_program *program = &model->infer;
+  rgc_batch batch = {.images = (float *)(images + begin * sample_elems(program, program->input)), .valid = count_valid(model, begin, count)};
+  return !batch.valid || rgc_model_stage(model, program, (int)(begin / model->batch % RGC_DEVICE_SLOTS), &batch, diags);
+}
+
+/* A device with memory of its own is given the next batch while it computes. */
 bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *logits, rgc_diagnostics *diags) {
   const rgc_model_program *program = &model->infer;
-  int64_t image = sample_elems(program, program->input), classes = rgc_model_classes(model);
-  bool good = rgc_model_fold(model, diags);
+  int64_t classes = rgc_model_classes(model);
+  bool ahead = rgc_device_stages_ahead(program->run), good = rgc_model_fold(model, diags) && (!ahead || stage_images(model, images, 0, count, diags));
   for (int64_t begin = 0; good && begin < count; begin += model->batch) {
-    int64_t valid = count - begin < model->batch ? count - begin : model->batch;
+    int64_t valid = count_valid(model, begin, count);
     rgc_cpu_step step = rgc_single_step(model, 0, valid);
-    rgc_batch batch = {.images = (float *)(images + begin * image), .valid = valid};
     rgc_output_facts output;
-    good = rgc_model_give(model, program, &batch, diags) && rgc_device_run(program->run, &step, diags);
+    good = (ahead || stage_images(model, images, begin, count, diags)) && rgc_device_load(program->run, (int)(begin / model->batch % RGC_DEVICE_SLOTS), diags) &&
+           rgc_device_run(program->run, &step, diags) && (!ahead || stage_images(model, images, begin + model->batch, count, diags));
     for (int k = 0; good && rgc_network_output(model->network, k, &output); k++)
       good = copy_output(model, k, valid, logits + begin * classes + output.first, classes, diags);
   }

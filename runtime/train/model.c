@@ -341,32 +341,20 @@ static int find_average(const rgc_graph *graph, const rgc_value *v, rgc_arena *s
   return average >= 0 && graph->values[average].role == RGC_ROLE_STATE ? average : -1;
 }
 
-/* Calls `use` with each averaged parameter and its average, both of `count` elements. */
-static bool each_average(rgc_model *m, void (*use)(float *weight, float *average, int64_t count), rgc_diagnostics *diags) {
+/* Calls `use` with each average and its parameter, where they are. */
+static bool each_average(rgc_model *m, bool (*use)(const rgc_device_program *run, int average, int weight, rgc_diagnostics *diags), rgc_diagnostics *diags) {
   const rgc_graph *graph = m->train.program->graph;
   rgc_arena *scratch = rgc_arena_create();
-  bool good = true, any = false;
+  bool good = true;
   for (int i = 0; i < graph->value_count && good; i++) {
     int average = find_average(graph, &graph->values[i], scratch);
     if (average < 0) continue;
-    if (!any) good = rgc_device_memory_download(&m->memory, RGC_REGION_PARAM, diags) && rgc_device_memory_download(&m->memory, RGC_REGION_STATE, diags);
-    any = true;
     m->folded = false;
-    if (good) use(m->train.data[i], m->train.data[average], rgc_shape_elems(graph->values[i].shape));
+    good = use(m->train.run, average, i, diags);
   }
   rgc_arena_destroy(scratch);
-  return good && (!any || (rgc_device_memory_upload(&m->memory, RGC_REGION_PARAM, diags) && rgc_device_memory_upload(&m->memory, RGC_REGION_STATE, diags)));
+  return good;
 }
 
-static void copy_weight(float *weight, float *average, int64_t count) { memcpy(average, weight, sizeof *weight * (size_t)count); }
-
-static void swap_weight(float *weight, float *average, int64_t count) {
-  for (int64_t e = 0; e < count; e++) {
-    float keep = weight[e];
-    weight[e] = average[e];
-    average[e] = keep;
-  }
-}
-
-bool rgc_model_start_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, copy_weight, diags); }
-bool rgc_model_swap_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, swap_weight, diags); }
+bool rgc_model_start_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, rgc_device_copy, diags); }
+bool rgc_model_swap_averages(rgc_model *m, rgc_diagnostics *diags) { return each_average(m, rgc_device_swap, diags); }

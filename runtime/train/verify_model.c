@@ -12,19 +12,23 @@ static int64_t count_classes(const rgc_model *model, const rgc_model_program *pr
   return model->network->classes[0].count;
 }
 
-/* Random input and labels; running statistics away from their initial values, so that a kernel that ignores them is found. */
-static bool fill(const rgc_model *model, const rgc_model_program *program, uint64_t seed, rgc_diagnostics *diags) {
+static bool is_batch(const rgc_value *v) { return v->op < 0 && (v->role == RGC_ROLE_INPUT || v->role == RGC_ROLE_LABEL); }
+/* Running statistics away from their initial values, so that a kernel that ignores them is found. */
+static bool is_kept(const rgc_value *v) { return v->op < 0 && (v->role == RGC_ROLE_BUFFER || v->role == RGC_ROLE_STATE); }
+
+/* Random numbers for the values that are `wanted`. */
+static bool fill(const rgc_model *model, const rgc_model_program *program, bool (*wanted)(const rgc_value *), uint64_t seed, rgc_diagnostics *diags) {
   const rgc_graph *graph = program->program->graph;
   for (int i = 0; i < graph->value_count; i++) {
     const rgc_value *v = &graph->values[i];
-    bool wanted = v->op < 0 && (v->role == RGC_ROLE_INPUT || v->role == RGC_ROLE_LABEL || v->role == RGC_ROLE_BUFFER || v->role == RGC_ROLE_STATE);
-    for (int64_t e = 0; wanted && e < rgc_shape_elems(v->shape); e++) {
+    if (!wanted(v)) continue;
+    for (int64_t e = 0; e < rgc_shape_elems(v->shape); e++) {
       double u = rgc_philox_uniform(seed + 1, (uint32_t)i, 0, (uint64_t)e);
       if (v->role == RGC_ROLE_LABEL) ((int32_t *)program->data[i])[e] = (int32_t)(u * (double)count_classes(model, program, i));
       else if (v->role == RGC_ROLE_INPUT) ((float *)program->data[i])[e] = (float)(2 * u - 1);
       else ((float *)program->data[i])[e] += (float)(v->role == RGC_ROLE_STATE ? 1e-4 * u : 0.1 * u);
     }
-    if (wanted && !rgc_device_write(program->run, i, diags)) return false;
+    if (!rgc_device_write(program->run, i, diags)) return false;
   }
   return true;
 }
@@ -59,10 +63,11 @@ bool rgc_model_verify(rgc_model *model, bool infer, uint64_t seed, double tolera
   const rgc_graph *graph = program->program->graph;
   rgc_arena *scratch = rgc_arena_create();
   rgc_cpu_step step = make_step(model, seed);
-  bool good = fill(model, program, seed, diags);
+  bool good = fill(model, program, is_kept, seed, diags);
   model->folded = false;
   good = good && rgc_model_fold(model, diags) && rgc_device_memory_download(&model->memory, RGC_REGION_FOLDED, diags);
   model->folded = infer && good;
+  good = good && fill(model, program, is_batch, seed, diags); /* folding works where the batch lies */
   rgc_verified *results = RGC_NEW_ARRAY(scratch, rgc_verified, graph->op_count);
   *result = (rgc_verify_result){0};
   good = good && rgc_device_verify(program->run, graph, program->data, &step, results, diags);
@@ -98,7 +103,7 @@ bool rgc_model_verify_beside(rgc_model *model, rgc_model *other, bool infer, uin
   rgc_beside *results = RGC_NEW_ARRAY(scratch, rgc_beside, graph->op_count);
   const rgc_beside_side sides[2] = {{program->run, program->data}, {second->run, second->data}};
   *result = (rgc_beside_result){0};
-  bool good = fill(model, program, seed, diags) && rgc_devices_beside(sides, graph, &step, seed, results, diags);
+  bool good = fill(model, program, is_kept, seed, diags) && fill(model, program, is_batch, seed, diags) && rgc_devices_beside(sides, graph, &step, seed, results, diags);
   if (good) judge_beside(graph, results, tolerance, result, diags);
   rgc_arena_destroy(scratch);
   return good && result->close == result->kernels;

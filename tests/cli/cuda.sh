@@ -21,6 +21,14 @@ expect 1 "error[device]: there is no CUDA target 'sm_13'
 if "$RGC" verify "$out/tiny.yaml" --device gpu >"$out/device" 2>&1; then exit 1; fi
 grep -q "there is no device 'gpu'" "$out/device"
 grep -q "help: devices: auto, cpu .*, cuda-emu" "$out/device"
+# A target is of a device: an emulated one has those of the GPU, and who errs is given the device's own.
+expect 1 "error[device]: device cuda-emu does not run target 'cpu-avx2'
+  help: targets of device cuda-emu: sm_80, sm_90a, sm_100, sm_120" "$RGC" verify "$out/tiny.yaml" --device cuda-emu --target cpu-avx2
+expect 1 "error[device]: device cpu does not run target 'sm_90a'
+  help: targets of device cpu: cpu-avx512, cpu-avx2, cpu-plain" "$RGC" verify "$out/tiny.yaml" --device cpu --target sm_90a
+expect 1 "error[device]: no device runs target 'avx2'
+  help: targets of device cpu: cpu-avx512, cpu-avx2, cpu-plain; targets of device cuda: sm_80, sm_90a, sm_100, sm_120; targets of device cuda-emu: sm_80, sm_90a, sm_100, sm_120" \
+  "$RGC" verify "$out/tiny.yaml" --target avx2
 if RGC_NVRTC="$out/no-such-library" "$RGC" compile "$out/tiny.yaml" --target cuda -o "$out/none.bin" >"$out/nvrtc" 2>&1; then exit 1; fi
 grep -q 'help: correct or unset RGC_NVRTC' "$out/nvrtc"
 # With NVRTC: its list of architectures; those that rgc has no target for; kernels go into the cache once, with what they take; a message of NVRTC points at the template.
@@ -72,3 +80,21 @@ paste -d, "$out/cpu/log.csv" "$out/bf16/log.csv" | awk -F, '{ d = $2 - $7; print
 grep -qE '^([0-9]+) of \1 kernels agree' "$out/back"
 grep -q 'note\[precision\]: target cpu-[a-z0-9]* has no bf16: it computes in fp32' "$out/note"
 [ "$(wc -l <"$out/note")" = 1 ]
+# Kernels of TMA and wgmma, too, are verified and train on the emulated device.
+cat >"$out/wide.yaml" <<'YAML'
+rgc: 1
+name: wide
+input: {channels: 1, size: 4}
+classes: 3
+precision: bf16
+stem: [conv: {out: 64, kernel: 3}, bn, relu, conv: {out: 64, kernel: 3, stride: 2, pad: 1}, bn, relu]
+stages: []
+head: [avgpool: global, linear: {out: classes}]
+train: {batch: 4}
+YAML
+"$RGC" compile "$out/wide.yaml" --target sm_90a --no-kernels --emit "$out/wide" -o "$out/wide.bin" >"$out/compiled"
+grep -q '^train, batch 4, cuda-sm_90a: ' "$out/compiled"
+grep -lq contract_wgmma.cuh "$out"/wide/*.cu
+"$RGC" verify "$out/wide.bin" --device cuda-emu --target sm_90a | grep -qE '^([0-9]+) of \1 kernels agree'
+"$RGC" run "$out/wide.bin" --train --device cuda-emu --target sm_90a --data synthetic:classes=3,size=4,channels=1,count=8 --steps 2 --validate 2 --out "$out/wgmma" >/dev/null
+[ "$(wc -l <"$out/wgmma/log.csv")" = 2 ]

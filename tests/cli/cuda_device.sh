@@ -25,7 +25,7 @@ grep -q '^Iter \[  0/  1\]' "$out/said"
 if train none --device cuda --steps 1 >"$out/said" 2>&1; then exit 1; fi
 grep -qF "help: correct or unset RGC_CUDA_DRIVER" "$out/said"
 # With it: auto takes the GPU; the bits are those of the emulated device, and of a run that never stopped.
-export RGC_CUDA_DRIVER="$fake" RGC_NVRTC="$fake" RGC_FAKE_CUDA_TRACE="$out/trace"
+export RGC_CUDA_DRIVER="$fake" RGC_NVRTC="$fake" RGC_CUBLAS=none RGC_FAKE_CUDA_TRACE="$out/trace"
 train cuda --device auto --steps 4 >"$out/said" 2>&1
 if grep -q 'note\[' "$out/said"; then cat "$out/said"; exit 1; fi
 grep -q '^cuGraphLaunch$' "$out/trace"

@@ -1,4 +1,4 @@
-/* fake.h: a CUDA driver and an NVRTC for tests, one library: RGC_CUDA_DRIVER and RGC_NVRTC name it. No GPU: kernels run in the emulator.
+/* fake.h: a CUDA driver, an NVRTC and a cuBLAS for tests, one library: RGC_CUDA_DRIVER, RGC_NVRTC and RGC_CUBLAS name it. No GPU: kernels run in the emulator.
  *
  * What makes it a test of the device and not only a stand-in:
  *   - Nothing asked of a stream happens until it must: a wait of the host, or of another stream by an event, runs as much as that needs, and
@@ -13,7 +13,8 @@
  * what the first and the second stream wait for; another word the kernels whose text holds it.
  * RGC_FAKE_CUDA_FAIL=CALL:N=ERROR: the N-th call (from 1) of CALL returns ERROR; CALL "kernel": the N-th kernel that runs goes wrong, which
  * a later wait finds. RGC_FAKE_CUDA_MEMORY: bytes of the card. RGC_FAKE_CUDA_SM: its compute capability, 80. RGC_FAKE_CUDA_VERSION: of the
- * driver, 13000. RGC_FAKE_CUDA_TRACE: a file that gets a line a call. */
+ * driver, 13000. RGC_FAKE_CUDA_TRACE: a file that gets a line a call. RGC_FAKE_CUBLAS_VERSION: 130100. RGC_FAKE_CUBLAS_NEEDS: bytes of workspace
+ * without which none of its algorithms works. RGC_FAKE_CUBLAS_ONLY=unordered: it has none whose bits repeat. */
 #ifndef RGC_TESTS_FAKE_CUDA_H
 #define RGC_TESTS_FAKE_CUDA_H
 #include <stdbool.h>
@@ -51,7 +52,7 @@ struct CUfunc_st {
   CUfunction next;
 };
 
-typedef enum fake_kind { FAKE_COPY, FAKE_SET, FAKE_KERNEL, FAKE_GRAPH, FAKE_RECORD, FAKE_WAIT } fake_kind;
+typedef enum fake_kind { FAKE_COPY, FAKE_SET, FAKE_KERNEL, FAKE_PRODUCT, FAKE_GRAPH, FAKE_RECORD, FAKE_WAIT } fake_kind;
 
 /* Something asked of a stream. */
 typedef struct fake_operation {
@@ -60,7 +61,7 @@ typedef struct fake_operation {
   const void *from;
   size_t size_bytes;
   unsigned char value;       /* SET */
-  void *owned;               /* a copy of a kernel's args, or of pageable memory; freed with the operation */
+  void *owned;               /* a copy of a kernel's args, of pageable memory, or of what a product is; freed with the operation */
   CUfunction function;
   unsigned int grid[3], block[3];
   size_t shared_bytes;
@@ -110,6 +111,11 @@ bool fake_kernel_fails(void);   /* the next one that runs */
 void fake_stick(unsigned int error); /* every later call returns it */
 rgc_emu *fake_emu(void);
 extern CUmodule fake_modules;
+
+long fake_number(const char *variable, long otherwise); /* of the environment */
+
+/* fake_cublas.c */
+void fake_run_product(const void *product);
 
 /* fake_memory.c */
 unsigned int fake_allocate(rgc_emu *emu, size_t size_bytes, void **made);

@@ -15,7 +15,7 @@ static int captures;       /* under way */
 CUmodule fake_modules;
 static CUfunction all_functions;
 
-static long number_of(const char *variable, long otherwise) {
+long fake_number(const char *variable, long otherwise) {
   const char *value = getenv(variable);
   return value && *value ? strtol(value, NULL, 10) : otherwise;
 }
@@ -73,7 +73,7 @@ FAKE_API cuInit(unsigned int flags) {
 }
 
 FAKE_API cuDriverGetVersion(int *version) {
-  *version = (int)number_of("RGC_FAKE_CUDA_VERSION", FAKE_NVRTC_VERSION);
+  *version = (int)fake_number("RGC_FAKE_CUDA_VERSION", FAKE_NVRTC_VERSION);
   return CUDA_SUCCESS;
 }
 
@@ -136,7 +136,7 @@ FAKE_API cuDeviceGetName(char *name, int room, CUdevice device) {
 FAKE_API cuDeviceGetAttribute(int *value, unsigned int attribute, CUdevice device) {
   (void)device;
   ENTER(cuDeviceGetAttribute, false);
-  int sm = (int)number_of("RGC_FAKE_CUDA_SM", 80);
+  int sm = (int)fake_number("RGC_FAKE_CUDA_SM", 80);
   *value = attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ? sm / 10 : sm % 10;
   return CUDA_SUCCESS;
 }
@@ -168,7 +168,7 @@ FAKE_API cuCtxSetCurrent(CUcontext context) {
 
 /* ---- memory ---- */
 
-static size_t card_bytes(void) { return (size_t)number_of("RGC_FAKE_CUDA_MEMORY", 1l << 30); }
+static size_t card_bytes(void) { return (size_t)fake_number("RGC_FAKE_CUDA_MEMORY", 1l << 30); }
 
 FAKE_API cuMemGetInfo_v2(size_t *free_bytes, size_t *total_bytes) {
   ENTER(cuMemGetInfo, true);
@@ -323,7 +323,7 @@ FAKE_API cuEventElapsedTime(float *milliseconds, CUevent begin, CUevent end) {
 /* ---- kernels ---- */
 
 static bool image_runs(const fake_image *image) {
-  int sm = (int)number_of("RGC_FAKE_CUDA_SM", 80);
+  int sm = (int)fake_number("RGC_FAKE_CUDA_SM", 80);
   return image->own ? image->arch == sm : image->arch / 10 == sm / 10 && image->arch <= sm;
 }
 

@@ -69,6 +69,7 @@ static void run(const fake_operation *o) {
     case FAKE_COPY: memcpy(o->to, o->from, o->size_bytes); break;
     case FAKE_SET: memset(o->to, o->value, o->size_bytes); break;
     case FAKE_KERNEL: run_kernel(o); break;
+    case FAKE_PRODUCT: fake_run_product(o->owned); break;
     case FAKE_GRAPH:
       for (int i = 0; i < o->graph->nodes.count; i++) run(&o->graph->nodes.items[i]);
       break;

@@ -166,19 +166,20 @@ static void check_winograd(int64_t batch, int64_t valid) {
 static const char joins[] =
     "rgc: 1\nname: joins\ninput: {channels: 3, size: 13}\nclasses: 5\n"
     "stem:\n  - conv: {out: 18, kernel: 3, stride: 1, pad: 1}\n  - bn\n  - relu\n"
-    "stages:\n  - {block: basic, repeat: 3, width: 18}\n  - {block: bottleneck, repeat: 3, width: 9, stride: 2}\n"
+    "stages:\n  - {block: basic, repeat: 2, width: 18}\n  - {block: bottleneck, repeat: 2, width: 9, stride: 2}\n"
     "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
 
 /* The same with the normalisation first: loaders of data gradients store the gradients of joins. */
 static const char preactivated_joins[] =
     "rgc: 1\nname: joins\ninput: {channels: 3, size: 11}\nclasses: 5\n"
     "stem:\n  - conv: {out: 18, kernel: 3, stride: 1, pad: 1}\n"
-    "stages:\n  - {block: preact_basic, repeat: 2, width: 18}\n  - {block: preact_basic, repeat: 2, width: 20, stride: 2}\n"
+    "stages:\n  - {block: preact_basic, repeat: 2, width: 18}\n  - {block: preact_basic, repeat: 1, width: 20, stride: 2}\n"
     "head:\n  - bn\n  - relu\n  - avgpool: global\n  - linear: {out: classes}\n";
 
+/* By Winograd on the machine's best target alone: these kernels take the compiler longest, and targets differ in the width of vectors. */
 static void check_side_stores(const char *yaml, int64_t batch, int64_t valid, bool winograd) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++) {
-    if (!rgc_cpu_target_runs_here(target)) continue;
+    if (!rgc_cpu_target_runs_here(target) || (winograd && target != rgc_cpu_target_best())) continue;
     rgc_cpu_target small = *target;
     small.facts.min_tiles = 1;
     small.facts.tile_pixels = small.facts.winograd_patches = winograd ? 8 : 40;
@@ -199,7 +200,7 @@ Test(cpu, small_residual_network) { check(small_residual, 5, 5, UNFUSED); }
 Test(cpu, fewer_valid_samples) { check(small_residual, 5, 3, UNFUSED); }
 Test(cpu, oblong_pools) { check(oblong_pools, 3, 2, UNFUSED); }
 Test(cpu, oblong_pools_fused) { check(oblong_pools, 3, 3, FUSED); }
-Test(cpu, batch_of_one) { check(small_residual, 2, 1, UNFUSED); }
+Test(cpu, one_valid_sample) { check(small_residual, 5, 1, UNFUSED); } /* whose kernels are those above */
 Test(cpu, fused) { check(small_residual, 5, 5, FUSED); }
 Test(cpu, fused_with_fewer_valid_samples) { check(small_residual, 5, 3, FUSED); }
 

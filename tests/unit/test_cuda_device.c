@@ -27,7 +27,9 @@ typedef struct trained {
   bool made;
 } trained;
 
+/* Without cuBLAS, whose products have bits of their own (test_cuda_product.c). */
 static void use_fake(void) {
+  setenv("RGC_CUBLAS", "none", 1);
   setenv("RGC_CUDA_DRIVER", RGC_FAKE_CUDA, 1);
   setenv("RGC_NVRTC", RGC_FAKE_CUDA, 1);
 }
@@ -212,6 +214,52 @@ Test(cuda_device, each_wait_is_needed) {
 
 /* ---- inference ---- */
 
+/* The same logits in any order that events allow; without the wait for a slot's copy they are others. */
+static void expect_overlapped_inference(const float *images, int count, const float *wanted) {
+  static const struct {
+    const char *order, *skip; /* NULL: all waits are there */
+  } runs[] = {{"late", NULL}, {"early-copies", NULL}, {"31", NULL}, {"late", "1"}};
+  float logits[64 * 3];
+  cr_assert_leq(count, 64);
+  for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+    setenv("RGC_FAKE_CUDA_ORDER", runs[i].order, 1);
+    trained *t = open_model(yaml, "cuda", NULL, false);
+    if (runs[i].skip) setenv("RGC_FAKE_CUDA_SKIP", runs[i].skip, 1);
+    cr_assert(t->made && rgc_model_run(&t->model, images, count, logits, &t->diags), "%s", told(t));
+    bool same = !memcmp(logits, wanted, sizeof *logits * 3 * (size_t)count);
+    cr_expect_eq(same, !runs[i].skip, "order %s, without the waits of %s", runs[i].order, runs[i].skip ? runs[i].skip : "none");
+    unsetenv("RGC_FAKE_CUDA_SKIP");
+    unsetenv("RGC_FAKE_CUDA_ORDER");
+    close_model(t);
+  }
+}
+
+/* Averages change places with the weights on the card: nothing of them passes through the process. */
+Test(cuda_device, averages_are_swapped_on_the_card) {
+  fixture folder = setup();
+  const char *path = rgc_arena_printf(folder.arena, "%s/trace", folder.dir);
+  use_fake();
+  trained *t = open_model(yaml, "cuda", NULL, true), *emu = open_model(yaml, "cuda-emu", NULL, true);
+  cr_assert(train(t, 2, 0.01) && train(emu, 2, 0.01), "%s", told(t));
+  cr_expect(same_weights(t, emu));
+  setenv("RGC_FAKE_CUDA_TRACE", path, 1);
+  cr_assert(rgc_model_swap_averages(&t->model, &t->diags) && rgc_model_swap_averages(&emu->model, &emu->diags), "%s", told(t));
+  unsetenv("RGC_FAKE_CUDA_TRACE");
+  int copies = 0;
+  FILE *trace = fopen(path, "r");
+  for (char line[200]; trace && fgets(line, sizeof line, trace);) {
+    copies += !strcmp(line, "cuMemcpyDtoDAsync\n");
+    cr_expect(strstr(line, "cuMemcpyDtoDAsync") || strstr(line, " bytes from the card") || strstr(line, "cuCtxSetCurrent"), "%s", line);
+  }
+  if (trace) fclose(trace);
+  cr_expect_geq(copies, 3);
+  cr_assert(rgc_device_memory_download(&t->model.memory, RGC_REGION_PARAM, &t->diags) && rgc_device_memory_download(&t->model.memory, RGC_REGION_STATE, &t->diags));
+  cr_expect(same_weights(t, emu), "exchanged");
+  close_model(t);
+  close_model(emu);
+  teardown(&folder);
+}
+
 Test(cuda_device, inference_and_verification) {
   enum { IMAGES = 19 };
   float images[IMAGES * ELEMS], logits[2][IMAGES * 3];
@@ -226,6 +274,7 @@ Test(cuda_device, inference_and_verification) {
     close_model(t);
   }
   cr_expect(!memcmp(logits[0], logits[1], sizeof logits[0]));
+  expect_overlapped_inference(images, IMAGES, logits[0]);
   trained *t = open_model(yaml, "cuda", NULL, true);
   rgc_verify_result result;
   cr_expect(t->made && rgc_model_verify(&t->model, false, 1, 3e-5, &result, &t->diags), "%s", told(t));

@@ -341,7 +341,7 @@ static void check_nvrtc_in(rgc_precision precision, const char *yaml, const char
 }
 
 Test(cuda, nvrtc_compiles_without_spills, .timeout = 600) { check_nvrtc_in(RGC_PRECISION_FP32, few, NULL); }
-Test(cuda, nvrtc_compiles_bf16_without_spills, .timeout = 900) { check_nvrtc_in(RGC_PRECISION_BF16, even, NULL); }
+Test(cuda, nvrtc_compiles_bf16_without_spills, .timeout = 900) { check_nvrtc_in(RGC_PRECISION_BF16, few, NULL); }
 Test(cuda, nvrtc_compiles_wgmma_without_spills, .timeout = 900) { check_nvrtc_in(RGC_PRECISION_BF16, broad, "sm_90a"); }
 
 Test(cuda, what_is_no_target_is_told) {

@@ -8,6 +8,7 @@
 #include "codegen/cuda/targets.h"
 #include "compiler/pipeline.h"
 #include "runtime/device/cuda_emu.h"
+#include "runtime/reference/interpret.h"
 #include "runtime/reference/philox.h"
 #include "tests/unit/network_text.h"
 #include "tests/unit/template_mutation.h"
@@ -31,7 +32,7 @@ static const char network[] =
 /* In bf16: A by its own copies, too; rows of 8 and of 2 channels. */
 static const char network_bf16[] =
     "rgc: 1\nname: small\ninput: {channels: 20, size: 9}\nclasses: 5\nprecision: bf16\n"
-    "stem: [conv: {out: 40, kernel: 3, pad: 1}, bn, relu, conv: {out: 40, kernel: 1}, bn, relu, maxpool: {kernel: 3, stride: 2}, conv: {out: 36, kernel: 3}]\n"
+    "stem: [conv: {out: 40, kernel: 3, pad: 1}, bn, relu, conv: {out: 40, kernel: 1}, bn, relu, maxpool: {kernel: 3, stride: 2}, bn, conv: {out: 36, kernel: 3}]\n"
     "stages: []\nhead: [avgpool: global, linear: {out: classes}]\n";
 
 static bench *open_bench(rgc_program_kind kind, const char *yaml) {
@@ -69,7 +70,8 @@ static void fill(bench *b) {
     if (v->op >= 0 || !b->compilation->memory->places[i].size_bytes) continue;
     for (int64_t e = 0; e < rgc_shape_elems(v->shape); e++) {
       double u = rgc_philox_uniform(b->seed, (uint32_t)i, 0, (uint64_t)e);
-      if (v->dtype == RGC_I32) ((int32_t *)b->data[i])[e] = (int32_t)(u * 3);
+      if (v->dtype == RGC_BF16) ((uint16_t *)b->data[i])[e] = rgc_bf16_bits((float)(2 * u - 1));
+      else if (v->dtype == RGC_I32) ((int32_t *)b->data[i])[e] = (int32_t)(u * 3);
       else ((float *)b->data[i])[e] = (float)(v->role == RGC_ROLE_BUFFER || v->role == RGC_ROLE_STATE ? 0.5 + u : 2 * u - 1);
     }
   }
@@ -168,6 +170,9 @@ static const template_mutation gradient_bf16_mutations[] = {
     {"contract_weights_mma_bf16.cuh", "    __syncthreads();\n  }\n}", "  }\n}"},
     {"contract_weights_mma_bf16.cuh", "(s ^ 1) * STAGE_BYTES", "s * STAGE_BYTES"},
     {"contract_weights_mma_bf16.cuh", "p >= at->last || j >= ALL_J", "j >= ALL_J"},
+    /* partial sums of a window */
+    {"loop.cuh", "    __syncthreads();\n#pragma unroll\n    for", "#pragma unroll\n    for"},
+    {"loop.cuh", "    __syncthreads();\n  }\n}\n#endif", "  }\n}\n#endif"},
 };
 
 static void check_mutations(rgc_program_kind kind, const char *yaml, const template_mutation *mutations, size_t count) {

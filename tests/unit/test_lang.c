@@ -200,6 +200,28 @@ Test(lang, freeze_takes_words_and_patterns) {
   rgc_arena_destroy(b.arena);
 }
 
+static void expect_shape(bench *b, const rgc_graph *graph, const char *name, const char *shape) {
+  int id = rgc_graph_find(graph, name);
+  cr_assert(id >= 0, "%s", name);
+  cr_expect_str_eq(torch_shape(b->arena, &graph->values[id]), shape, "%s", name);
+}
+
+Test(lang, blocks_give_on_pairs_and_lists) {
+  bench b;
+  open_bench(&b);
+  rgc_graph *graph = build(&b, "tests/data/given_on.yaml", NULL, 0, true);
+  expect_shape(&b, graph, "layer1.0.a.conv1.weight", "[5, 2, 3, 5]");
+  expect_shape(&b, graph, "layer1.0.b.conv1.weight", "[5, 5, 1, 1]");
+  expect_shape(&b, graph, "layer2.0.a.conv1.weight", "[7, 3, 3, 1]");
+  expect_shape(&b, graph, "layer2.0.a.bn2.weight", "[7]");
+  expect_shape(&b, graph, "layer2.0.b.conv1.weight", "[7, 7, 3, 1]");
+  expect_shape(&b, graph, "layer3.0.a.conv1.weight", "[6, 3, 3, 3]");
+  expect_shape(&b, graph, "layer3.0.a.conv2.weight", "[4, 6, 1, 3]");
+  expect_shape(&b, graph, "layer3.0.c.conv1.weight", "[3, 6, 5, 5]");
+  cr_expect_lt(rgc_graph_find(graph, "layer1.0.b.bn2.weight"), 0);
+  rgc_arena_destroy(b.arena);
+}
+
 /* `count` times `part`, after `begin`. */
 static const char *repeated(bench *b, const char *begin, const char *part, int count) {
   rgc_text text = {0};

@@ -219,6 +219,7 @@ Test(plan_kernel, contracts_and_their_weights) {
       {contract, "a_extent [2,8,8,4]", "a_extent [2,8,8,6]", "the weight %p does not have the shape"},
       {contract, "a_extent [2,8,8,4]", "a_extent [3,8,8,4]", "3 samples and 2"},
       {contract, "a_extent [2,8,8,4]", "a_extent [0,8,8,4]", "the a space is empty"},
+      {contract, "batch 2", "batch 3", "goes over 2 samples, and not over the batch, 3"},
       {contract, "a_extent [2,8,8,4]", "a_extent [1048576,1048576,8,4]", "the a space is empty or too large"},
       {contract, "value %s f32 output [2,8,8,4]", "value %s f32 output [2,8,8,3]", "%s does not have the shape"},
       {contract, "panel(2,8,2)", "panel(1,8,2)", "packed for 1 groups"},

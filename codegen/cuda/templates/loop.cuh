@@ -9,7 +9,39 @@
  *   KERNEL_PARTIALS, KERNEL_PARTIAL_KINDS, KERNEL_PARTIAL_OUTPUTS   how many, {PARTIAL_SUM, ..}, which outputs; then TILE_C is BLOCK_COLUMNS * ROW
  *
  * Block b takes channels [(b % cuts) * TILE_C, ..) of tile b / cuts. Threads along channels are neighbours, so that a warp reads and
- * writes whole lines; those of a column take pixels BLOCK_ROWS apart. Shared memory, if there are partials: 3 floats a thread. */
+ * writes whole lines; those of a column take pixels BLOCK_ROWS apart. Shared memory, if there are partials: 3 floats for each of half the threads and
+ * each value. */
+
+#if KERNEL_PARTIALS > 0
+/* What the threads of a column hold becomes one in row 0, in a tree (as partial_merge_rows); all values at once, so there are two barriers a level. */
+DEV void FN(merge)(moments *own, float *shared, int row, int column) {
+  const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS;
+#pragma unroll
+  for (int half = BLOCK_ROWS / 2; half > 0; half /= 2) {
+    const int apart = half * BLOCK_COLUMNS, at = row % half * BLOCK_COLUMNS + column; /* floats between two numbers of a value; of this thread or its partner */
+#pragma unroll
+    for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) {
+      if (row < half || row >= 2 * half) continue;
+      shared[(3 * k + 1) * apart + at] = own[k].mean;
+      if (kinds[k / ROW] != PARTIAL_MOMENTS) continue;
+      shared[3 * k * apart + at] = own[k].count;
+      shared[(3 * k + 2) * apart + at] = own[k].squares;
+    }
+    __syncthreads();
+#pragma unroll
+    for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) {
+      const int whole = kinds[k / ROW] == PARTIAL_MOMENTS;
+      moments more;
+      if (row >= half) continue;
+      more.count = whole ? shared[3 * k * apart + at] : 0.0f;
+      more.mean = shared[(3 * k + 1) * apart + at];
+      more.squares = whole ? shared[(3 * k + 2) * apart + at] : 0.0f;
+      own[k] = moments_merge(own[k], more, kinds[k / ROW]);
+    }
+    __syncthreads();
+  }
+}
+#endif
 
 TEMPLATE_KERNEL(KERNEL_NAME, BLOCK_COLUMNS * BLOCK_ROWS, 1) {
   KERNEL_GUARD();
@@ -30,6 +62,7 @@ TEMPLATE_KERNEL(KERNEL_NAME, BLOCK_COLUMNS * BLOCK_ROWS, 1) {
       FN(point)(&args, at / OUT_H, at % OUT_H, pixel % OUT_W, c, values);
 #if KERNEL_PARTIALS > 0
       const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS;
+#pragma unroll
       for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) partial_take(&held[k], kinds[k / ROW], taken == 0, values[k]);
 #endif
       taken++;
@@ -38,11 +71,14 @@ TEMPLATE_KERNEL(KERNEL_NAME, BLOCK_COLUMNS * BLOCK_ROWS, 1) {
 #if KERNEL_PARTIALS > 0
   const int kinds[PARTIALS_HELD] = KERNEL_PARTIAL_KINDS, outputs[PARTIALS_HELD] = KERNEL_PARTIAL_OUTPUTS;
   RGC_SHARED(shared);
+  moments merged[PARTIALS_HELD * ROW];
+#pragma unroll
+  for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) merged[k] = partial_close(&held[k], kinds[k / ROW], taken);
+  FN(merge)(merged, (float *)shared, row, column);
+#pragma unroll
   for (int k = 0; k < KERNEL_PARTIALS * ROW; k++) {
     const int kind = kinds[k / ROW], c = c0 + column * ROW + k % ROW;
-    moments m = partial_close(&held[k], kind, taken);
-    m = partial_merge_rows(m, kind, (float *)shared, row, column, BLOCK_ROWS, BLOCK_COLUMNS);
-    if (row == 0 && c < OUT_C) partial_write(m, kind, args.outputs[outputs[k / ROW]] + (s64)tile * (kind == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + c, OUT_C);
+    if (row == 0 && c < OUT_C) partial_write(merged[k], kind, args.outputs[outputs[k / ROW]] + (s64)tile * (kind == PARTIAL_MOMENTS ? 3 : 1) * OUT_C + c, OUT_C);
   }
 #else
   (void)values;

@@ -39,6 +39,23 @@ DEV void row_load_f32(float *to, const float *from, int count) {
   }
 }
 
+/* Bytes of a word, the lowest first. */
+DEV void row_unpack_u8(float *to, u32 word, int count) { EACH(count) to[i] = (float)(word >> 8 * i & 255u); }
+DEV u32 row_pack_u8(const float *from, int count) {
+  u32 word = 0u;
+  EACH(count) word |= (u32)(unsigned char)from[i] << 8 * i;
+  return word;
+}
+
+DEV void row_load_u8(float *to, const unsigned char *from, int count) {
+  if (count == 8) {
+    const uint2 all = ld_v2(from);
+    row_unpack_u8(to, all.x, 4), row_unpack_u8(to + 4, all.y, 4);
+  } else {
+    row_unpack_u8(to, count == 4 ? ld_u32(from) : ld_u16((const u16 *)from), count);
+  }
+}
+
 DEV uint4 row_pack(const float *from) {
   return make_uint4(bf_pack(from[0], from[1]), bf_pack(from[2], from[3]), bf_pack(from[4], from[5]), bf_pack(from[6], from[7]));
 }
@@ -79,6 +96,12 @@ DEV void row_store_bf16(u16 *to, const float *from, int count) {
   if (count == 8) stg_v4(to, row_pack(from));
   else if (count == 4) stg_v2(to, make_uint2(bf_pack(from[0], from[1]), bf_pack(from[2], from[3])));
   else stg_u32(to, bf_pack(from[0], from[1]));
+}
+
+DEV void row_store_u8(unsigned char *to, const float *from, int count) {
+  if (count == 8) stg_v2(to, make_uint2(row_pack_u8(from, 4), row_pack_u8(from + 4, 4)));
+  else if (count == 4) stg_u32(to, row_pack_u8(from, 4));
+  else stg_u16((u16 *)to, (u16)row_pack_u8(from, 2));
 }
 
 DEV void row_store_f32(float *to, const float *from, int count) {

@@ -208,12 +208,24 @@ static void describe_global(const rgc_emu *emu, const char *address, char *words
   else snprintf(words, size, "global memory at byte %zu of '%s' (%zu bytes)", (size_t)(address - a->begin), a->name, a->size_bytes);
 }
 
+/* The allocation that holds the address, and becomes the first: a kernel uses few of many. NULL: none does. */
+static const emu_allocation *holder(rgc_emu *emu, const void *address) {
+  emu_allocation *all = emu->allocations;
+  for (int i = 0; i < emu->allocation_count; i++) {
+    if (!between(address, all[i].begin, all[i].size_bytes)) continue;
+    emu_allocation found = all[i];
+    if (i) all[i] = all[0], all[0] = found;
+    return all;
+  }
+  return NULL;
+}
+
 void *emu_global(rgc_emu *emu, const emu_site *site, const void *address, size_t bytes, int align, bool writes) {
-  const emu_allocation *a = nearest(emu, address);
+  const emu_allocation *a = holder(emu, address);
   char words[EMU_WORDS];
   bool misaligned = (uintptr_t)address % (unsigned int)align;
-  bool inside = a && between(address, a->begin, a->size_bytes) && (size_t)(a->begin + a->size_bytes - (char *)address) >= bytes;
-  if (!misaligned && (inside || !a || !bytes)) return (void *)address;
+  bool inside = a && (size_t)(a->begin + a->size_bytes - (char *)address) >= bytes;
+  if (!misaligned && (inside || !emu->allocation_count || !bytes)) return (void *)address;
   describe_global(emu, address, words, sizeof words);
   if (misaligned) emu_fail(emu, site, "%s at %s, misaligned: its address must be a multiple of %d", site->primitive, words, align);
   emu_fail(emu, site, "%s %s %zu bytes out of bounds: %s", site->primitive, writes ? "writes" : "reads", bytes, words);
