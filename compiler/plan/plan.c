@@ -97,20 +97,25 @@ static void add_entry(rgc_arena *arena, rgc_tensor_file *file, const char *key, 
   *RGC_PUSH(arena, file->metadata, file->metadata_count, file->metadata_capacity) = (rgc_metadata){key, text};
 }
 
-/* The texts of the programs and, last, of the unfused graph: on the heap, as they are large, and to be freed when the file is written. */
-typedef struct printing {
+/* The texts of the programs and, last, of the unfused graph: on the heap, as they are large, and to be freed when the file is written. The plan is verified
+ * while they are printed: its graphs were, when they were compiled or read. */
+typedef struct writing {
   const rgc_plan *plan;
+  const char *path;
+  rgc_diagnostics *diags; /* of the verification */
+  bool verified;
   rgc_text *texts; /* [program_count + 1] */
-} printing;
+} writing;
 
-static void print_text(void *context, int i) {
-  const printing *p = context;
-  if (i < p->plan->program_count) rgc_program_print(&p->plan->programs[i], &p->texts[i]);
-  else rgc_graph_print(p->plan->unfused, &p->texts[i]);
+static void verify_or_print(void *context, int task) {
+  writing *w = context;
+  int i = task - 1;
+  if (i < 0) w->verified = rgc_plan_verify(w->plan, w->path, w->diags);
+  else if (i < w->plan->program_count) rgc_program_print(&w->plan->programs[i], &w->texts[i]);
+  else rgc_graph_print(w->plan->unfused, &w->texts[i]);
 }
 
 static void add_texts(rgc_arena *arena, const rgc_plan *plan, rgc_text *texts, rgc_tensor_file *file) {
-  rgc_parallel(plan->program_count + 1, print_text, &(printing){plan, texts});
   add_entry(arena, file, version_key, RGC_PLAN_VERSION);
   add_entry(arena, file, source_key, plan->source);
   add_entry(arena, file, line_map_key, plan->line_map);
@@ -120,13 +125,13 @@ static void add_texts(rgc_arena *arena, const rgc_plan *plan, rgc_text *texts, r
 }
 
 bool rgc_plan_write(const rgc_plan *plan, const char *path, rgc_diagnostics *diags) {
-  if (!rgc_plan_verify(plan, path, diags)) return false;
   rgc_arena *arena = rgc_arena_create();
   rgc_tensor_file file = {.tensors = plan->tensors, .tensor_count = plan->tensor_count};
-  rgc_text *texts = RGC_NEW_ARRAY(arena, rgc_text, plan->program_count + 1);
-  add_texts(arena, plan, texts, &file);
-  bool good = rgc_safetensors_write(&file, path, diags);
-  for (int i = 0; i <= plan->program_count; i++) rgc_text_free(&texts[i]);
+  writing w = {.plan = plan, .path = path, .diags = diags, .texts = RGC_NEW_ARRAY(arena, rgc_text, plan->program_count + 1)};
+  rgc_parallel(plan->program_count + 2, verify_or_print, &w);
+  if (w.verified) add_texts(arena, plan, w.texts, &file);
+  bool good = w.verified && rgc_safetensors_write(&file, path, diags);
+  for (int i = 0; i <= plan->program_count; i++) rgc_text_free(&w.texts[i]);
   rgc_arena_destroy(arena);
   return good;
 }

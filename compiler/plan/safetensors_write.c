@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "compiler/base/file.h"
+#include "compiler/base/parallel.h"
 #include "compiler/plan/safetensors.h"
 
 static int by_key(const void *a, const void *b) {
@@ -103,67 +104,94 @@ static bool add_tensor(rgc_text *out, const rgc_tensor *t, size_t begin) {
   return good;
 }
 
-/* False where a name or a text is not UTF-8. */
-static bool add_header(rgc_text *out, const rgc_tensor_file *file) {
+/* The header in pieces, [count]: its opening, an entry for each text of the metadata, and its end: the digest and the tensors. The entries are made side by
+ * side, and the digest beside them, since a plan has texts of tens of megabytes. */
+typedef struct header {
+  const rgc_tensor_file *file;
+  rgc_text *pieces;
+  bool *good; /* [count]: false where a name or a text is not UTF-8 */
+  int count;
   char digest[33];
-  size_t offset = 0;
-  bool good = true;
-  rgc_safetensors_digest(file, digest);
-  rgc_text_add(out, "{\"__metadata__\":{");
-  for (int i = 0; i < file->metadata_count; i++) {
-    if (!strcmp(file->metadata[i].key, "digest")) continue;
-    good = add_string(out, file->metadata[i].key) && good;
+} header;
+
+static void make_piece(void *context, int i) {
+  header *h = context;
+  rgc_text *out = &h->pieces[i];
+  const rgc_metadata *entry = i && i <= h->file->metadata_count ? &h->file->metadata[i - 1] : NULL;
+  if (i == 0) rgc_text_add(out, "{\"__metadata__\":{");
+  else if (!entry) rgc_safetensors_digest(h->file, h->digest);
+  else if (strcmp(entry->key, "digest")) {
+    h->good[i] = add_string(out, entry->key);
     rgc_text_add(out, ":");
-    good = add_string(out, file->metadata[i].text) && good;
+    h->good[i] = add_string(out, entry->text) && h->good[i];
     rgc_text_add(out, ",");
   }
-  rgc_text_printf(out, "\"digest\":\"%s\"}", digest);
-  for (int i = 0; i < file->tensor_count; i++) {
-    good = add_tensor(out, &file->tensors[i], offset) && good;
-    offset += file->tensors[i].size_bytes;
+}
+
+static bool add_end(rgc_text *out, const header *h) {
+  size_t offset = 0;
+  bool good = true;
+  rgc_text_printf(out, "\"digest\":\"%s\"}", h->digest);
+  for (int i = 0; i < h->file->tensor_count; i++) {
+    good = add_tensor(out, &h->file->tensors[i], offset) && good;
+    offset += h->file->tensors[i].size_bytes;
   }
   rgc_text_add(out, "}");
   return good;
 }
 
-enum { PADDING = 64 };
-
-/* Header padded with spaces so that the data begins at a multiple of 64 bytes. */
-static bool write_header(const rgc_text *header, FILE *f) {
-  size_t padded = (header->length + 8 + PADDING - 1) / PADDING * PADDING - 8;
-  unsigned char count[8];
-  for (int i = 0; i < 8; i++) count[i] = (unsigned char)(padded >> (8 * i));
-  bool good = fwrite(count, 1, 8, f) == 8 && fwrite(header->chars, 1, header->length, f) == header->length;
-  for (size_t i = header->length; good && i < padded; i++) good = fputc(' ', f) != EOF;
+static bool open_header(header *h, const rgc_tensor_file *file, rgc_arena *arena) {
+  int count = file->metadata_count + 2;
+  *h = (header){.file = file, .pieces = RGC_NEW_ARRAY(arena, rgc_text, count), .good = RGC_NEW_ARRAY(arena, bool, count), .count = count};
+  for (int i = 0; i < count; i++) h->good[i] = true;
+  rgc_parallel(count, make_piece, h);
+  bool good = add_end(&h->pieces[count - 1], h);
+  for (int i = 0; i < count; i++) good = good && h->good[i];
   return good;
 }
 
-static bool write_all(const rgc_tensor_file *file, const rgc_text *header, FILE *f) {
-  bool good = write_header(header, f);
+static void close_header(header *h) {
+  for (int i = 0; i < h->count; i++) rgc_text_free(&h->pieces[i]);
+}
+
+static size_t header_bytes(const header *h) {
+  size_t bytes = 0;
+  for (int i = 0; i < h->count; i++) bytes += h->pieces[i].length;
+  return bytes;
+}
+
+enum { PADDING = 64 };
+
+/* Padded with spaces so that the data begins at a multiple of 64 bytes. */
+static bool write_header(const header *h, FILE *f) {
+  size_t length = header_bytes(h), padded = (length + 8 + PADDING - 1) / PADDING * PADDING - 8;
+  unsigned char count[8];
+  for (int i = 0; i < 8; i++) count[i] = (unsigned char)(padded >> (8 * i));
+  bool good = fwrite(count, 1, 8, f) == 8;
+  for (int i = 0; good && i < h->count; i++) good = !h->pieces[i].length || fwrite(h->pieces[i].chars, 1, h->pieces[i].length, f) == h->pieces[i].length;
+  for (size_t i = length; good && i < padded; i++) good = fputc(' ', f) != EOF;
+  return good;
+}
+
+static bool write_parts(const void *contents, FILE *f) {
+  const header *h = contents;
+  const rgc_tensor_file *file = h->file;
+  bool good = write_header(h, f);
   for (int i = 0; good && i < file->tensor_count; i++)
     good = fwrite(file->tensors[i].data, 1, file->tensors[i].size_bytes, f) == file->tensors[i].size_bytes;
   return good;
 }
 
-/* What a file is written of. */
-typedef struct file_parts {
-  const rgc_tensor_file *file;
-  const rgc_text *header;
-} file_parts;
-
-static bool write_parts(const void *contents, FILE *f) {
-  const file_parts *parts = contents;
-  return write_all(parts->file, parts->header, f);
-}
-
 bool rgc_safetensors_write(const rgc_tensor_file *file, const char *path, rgc_diagnostics *diags) {
-  rgc_text header = {0};
-  bool good = add_header(&header, file);
+  rgc_arena *scratch = rgc_arena_create();
+  header h;
+  bool good = open_header(&h, file, scratch);
   if (!good) rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, NULL, "cannot be written: a name or a text in it is not UTF-8");
-  else if (header.length > RGC_MAX_HEADER_BYTES - PADDING)
+  else if (header_bytes(&h) > RGC_MAX_HEADER_BYTES - PADDING)
     good = rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "put fewer programs into one plan, or make the network shallower",
-                         "cannot be written: its header would have %zu bytes, and readers take %d", header.length, RGC_MAX_HEADER_BYTES);
-  good = good && rgc_replace_file(path, write_parts, &(file_parts){file, &header}, diags);
-  rgc_text_free(&header);
+                         "cannot be written: its header would have %zu bytes, and readers take %d", header_bytes(&h), RGC_MAX_HEADER_BYTES);
+  good = good && rgc_replace_file(path, write_parts, &h, diags);
+  close_header(&h);
+  rgc_arena_destroy(scratch);
   return good;
 }
