@@ -7,30 +7,6 @@
 
 #include "compiler/plan/safetensors.h"
 
-static const struct {
-  const char *word;
-  size_t bytes;
-} dtypes[] = {
-#define X(id, word, bytes) {word, bytes},
-    RGC_TENSOR_DTYPES(X)
-#undef X
-};
-
-size_t rgc_tensor_elem_bytes(rgc_tensor_dtype dtype) { return dtypes[dtype].bytes; }
-const char *rgc_tensor_dtype_word(rgc_tensor_dtype dtype) { return dtypes[dtype].word; }
-
-const rgc_tensor *rgc_tensor_find(const rgc_tensor_file *file, const char *name) {
-  for (int i = 0; i < file->tensor_count; i++)
-    if (!strcmp(file->tensors[i].name, name)) return &file->tensors[i];
-  return NULL;
-}
-
-const char *rgc_metadata_find(const rgc_tensor_file *file, const char *key) {
-  for (int i = 0; i < file->metadata_count; i++)
-    if (!strcmp(file->metadata[i].key, key)) return file->metadata[i].text;
-  return NULL;
-}
-
 /* What one parse needs: where the data lies, and where faults go. */
 typedef struct reader {
   rgc_arena *arena;
@@ -68,7 +44,7 @@ static bool read_shape(reader *r, json_t *shape, rgc_tensor *t) {
       return fault(r, "a tensor with an impossible shape", t->name);
     t->shape[i] = extent;
   }
-  if (__builtin_mul_overflow(elems, dtypes[t->dtype].bytes, &t->size_bytes))
+  if (__builtin_mul_overflow(elems, rgc_tensor_elem_bytes(t->dtype), &t->size_bytes))
     return fault(r, "a tensor with an impossible shape", t->name);
   return true;
 }
@@ -77,7 +53,7 @@ static bool read_tensor(reader *r, const char *name, json_t *entry) {
   rgc_tensor t = {.name = rgc_arena_strdup(r->arena, name), .dtype = RGC_TENSOR_DTYPE_COUNT};
   const char *dtype = json_string_value(json_object_get(entry, "dtype"));
   for (int d = 0; d < RGC_TENSOR_DTYPE_COUNT; d++)
-    if (dtype && !strcmp(dtype, dtypes[d].word)) t.dtype = (rgc_tensor_dtype)d;
+    if (dtype && !strcmp(dtype, rgc_tensor_dtype_word((rgc_tensor_dtype)d))) t.dtype = (rgc_tensor_dtype)d;
   if (t.dtype == RGC_TENSOR_DTYPE_COUNT) return fault(r, "a tensor of a type that is not known", name);
   if (!read_shape(r, json_object_get(entry, "shape"), &t)) return false;
   json_t *offsets = json_object_get(entry, "data_offsets");

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "compiler/plan/plan.h"
-#include "runtime/import/import_mismatch.h"
 #include "runtime/import/import_names.h"
 
 enum { MOST_FILES = 512, MOST_NAMED = 3 };
@@ -15,6 +14,16 @@ enum { MOST_FILES = 512, MOST_NAMED = 3 };
 typedef enum fit { FIT_NONE, FIT_BUT_HEAD, FIT_WHOLE } fit;
 
 /* ---- one network ---- */
+
+static int rank_without_ones(const int64_t *shape, int rank) {
+  while (rank > 1 && shape[rank - 1] == 1) rank--;
+  return rank;
+}
+
+bool rgc_import_same_shape(const int64_t *a, int a_rank, const int64_t *b, int b_rank) {
+  int x = rank_without_ones(a, a_rank), y = rank_without_ones(b, b_rank);
+  return x == y && !memcmp(a, b, sizeof *a * (size_t)x);
+}
 
 static bool has_shape(const rgc_value *v, const rgc_tensor *t) {
   int64_t want[RGC_TENSOR_MAX_RANK] = {0};

@@ -7,4 +7,6 @@
  * "a.yaml, b.yaml or 2 more"; where there is none, those that do but for the last layer, and that it takes head: fresh. NULL: none, or no such
  * files are there. Values are not looked at. */
 const char *rgc_import_fitting(const rgc_network *network, const rgc_tensor_file *file, rgc_arena *arena);
+/* Equal shapes, or equal but for extents of 1 behind. */
+bool rgc_import_same_shape(const int64_t *a, int a_rank, const int64_t *b, int b_rank);
 #endif

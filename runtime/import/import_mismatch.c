@@ -18,16 +18,6 @@ const char *rgc_import_shape_text(const int64_t *shape, int rank, rgc_arena *are
   return rgc_text_take(&out, arena);
 }
 
-static int rank_without_ones(const int64_t *shape, int rank) {
-  while (rank > 1 && shape[rank - 1] == 1) rank--;
-  return rank;
-}
-
-bool rgc_import_same_shape(const int64_t *a, int a_rank, const int64_t *b, int b_rank) {
-  int x = rank_without_ones(a, a_rank), y = rank_without_ones(b, b_rank);
-  return x == y && !memcmp(a, b, sizeof *a * (size_t)x);
-}
-
 /* ---- what would help ---- */
 
 static bool only_the_head(const rgc_mismatch *m) {

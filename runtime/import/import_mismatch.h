@@ -21,6 +21,4 @@ void rgc_import_report_mismatch(const rgc_mismatch *mismatch, const rgc_network 
                                 rgc_diagnostics *diags);
 /* "[64,3,7,7]". */
 const char *rgc_import_shape_text(const int64_t *shape, int rank, rgc_arena *arena);
-/* Equal shapes, or equal but for extents of 1 behind. */
-bool rgc_import_same_shape(const int64_t *a, int a_rank, const int64_t *b, int b_rank);
 #endif

@@ -12,43 +12,6 @@
 
 static int64_t number_of(const rgc_op *op, rgc_attribute attribute) { return (int64_t)op->attr[attribute]; }
 
-/* ---- two names of a value ---- */
-
-static bool is_flat_output(const rgc_value *v) { return v->role == RGC_ROLE_OUTPUT && v->shape[RGC_H] == 1 && v->shape[RGC_W] == 1; }
-
-const char *rgc_onnx_image_name(rgc_onnx_export *x, int value) {
-  const rgc_value *v = &x->graph->values[value];
-  return is_flat_output(v) ? rgc_onnx_name(&x->onnx, v->name) : v->name;
-}
-
-static const char *add_axes(rgc_onnx_export *x, const char *name, const char *base, const int64_t *axes, int count) {
-  const char *list = rgc_onnx_int64s(&x->onnx, axes, count);
-  return rgc_onnx_binary(&x->onnx, "Unsqueeze", name, list, rgc_onnx_name(&x->onnx, base));
-}
-
-/* A parameter that an expression or a convolution reads. */
-static const char *parameter_image(rgc_onnx_export *x, int value) {
-  const rgc_value *v = &x->graph->values[value];
-  const char *name = rgc_onnx_weight(x, value);
-  if (v->torch_rank == 4) return name;
-  if (v->torch_rank == 3) return add_axes(x, name, v->name, (int64_t[]){2}, 1);
-  if (v->torch_rank == 1) return add_axes(x, name, v->name, (int64_t[]){0, 2, 3}, 3);
-  rgc_internal_error("onnx_export", "%s is read as an image", v->name);
-}
-
-const char *rgc_onnx_image(rgc_onnx_export *x, int value) {
-  const rgc_value *v = &x->graph->values[value];
-  if (x->image[value]) return x->image[value];
-  return x->image[value] = x->flat[value] ? add_axes(x, x->flat[value], v->name, (int64_t[]){2, 3}, 2) : parameter_image(x, value);
-}
-
-const char *rgc_onnx_flat(rgc_onnx_export *x, int value) {
-  const rgc_value *v = &x->graph->values[value];
-  if (x->flat[value]) return x->flat[value];
-  const char *output = is_flat_output(v) ? v->name : rgc_onnx_name(&x->onnx, v->name);
-  return x->flat[value] = rgc_onnx_unary(&x->onnx, "Flatten", rgc_onnx_image(x, value), output);
-}
-
 /* ---- ops ---- */
 
 static void add_window(rgc_onnx_node *node, int64_t kernel_h, int64_t kernel_w, int64_t stride, const int64_t pads[4]) {
@@ -215,8 +178,8 @@ static void declare(rgc_proto *graph, int field, const rgc_value *v, bool is_fla
 /* The value under its own name, as what follows the file reads it. */
 static void finish_output(rgc_onnx_export *x, int value) {
   const rgc_value *v = &x->graph->values[value];
-  if (is_flat_output(v) && !x->flat[value]) rgc_onnx_flat(x, value);
-  const char *name = is_flat_output(v) ? x->flat[value] : rgc_onnx_image(x, value);
+  if (rgc_onnx_is_flat_output(v) && !x->flat[value]) rgc_onnx_flat(x, value);
+  const char *name = rgc_onnx_is_flat_output(v) ? x->flat[value] : rgc_onnx_image(x, value);
   if (strcmp(name, v->name)) rgc_onnx_unary(&x->onnx, "Identity", name, v->name);
 }
 
@@ -240,7 +203,7 @@ static rgc_proto model_message(const rgc_onnx_export *x, const char *location) {
   for (int i = 0; i < graph->value_count; i++) {
     const rgc_value *v = &graph->values[i];
     if (v->role == RGC_ROLE_INPUT) declare(&inner, ONNX_GRAPH_INPUT, v, false);
-    if (v->role == RGC_ROLE_OUTPUT) declare(&inner, ONNX_GRAPH_OUTPUT, v, is_flat_output(v));
+    if (v->role == RGC_ROLE_OUTPUT) declare(&inner, ONNX_GRAPH_OUTPUT, v, rgc_onnx_is_flat_output(v));
   }
   rgc_proto_append(&inner, &x->onnx.nodes);
   rgc_proto_append(&inner, &initializers);

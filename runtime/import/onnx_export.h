@@ -1,7 +1,7 @@
 /* onnx_export.h: what the files that turn a network into an ONNX graph share; rgc_export_onnx (export.h) is their entry.
  *
  *   onnx_export.c   one function for each kind of op          onnx_map.c      op `map`: views and expressions
- *   onnx_weights.c  parameters, and batch norms folded into them
+ *   onnx_weights.c  parameters, and batch norms folded into them   onnx_image.c  the two names of a value
  *
  * A value [N,H,W,C] is [N,C,H,W] in ONNX; so a convolution's weight [O,KH,KW,I] is [O,I,KH,KW], which PyTorch has, too. A linear layer is Gemm,
  * whose input and output have two axes; so a value has up to two names, as an image and flat, each made when it is asked for first.
@@ -24,6 +24,9 @@ typedef struct rgc_onnx_export {
 
 static const int rgc_onnx_axis[RGC_AXES] = {0, 2, 3, 1}; /* where N, H, W, C stand in ONNX */
 
+/* onnx_image.c */
+/* Whether ONNX is given the output as a matrix [N,C]. */
+bool rgc_onnx_is_flat_output(const rgc_value *v);
 /* The value as an image [N,C,H,W], or flat [N,C*H*W]. */
 const char *rgc_onnx_image(rgc_onnx_export *x, int value);
 const char *rgc_onnx_flat(rgc_onnx_export *x, int value);
