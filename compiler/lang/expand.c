@@ -165,7 +165,7 @@ static bool enter(rgc_cell *cell) {
 static int emit_use(rgc_cell *cell) {
   const rgc_yaml *word = rgc_cell_attr(cell, "layers");
   const rgc_binding *b = word && word->text ? rgc_env_find(cell->place->env, word->text) : NULL;
-  if (!b || !b->list || rgc_is_pair(b->list)) {
+  if (!b || !b->list || !rgc_is_layers(b->list)) {
     rgc_cell_error(cell, word, RGC_CODE_EXPR_NAME, "no list parameter is called so")->expected =
         "a parameter of the block whose default is a list of layers";
     return -1;
@@ -232,20 +232,12 @@ static void inherit(rgc_expander *x, rgc_env *env, const rgc_env *outer) {
         rgc_env_set(x, env, outer->items[i].name, outer->items[i].number, NULL);
 }
 
-/* False, with errors that say in which block, where the expression has no value. */
-static bool eval_argument(rgc_cell *cell, const rgc_env *env, const rgc_yaml *node, double *number) {
-  int first = cell->x->diags->count;
-  if (rgc_expand_eval(cell->x, env, node, number)) return true;
-  if (cell->x->diags->count > first) rgc_cell_tell_path(cell, &cell->x->diags->items[first]);
-  return false;
-}
-
 /* Two expressions, for rows and columns, become the list of their values, as who gives them means them; NULL after an error. */
 static const rgc_yaml *eval_pair(rgc_cell *cell, const rgc_env *env, const rgc_yaml *node) {
   rgc_yaml *pair = rgc_yaml_empty(cell->x->arena, node, RGC_YAML_LIST);
   for (int i = 0; i < 2; i++) {
     double number;
-    if (!eval_argument(cell, env, node->items[i], &number)) return NULL;
+    if (!rgc_cell_eval(cell, env, node->items[i], &number)) return NULL;
     if (!(number >= 0)) return rgc_cell_error(cell, node->items[i], RGC_CODE_BAD_VALUE, "a number of rows or columns cannot be %.9g", number), NULL;
     rgc_yaml_append(cell->x->arena, pair, rgc_yaml_scalar(cell->x->arena, node->items[i], rgc_arena_printf(cell->x->arena, "%.17g", number)));
   }
@@ -254,9 +246,9 @@ static const rgc_yaml *eval_pair(rgc_cell *cell, const rgc_env *env, const rgc_y
 
 /* What a parameter may be, by its default: a list of layers; or a number, or two. */
 static bool check_kind(rgc_cell *cell, const call *c, const char *name, const rgc_yaml *node, const rgc_yaml *missing) {
-  bool layers = missing->kind == RGC_YAML_LIST && !rgc_is_pair(missing);
+  bool layers = rgc_is_layers(missing);
   bool two = node->kind == RGC_YAML_LIST && node->count == 2 && node->items[0]->text && node->items[1]->text;
-  if (layers ? node->kind == RGC_YAML_LIST && !rgc_is_pair(node) : node->kind == RGC_YAML_SCALAR || two) return true;
+  if (layers ? rgc_is_layers(node) : node->kind == RGC_YAML_SCALAR || two) return true;
   rgc_cell_error(cell, node, RGC_CODE_WRONG_TYPE, "'%s' of block %s must be %s", name, c->block->name, layers ? "a list of layers" : "a number, or two");
   return false;
 }
@@ -274,8 +266,8 @@ static bool bind_parameter(rgc_cell *cell, const call *c, rgc_env *env, const ch
   if (passed && passed->list) node = passed->list;
   if (!check_kind(cell, c, name, node, missing)) return false;
   bool is_list = node->kind == RGC_YAML_LIST, by_stage = c->stride > 0 && strcmp(name, "stride") == 0;
-  if (!is_list && !by_stage && !eval_argument(cell, meant, node, &number)) return false;
-  if (is_list && (missing->kind != RGC_YAML_LIST || rgc_is_pair(missing)) && !(node = eval_pair(cell, meant, node))) return false;
+  if (!is_list && !by_stage && !rgc_cell_eval(cell, meant, node, &number)) return false;
+  if (is_list && !rgc_is_layers(missing) && !(node = eval_pair(cell, meant, node))) return false;
   rgc_env_set(cell->x, env, name, number, is_list ? node : NULL);
   return true;
 }

@@ -76,13 +76,13 @@ bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], in
 bool rgc_cell_flag(rgc_cell *cell, const char *key, bool missing, bool *value);
 /* Index of the attribute's word in `words`, or -1 after an error. */
 int rgc_cell_word(rgc_cell *cell, const char *key, int missing, const char *const *words, int count);
+bool rgc_cell_eval(const rgc_cell *cell, const rgc_env *env, const rgc_yaml *node, double *value); /* as below, and errors say in which block */
 bool rgc_expand_eval(rgc_expander *x, const rgc_env *env, const rgc_yaml *node, double *value);
 void rgc_env_set(rgc_expander *x, rgc_env *env, const char *name, double number, const rgc_yaml *list);
 const rgc_binding *rgc_env_find(const rgc_env *env, const char *name);
 int rgc_cell_named(rgc_cell *cell, const rgc_yaml *node); /* the value called so, -1 after an error */
 rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void rgc_cell_tell_path(const rgc_cell *cell, rgc_diagnostic *d); /* sets path: texts of diagnostics outlive the network */
 const int64_t *rgc_cell_shape(const rgc_cell *cell); /* of the value taken */
 /* False, with an error, if a value of this shape is too large. */
 bool rgc_cell_fits(rgc_cell *cell, const int64_t shape[RGC_AXES]);

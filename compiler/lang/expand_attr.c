@@ -40,7 +40,8 @@ bool rgc_expand_eval(rgc_expander *x, const rgc_env *env, const rgc_yaml *node, 
   return formula && rgc_formula_eval(formula, node, &names, x->diags, value);
 }
 
-void rgc_cell_tell_path(const rgc_cell *cell, rgc_diagnostic *d) {
+/* Sets path: texts of diagnostics outlive the network. */
+static void tell_path(const rgc_cell *cell, rgc_diagnostic *d) {
   if (cell->place->path) d->path = rgc_arena_strdup(cell->x->diags->arena, cell->place->path);
 }
 
@@ -50,21 +51,24 @@ rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code co
   const char *message = rgc_arena_vprintf(cell->x->arena, format, args);
   va_end(args);
   rgc_diagnostic *d = rgc_yaml_error(cell->x->diags, node ? node : cell->layer->at, code, "%s", message);
-  rgc_cell_tell_path(cell, d);
+  tell_path(cell, d);
   return d;
 }
 
 const rgc_yaml *rgc_cell_attr(const rgc_cell *cell, const char *key) { return rgc_yaml_get(cell->layer->attrs, key); }
 
+bool rgc_cell_eval(const rgc_cell *cell, const rgc_env *env, const rgc_yaml *node, double *value) {
+  int first = cell->x->diags->count;
+  if (rgc_expand_eval(cell->x, env, node, value)) return true;
+  if (cell->x->diags->count > first) tell_path(cell, &cell->x->diags->items[first]);
+  return false;
+}
+
 bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min, double max, double *value) {
   const rgc_yaml *node = rgc_cell_attr(cell, key);
   *value = missing;
   if (!node) return true;
-  int first = cell->x->diags->count;
-  if (!rgc_expand_eval(cell->x, cell->place->env, node, value)) {
-    if (cell->x->diags->count > first) rgc_cell_tell_path(cell, &cell->x->diags->items[first]);
-    return false;
-  }
+  if (!rgc_cell_eval(cell, cell->place->env, node, value)) return false;
   if (*value >= min && *value <= max) return true;
   rgc_cell_error(cell, node, RGC_CODE_BAD_VALUE, "%s of %s cannot be %.9g", key, cell->layer->word, *value)->expected =
       rgc_arena_printf(cell->x->diags->arena, "from %.9g to %.9g", min, max);

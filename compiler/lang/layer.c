@@ -119,13 +119,14 @@ bool rgc_is_pair(const rgc_yaml *node) {
   return first && second && isdigit((unsigned char)*first) && isdigit((unsigned char)*second);
 }
 
+bool rgc_is_layers(const rgc_yaml *node) { return node->kind == RGC_YAML_LIST && !rgc_is_pair(node); }
+
 static void check_argument(const rgc_network *n, const rgc_block *block, const rgc_yaml *key, const rgc_yaml *value,
                            rgc_diagnostics *diags) {
   const rgc_yaml *parameters = rgc_yaml_get(block->map, "parameters");
   const rgc_yaml *missing = rgc_yaml_get(parameters, key->text);
   if (rgc_is_block_part(key->text) || missing) {
-    bool is_layers = !missing || (missing->kind == RGC_YAML_LIST && !rgc_is_pair(missing));
-    if (is_layers) check_list(n, value, diags);
+    if (!missing || rgc_is_layers(missing)) check_list(n, value, diags);
     return;
   }
   const char *words[MAX_WORDS];

@@ -45,6 +45,7 @@ void rgc_blocks_read(rgc_network *network, rgc_diagnostics *diags);
 void rgc_layers_check(const rgc_network *network, rgc_diagnostics *diags);
 /* Whether a list is of two numbers, as [1, 7] for rows and columns: no layer is called by a number. */
 bool rgc_is_pair(const rgc_yaml *node);
+bool rgc_is_layers(const rgc_yaml *node); /* whether it is a list of layers, and no pair */
 /* Keys that a stage or a layer gives a block beside its parameters. */
 bool rgc_is_block_part(const char *word);
 #endif

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "compiler/lang/data_settings.h"
-#include "compiler/lang/layer.h"
 #include "compiler/lang/keys.h"
+#include "compiler/lang/layer.h"
 
 enum { MAX_CHOICES = 4 };
 
