@@ -17,17 +17,21 @@ bool rgc_write_text_file(const char *path, const char *text, const char *help, r
   return good || rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, help, "cannot be written: %s", strerror(errno));
 }
 
+const char *rgc_folder_of(const char *path, rgc_arena *arena) {
+  const char *slash = strrchr(path, '/');
+  return slash ? rgc_arena_strndup(arena, path, slash > path ? (size_t)(slash - path) : 1) : ".";
+}
+
 /* Files beside `path` that processes began and were killed over: PATH.tmpPID of a PID that is no more. */
 static void remove_left_over(const char *path, rgc_arena *arena) {
-  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-  const char *folder = slash ? rgc_arena_strndup(arena, path, (size_t)(slash - path) + 1) : "./";
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *folder = rgc_folder_of(path, arena);
   DIR *dir = opendir(folder);
   size_t length = strlen(name);
   for (const struct dirent *entry; dir && (entry = readdir(dir));) {
     const char *end = entry->d_name + length;
     if (strncmp(entry->d_name, name, length) || strncmp(end, ".tmp", 4) || !end[4] || end[4 + strspn(end + 4, "0123456789")]) continue;
     long pid = strtol(end + 4, NULL, 10);
-    if (pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH) remove(rgc_arena_printf(arena, "%s%s", folder, entry->d_name));
+    if (pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH) remove(rgc_arena_printf(arena, "%s/%s", folder, entry->d_name));
   }
   if (dir) closedir(dir);
 }

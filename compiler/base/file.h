@@ -12,6 +12,8 @@ typedef bool rgc_file_writer(const void *contents, FILE *file);
 /* A file with what `write` makes of `contents`, to the disk: beside `path` first, then renamed, so that an earlier file of that name stays whole if
  * anything fails; what a killed process left beside it is removed. A device (/dev/null) is written to. Errors are FILE_WRITE. */
 bool rgc_replace_file(const char *path, rgc_file_writer *write, const void *contents, rgc_diagnostics *diags);
+/* The folder of a file: "graphs" of "graphs/net.yaml", "." of "net.yaml", "/" of "/net.yaml". In `arena`. */
+const char *rgc_folder_of(const char *path, rgc_arena *arena);
 /* A folder whose parent exists; true also where it is there. */
 bool rgc_make_dir(const char *path, const char *help, rgc_diagnostics *diags);
 /* A folder with those above it. */

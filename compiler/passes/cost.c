@@ -20,3 +20,8 @@ static int64_t bytes_of(const rgc_graph *graph, const int *values, int count) {
 int64_t rgc_op_bytes(const rgc_graph *graph, const rgc_op *op) {
   return bytes_of(graph, op->inputs, op->input_count) + bytes_of(graph, op->outputs, op->output_count);
 }
+
+const char *rgc_kernel_gradient(const rgc_kernel *kernel) {
+  if (kernel->kind != RGC_CONTRACT) return NULL;
+  return kernel->form == RGC_WEIGHTS ? "weights" : kernel->geometry.transposed ? "data" : NULL;
+}

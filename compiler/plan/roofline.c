@@ -7,8 +7,8 @@
 #include "compiler/passes/cost.h"
 
 static const char *kind_word(const rgc_kernel *kernel) {
-  if (kernel->kind != RGC_CONTRACT) return rgc_kernel_words[kernel->kind];
-  return kernel->form == RGC_WEIGHTS ? "weights" : kernel->geometry.transposed ? "data" : "forward";
+  const char *gradient = rgc_kernel_gradient(kernel);
+  return gradient ? gradient : kernel->kind == RGC_CONTRACT ? "forward" : rgc_kernel_words[kernel->kind];
 }
 
 static const char *name_or_dash(const char *name, rgc_arena *arena) { return name && *name ? rgc_arena_strdup(arena, name) : "-"; }

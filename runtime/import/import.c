@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/base/file.h"
 #include "compiler/plan/plan.h"
 #include "runtime/data/slurp.h"
 #include "runtime/import/import_fit.h"
@@ -42,20 +43,18 @@ static bool refuse_kind(const unsigned char *bytes, size_t size_bytes, const cha
 static bool is_safetensors(const unsigned char *bytes, size_t size_bytes) { return size_bytes > 8 && bytes[8] == '{'; }
 
 rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *folder, const char *path, rgc_diagnostics *diags) {
-  rgc_tensor_file *file = rgc_torch_is_file(bytes, size_bytes)  ? rgc_torch_parse(arena, bytes, size_bytes, path, diags)
-                          : rgc_onnx_is_file(bytes, size_bytes) ? rgc_onnx_parse(arena, bytes, size_bytes, folder, path, diags)
-                                                                : is_safetensors(bytes, size_bytes)
-                              ? rgc_safetensors_parse(arena, bytes, size_bytes, path, diags)
-                              : (refuse_kind(bytes, size_bytes, path, diags), NULL);
+  rgc_tensor_file *file = NULL;
+  if (rgc_torch_is_file(bytes, size_bytes)) file = rgc_torch_parse(arena, bytes, size_bytes, path, diags);
+  else if (rgc_onnx_is_file(bytes, size_bytes)) file = rgc_onnx_parse(arena, bytes, size_bytes, folder, path, diags);
+  else if (is_safetensors(bytes, size_bytes)) file = rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
+  else refuse_kind(bytes, size_bytes, path, diags);
   while (file && rgc_import_strip(file, arena)) continue;
   return file;
 }
 
 rgc_tensor_file *rgc_import_open(rgc_arena *arena, const char *path, rgc_diagnostics *diags) {
   rgc_file_bytes bytes;
-  const char *slash = strrchr(path, '/');
-  const char *folder = slash ? rgc_arena_strndup(arena, path, slash > path ? (size_t)(slash - path) : 1) : ".";
-  return rgc_file_slurp(path, arena, &bytes, diags) ? rgc_import_parse(arena, bytes.data, bytes.size_bytes, folder, path, diags) : NULL;
+  return rgc_file_slurp(path, arena, &bytes, diags) ? rgc_import_parse(arena, bytes.data, bytes.size_bytes, rgc_folder_of(path, arena), path, diags) : NULL;
 }
 
 /* One mapping at work. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/base/file.h"
 #include "compiler/plan/plan.h"
 #include "runtime/import/import_names.h"
 
@@ -68,11 +69,6 @@ static void add_once(rgc_names *names, const char *text, rgc_arena *arena) {
   *RGC_PUSH(arena, names->items, names->count, names->capacity) = text;
 }
 
-static void add_folder_of(rgc_names *folders, const char *file, rgc_arena *arena) {
-  const char *slash = strrchr(file, '/');
-  add_once(folders, slash ? rgc_arena_strndup(arena, file, (size_t)(slash - file)) : ".", arena);
-}
-
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 static void add_files(rgc_names *files, const char *folder, rgc_arena *arena) {
@@ -95,9 +91,9 @@ static const char *print_files(const rgc_names *files, rgc_arena *arena) {
 
 const char *rgc_import_fitting(const rgc_network *network, const rgc_tensor_file *file, rgc_arena *arena) {
   rgc_names folders = {0}, files = {0}, whole = {0}, but_head = {0};
-  add_folder_of(&folders, network->file, arena);
+  add_once(&folders, rgc_folder_of(network->file, arena), arena);
   for (int i = 0; network->root && i < network->root->count; i++)
-    if (network->root->items[i]->source) add_folder_of(&folders, network->root->items[i]->source->file, arena);
+    if (network->root->items[i]->source) add_once(&folders, rgc_folder_of(network->root->items[i]->source->file, arena), arena);
   for (int i = 0; i < folders.count; i++) add_files(&files, folders.items[i], arena);
   if (files.count) qsort(files.items, (size_t)files.count, sizeof *files.items, by_name);
   for (int i = 0; i < files.count; i++) {

@@ -227,7 +227,8 @@ static bool check_names(const reader *r) {
 }
 
 static bool read_external(const reader *r, const char *folder) {
-  if (!r->external_count || folder) return !r->external_count || rgc_onnx_read_external(r->file, r->externals, r->external_count, folder, r->path, r->arena, r->diags);
+  if (!r->external_count) return true;
+  if (folder) return rgc_onnx_read_external(r->file, r->externals, r->external_count, folder, r->path, r->arena, r->diags);
   return fault(r, "the numbers are in another file (external data), and the model is in none", r->file->tensors[r->externals[0].tensor].name);
 }
 

@@ -41,8 +41,8 @@ static rgc_cpu_step make_step(const rgc_model *model) {
 }
 
 static const char *kind_word(const rgc_kernel *kernel) {
-  if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_WEIGHTS) return "weights";
-  return kernel->kind == RGC_CONTRACT && kernel->geometry.transposed ? "data" : rgc_kernel_words[kernel->kind];
+  const char *gradient = rgc_kernel_gradient(kernel);
+  return gradient ? gradient : rgc_kernel_words[kernel->kind];
 }
 
 static bool bench_ops(const rgc_model_program *program, const rgc_cpu_step *step, int repeats, rgc_bench_result *result, rgc_diagnostics *diags) {

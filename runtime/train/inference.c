@@ -44,11 +44,14 @@ static int64_t count_valid(const rgc_model *model, int64_t begin, int64_t count)
   return left <= 0 ? 0 : left < model->batch ? left : model->batch;
 }
 
-/* The batch that begins with sample `begin`, if there is one, to the slot of its turn. */
+/* Batches take slots in turn. */
+static int slot_of(const rgc_model *model, int64_t begin) { return (int)(begin / model->batch % RGC_DEVICE_SLOTS); }
+
+/* The batch that begins with sample `begin`, if there is one, to its slot. */
 static bool stage_images(const rgc_model *model, const float *images, int64_t begin, int64_t count, rgc_diagnostics *diags) {
   const rgc_model_program *program = &model->infer;
   rgc_batch batch = {.images = (float *)(images + begin * sample_elems(program, program->input)), .valid = count_valid(model, begin, count)};
-  return !batch.valid || rgc_model_stage(model, program, (int)(begin / model->batch % RGC_DEVICE_SLOTS), &batch, diags);
+  return !batch.valid || rgc_model_stage(model, program, slot_of(model, begin), &batch, diags);
 }
 
 /* A device with memory of its own is given the next batch while it computes. */
@@ -60,7 +63,7 @@ bool rgc_model_run(rgc_model *model, const float *images, int64_t count, float *
     int64_t valid = count_valid(model, begin, count);
     rgc_cpu_step step = rgc_single_step(model, 0, valid);
     rgc_output_facts output;
-    good = (ahead || stage_images(model, images, begin, count, diags)) && rgc_device_load(program->run, (int)(begin / model->batch % RGC_DEVICE_SLOTS), diags) &&
+    good = (ahead || stage_images(model, images, begin, count, diags)) && rgc_device_load(program->run, slot_of(model, begin), diags) &&
            rgc_device_run(program->run, &step, diags) && (!ahead || stage_images(model, images, begin + model->batch, count, diags));
     for (int k = 0; good && rgc_network_output(model->network, k, &output); k++)
       good = copy_output(model, k, valid, logits + begin * classes + output.first, classes, diags);
