@@ -5,8 +5,7 @@ set -euo pipefail
 . tests/cli/common.sh.inc
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-fake=$(dirname "$RGC")/librgc_fake_cuda.so
-[ -e "$fake" ] || { echo "$fake is not there: build the tests"; exit 1; }
+find_fake
 export RGC_CUDA_DRIVER="$fake" RGC_NVRTC="$fake" RGC_CUBLAS="$fake" RGC_CUBLAS_RECORD="$out/cublas.json"
 cat >"$out/tiny.yaml" <<'YAML'
 rgc: 1

@@ -4,8 +4,7 @@ set -euo pipefail
 . tests/cli/common.sh.inc
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-fake=$(dirname "$RGC")/librgc_fake_cuda.so
-[ -e "$fake" ] || { echo "$fake is not there: build the tests"; exit 1; }
+find_fake
 cat >"$out/tiny.yaml" <<'YAML'
 rgc: 1
 name: tiny

@@ -12,17 +12,7 @@
 #include "compiler/lang/lang.h"
 #include "compiler/pipeline.h"
 #include "compiler/plan/plan.h"
-
-typedef struct fixture {
-  rgc_arena *arena;
-  rgc_diagnostics diags;
-} fixture;
-
-static inline fixture start(void) {
-  fixture f = {.arena = rgc_arena_create()};
-  rgc_diagnostics_init(&f.diags, f.arena);
-  return f;
-}
+#include "tests/unit/arena_fixture.h"
 
 static inline const char *rendered(fixture *f) {
   rgc_text text = {0};

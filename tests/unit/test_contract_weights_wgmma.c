@@ -9,7 +9,6 @@
 #include "codegen/cuda/contract_maps.h"
 #include "codegen/cuda/templates/kernel_args.cuh"
 #include "tests/unit/emu_fixture.h"
-#include "tests/unit/template_mutation.h"
 
 /* What a weight gradient is, and how it is cut. */
 typedef struct contract {
@@ -33,6 +32,9 @@ typedef struct bench {
   kernel_step step;
   char *defines;
 } bench;
+
+#define TEMPLATE "contract_weights_wgmma.cuh"
+#include "tests/unit/wgmma_checks.h"
 
 enum { A_SCALE, A_SHIFT, B_SCALE, B_MEAN, B_SLOPE, B_POINT, A_STREAM, B_STREAM = A_STREAM + RGC_MAX_STREAMS, MAX_MAPS = 2 * RGC_MAX_STREAMS, THREADS = 384 };
 
@@ -100,7 +102,6 @@ static void fill_operands(bench *b) {
   b->args.step = &b->step;
 }
 
-/* `mistake`: in the templates; NULL: none. */
 static bench *open_bench(const contract *what, bool watched, const template_mutation *mistake) {
   bench *b = calloc(1, sizeof *b);
   b->arena = rgc_arena_create();
@@ -108,15 +109,9 @@ static bench *open_bench(const contract *what, bool watched, const template_muta
   set_defaults(&b->what);
   set_maps(b);
   set_defines(b);
-  b->emu = emu_fixture_open_with("contract_weights_wgmma.cuh", b->defines, watched, mistake ? mutated_templates(mistake, b->arena) : NULL);
+  b->emu = emu_fixture_open_with(TEMPLATE, b->defines, watched, mistake ? mutated_templates(mistake, b->arena) : NULL);
   fill_operands(b);
   return b;
-}
-
-static void close_bench(bench *b) {
-  emu_fixture_close(&b->emu);
-  rgc_arena_destroy(b->arena);
-  free(b);
 }
 
 static bool run(bench *b) {
@@ -125,8 +120,7 @@ static bool run(bench *b) {
     kernel_args args;
     _Alignas(64) char maps[MAX_MAPS][RGC_TENSOR_MAP_BYTES];
   } args = {.args = b->args};
-  for (int i = 0; i < b->maps.count; i++)
-    cr_assert(rgc_emu_tensor_map(args.maps[i], &b->maps.items[i], b->args.operands[b->maps.items[i].input], &b->emu.diags), "%s", emu_fixture_message(&b->emu));
+  give_maps(b, args.maps);
   int block_m = s->block_n == 64 ? 2 * s->columns : s->columns, columns = s->kernel * s->kernel * ceil_div(s->c / s->groups, 64) * 64;
   int blocks = s->splits * s->groups * ceil_div(columns, block_m) * ceil_div(s->out / s->groups, s->block_n);
   size_t shared = (size_t)(s->stages * (2 * s->block_k * (block_m * s->a_streams + s->block_n * s->b_streams) + 3 * 8));
@@ -180,7 +174,6 @@ static double sum_at(const bench *b, const sides *of, int o, int r, int column, 
   return sum;
 }
 
-/* The largest error, as a part of the sizes of what is summed; infinite where something was not stored. */
 static double worst_error(const bench *b) {
   const contract *s = &b->what;
   sides of = open_sides(b);
@@ -196,24 +189,6 @@ static double worst_error(const bench *b) {
   free(of.b);
   return worst;
 }
-
-static const double tolerance = 2e-6;
-
-/* Late, early and mixed; late and early where it is watched. */
-static void check_by(contract what, bool watched) {
-  bench *b = open_bench(&what, watched, NULL);
-  for (int async = RGC_EMU_LATE; async <= (watched ? RGC_EMU_EARLY : RGC_EMU_MIXED); async++) {
-    b->emu.options.async = (rgc_emu_async)async;
-    b->emu.options.seed += (uint64_t)async;
-    cr_assert(run(b), "RGC_EMU_SEED=%llu: %s", (unsigned long long)b->emu.options.seed, emu_fixture_message(&b->emu));
-    double error = worst_error(b);
-    cr_assert(error < tolerance, "RGC_EMU_SEED=%llu async %d: off by %g in\n%s", (unsigned long long)b->emu.options.seed, async, error, b->defines);
-  }
-  close_bench(b);
-}
-
-static void check(contract what) { check_by(what, false); }
-static void check_watched(contract what) { check_by(what, true); }
 
 Test(contract_weights_wgmma, without_prologues, .timeout = 300) {
   check((contract){.n = 2, .h = 9, .w = 11, .c = 64, .out = 72, .kernel = 3, .stride = 1, .pad = 1, .columns = 128, .splits = 2});
@@ -262,20 +237,11 @@ Test(contract_weights_wgmma, one_set_of_bits) {
   close_bench(b);
 }
 
-/* What must be found; watched: only there. */
-typedef struct mistake {
-  template_mutation what;
-  bool watched;
-} mistake;
-
-#define MISTAKE(from, to) {{"contract_weights_wgmma.cuh", from, to}, false}
-#define WATCHED(from, to) {{"contract_weights_wgmma.cuh", from, to}, true}
-
 static const contract with_prologues = {.n = 4, .h = 9, .w = 9, .c = 72, .out = 136, .kernel = 3, .stride = 1, .pad = 1, .columns = 128, .valid = 3,
                                         .a_prologue = 1, .b_prologue = 1, .b_streams = 2};
 static const contract side_by_side = {.n = 3, .h = 9, .w = 9, .c = 64, .out = 48, .kernel = 3, .stride = 2, .pad = 1, .columns = 128, .block_k = 32, .valid = 2};
 
-static const mistake in_prologues[] = {
+static const template_mistake in_prologues[] = {
     MISTAKE("    mbar_wait(FULL(ring.stage), ring.parity);\n#pragma unroll", "#pragma unroll"),
     MISTAKE("    mbar_wait(FULL(ring.stage), ring.parity);\n    if (A_PROLOGUE", "    if (A_PROLOGUE"),
     MISTAKE("        if (k + i == 0) mbar_wait(READY(ring.stage), ring.parity);\n", ""),
@@ -309,7 +275,7 @@ static const mistake in_prologues[] = {
     MISTAKE("(i + 1) * LINES <= BLOCK_K || FN(preparer)() / 8 + i * LINES < BLOCK_K", "1"),
 };
 
-static const mistake in_plain_ones[] = {
+static const template_mistake in_plain_ones[] = {
     MISTAKE("A_PROLOGUE || p + BLOCK_K > at->last", "A_PROLOGUE"),
     MISTAKE("i * LINES >= left", "i * LINES > left"),
     MISTAKE("(int)threadIdx.x / 128 * (COLUMNS / 64)", "0"),
@@ -320,23 +286,7 @@ static const mistake in_plain_ones[] = {
 };
 
 static const contract up_to_the_last = {.n = 1, .h = 9, .w = 9, .c = 64, .out = 72, .kernel = 1, .stride = 1, .a_prologue = 1, .b_prologue = 1};
-static const mistake in_last_pixels[] = {MISTAKE("p + half < at->last ? p + half : 0", "p + half")};
-
-static bool is_found(const contract *what, const mistake *m) {
-  bool found = false;
-  bench *b = open_bench(what, m->watched, &m->what);
-  for (int launch = 0; launch < 8 && !found; launch++, b->emu.options.seed++) {
-    b->emu.options.async = (rgc_emu_async)(launch % 3);
-    found = !run(b) || !(worst_error(b) < tolerance);
-  }
-  close_bench(b);
-  return found;
-}
-
-static void check_mistakes(const contract *what, const mistake *mistakes, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    cr_expect(is_found(what, &mistakes[i]), "not found: '%s' instead of '%s'", mistakes[i].what.to, mistakes[i].what.from);
-}
+static const template_mistake in_last_pixels[] = {MISTAKE("p + half < at->last ? p + half : 0", "p + half")};
 
 Test(emu_errors, mistakes_in_wgmma_weight_gradients_are_found, .timeout = 600) {
   check_mistakes(&with_prologues, in_prologues, sizeof in_prologues / sizeof *in_prologues);

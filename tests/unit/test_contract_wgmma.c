@@ -9,7 +9,6 @@
 #include "codegen/cuda/contract_maps.h"
 #include "codegen/cuda/templates/kernel_args.cuh"
 #include "tests/unit/emu_fixture.h"
-#include "tests/unit/template_mutation.h"
 
 /* What a contract is, and how it is cut. */
 typedef struct contract {
@@ -32,7 +31,11 @@ typedef struct bench {
   kernel_args args;
   kernel_step step;
   char *defines;
+  bool moments; /* are checked, too */
 } bench;
+
+#define TEMPLATE "contract_wgmma.cuh"
+#include "tests/unit/wgmma_checks.h"
 
 enum { SCALE, SHIFT, BIAS, STREAM, WEIGHT = STREAM + RGC_MAX_STREAMS, BLOCK_M = 128, MAX_MAPS = 16 };
 
@@ -86,16 +89,16 @@ static void fill_operands(bench *b) {
   b->args.step = &b->step;
 }
 
-/* `mistake`: in the templates; NULL: none. */
 static bench *open_bench(const contract *what, bool watched, const template_mutation *mistake) {
   bench *b = calloc(1, sizeof *b);
   b->arena = rgc_arena_create();
   b->what = *what;
   b->what.dilation = what->dilation ? what->dilation : 1;
   b->what.groups = what->groups ? what->groups : 1;
+  b->moments = !mistake && (what->tile_images || what->tile_rows);
   set_kernel(b);
   set_defines(b);
-  b->emu = emu_fixture_open_with("contract_wgmma.cuh", b->defines, watched, mistake ? mutated_templates(mistake, b->arena) : NULL);
+  b->emu = emu_fixture_open_with(TEMPLATE, b->defines, watched, mistake ? mutated_templates(mistake, b->arena) : NULL);
   fill_operands(b);
   return b;
 }
@@ -108,8 +111,7 @@ static bool run(bench *b) {
   } args = {.args = b->args};
   int group_out = s->out / s->groups, step = s->transposed ? s->stride : 1, residue_pixels = s->n * ceil_div(b->out_h, step) * ceil_div(b->out_w, step);
   int tiles = s->tile_images || s->tile_rows ? tile_count(b) : step * step * ceil_div(residue_pixels, BLOCK_M);
-  for (int i = 0; i < b->maps.count; i++)
-    cr_assert(rgc_emu_tensor_map(args.maps[i], &b->maps.items[i], b->args.operands[b->maps.items[i].input], &b->emu.diags), "%s", emu_fixture_message(&b->emu));
+  give_maps(b, args.maps);
   size_t shared = (size_t)(b->stages * (b->maps.streams * BLOCK_M * 128 + b->block_n * 128) + 8 * (2 * b->stages + 1));
   size_t bytes = sizeof args - (size_t)(MAX_MAPS - b->maps.count) * RGC_TENSOR_MAP_BYTES;
   memset(b->args.outputs[0], 0xff, 4 * (size_t)(s->n * b->out_h * b->out_w * s->out));
@@ -176,8 +178,7 @@ static void check_moments(const bench *b, int o, statistics want) {
             "channel %d: moments %g %g %g, not %g %g %g", o, all.count, all.mean, all.squares, want.count, want.mean, want.squares);
 }
 
-/* The largest error, as a part of the sizes of what is summed; infinite where nothing, or too much, was stored. */
-static double worst_error(const bench *b, bool moments) {
+static double worst_error(const bench *b) {
   const contract *s = &b->what;
   double *a = prologue(b), worst = 0;
   for (int o = 0; o < s->out; o++) {
@@ -193,40 +194,10 @@ static double worst_error(const bench *b, bool moments) {
       worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
       seen = merge(seen, (statistics){1, want, 0});
     }
-    if (moments) check_moments(b, o, seen);
+    if (b->moments) check_moments(b, o, seen);
   }
   free(a);
   return worst;
-}
-
-static void close_bench(bench *b) {
-  emu_fixture_close(&b->emu);
-  rgc_arena_destroy(b->arena);
-  free(b);
-}
-
-static const double tolerance = 2e-6;
-
-static void check(contract what) {
-  bench *b = open_bench(&what, false, NULL);
-  for (int async = RGC_EMU_LATE; async <= RGC_EMU_MIXED; async++) {
-    b->emu.options.async = (rgc_emu_async)async;
-    b->emu.options.seed += (uint64_t)async;
-    cr_assert(run(b), "RGC_EMU_SEED=%llu: %s", (unsigned long long)b->emu.options.seed, emu_fixture_message(&b->emu));
-    double error = worst_error(b, what.tile_images || what.tile_rows);
-    cr_assert(error < tolerance, "RGC_EMU_SEED=%llu async %d: off by %g in\n%s", (unsigned long long)b->emu.options.seed, async, error, b->defines);
-  }
-  close_bench(b);
-}
-
-static void check_watched(contract what) {
-  bench *b = open_bench(&what, true, NULL);
-  for (int early = 0; early < 2; early++) {
-    b->emu.options.async = early ? RGC_EMU_EARLY : RGC_EMU_LATE;
-    cr_assert(run(b), "RGC_EMU_SEED=%llu: %s", (unsigned long long)b->emu.options.seed, emu_fixture_message(&b->emu));
-    cr_assert(worst_error(b, false) < tolerance);
-  }
-  close_bench(b);
 }
 
 Test(contract_wgmma, forward, .timeout = 300) {
@@ -269,20 +240,12 @@ Test(contract_wgmma, watched, .timeout = 300) {
   check_watched((contract){.n = 3, .h = 5, .w = 5, .c = 64, .out = 72, .kernel = 3, .stride = 2, .pad = 1, .transposed = 1, .out_h = 9, .tile_images = 3});
 }
 
-/* What must be found, in kernels with and without a prologue of several chunks a block; watched: only there. */
-typedef struct mistake {
-  template_mutation what;
-  bool watched;
-} mistake;
-
+/* Kernels with and without a prologue, of several chunks a block, in which mistakes must be found. */
 static const contract with_prologue = {.n = 2, .h = 9, .w = 9, .c = 72, .out = 136, .kernel = 3, .stride = 1, .pad = 1, .tile_images = 2, .prologue = 1};
 static const contract without_prologue = {.n = 3, .h = 9, .w = 9, .c = 64, .out = 72, .kernel = 3, .stride = 1, .pad = 1, .tile_images = 3};
 static const contract gradient = {.n = 2, .h = 5, .w = 5, .c = 64, .out = 72, .kernel = 3, .stride = 2, .pad = 1, .transposed = 1, .out_h = 9};
 
-#define MISTAKE(from, to) {{"contract_wgmma.cuh", from, to}, false}
-#define WATCHED(from, to) {{"contract_wgmma.cuh", from, to}, true}
-
-static const mistake in_prologues[] = {
+static const template_mistake in_prologues[] = {
     MISTAKE("    mbar_wait(FULL(ring->stage), ring->parity);\n", ""),
     MISTAKE("    mbar_wait(EMPTY(ring->stage), ring->parity ^ 1);\n", ""),
     MISTAKE("mbar_wait(EMPTY(ring->stage), ring->parity ^ 1)", "mbar_wait(EMPTY(ring->stage), ring->parity)"),
@@ -303,7 +266,7 @@ static const mistake in_prologues[] = {
     WATCHED("  __syncwarp();\n  if (threadIdx.x % 32 == 0) mbar_arrive(EMPTY(stage));", "  if (threadIdx.x % 128 == 0) mbar_arrive(EMPTY(stage));"),
 };
 
-static const mistake in_plain_ones[] = {
+static const template_mistake in_plain_ones[] = {
     MISTAKE("    mbar_wait(FULL(ring->stage), ring->parity);\n", ""),
     MISTAKE("    wgmma_wait(1);\n", ""),
     MISTAKE("threadIdx.x / 128 * (TILE_BYTES / 2)", "0"),
@@ -311,7 +274,7 @@ static const mistake in_plain_ones[] = {
     WATCHED("  fence_proxy_async(); /* TMA writes there next */\n", ""),
 };
 
-static const mistake in_gradients[] = {
+static const template_mistake in_gradients[] = {
     MISTAKE("#define WEIGHT_16 128", "#define WEIGHT_16 2"),
     MISTAKE("(A_TAP_STEP < 0 ? (1 - (count)) * A_TAP_STEP : 0)", "0"),
     MISTAKE("to + n * 128, map, full, at->channel + n", "to + n * 128, map, full, at->channel"),
@@ -319,23 +282,7 @@ static const mistake in_gradients[] = {
 };
 
 static const contract pointwise_gradient = {.n = 2, .h = 5, .w = 5, .c = 64, .out = 72, .kernel = 1, .stride = 2, .transposed = 1, .out_h = 9};
-static const mistake in_residues_without_taps[] = {MISTAKE("    FN(put)(d, base);\n    return;\n", "    return;\n")};
-
-static bool is_found(const contract *what, const mistake *m) {
-  bool found = false;
-  bench *b = open_bench(what, m->watched, &m->what);
-  for (int launch = 0; launch < 8 && !found; launch++, b->emu.options.seed++) {
-    b->emu.options.async = (rgc_emu_async)(launch % 3);
-    found = !run(b) || !(worst_error(b, false) < tolerance);
-  }
-  close_bench(b);
-  return found;
-}
-
-static void check_mistakes(const contract *what, const mistake *mistakes, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    cr_expect(is_found(what, &mistakes[i]), "not found: '%s' instead of '%s'", mistakes[i].what.to, mistakes[i].what.from);
-}
+static const template_mistake in_residues_without_taps[] = {MISTAKE("    FN(put)(d, base);\n    return;\n", "    return;\n")};
 
 Test(emu_errors, mistakes_in_wgmma_contracts_are_found, .timeout = 300) {
   check_mistakes(&with_prologue, in_prologues, sizeof in_prologues / sizeof *in_prologues);

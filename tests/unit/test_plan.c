@@ -36,7 +36,7 @@ static void expect_equal(fixture *f, const rgc_plan *a, const rgc_plan *b) {
 }
 
 Test(plan, a_plan_of_a_network_comes_back, .timeout = 120) {
-  fixture f = start();
+  fixture f = setup();
   rgc_network *network;
   rgc_plan *plan = empty_plan(&f, "graphs/cifar_resnet20.yaml", NULL, 0, &network);
   add_program(&f, plan, network, RGC_PROGRAM_TRAIN, 32);
@@ -65,7 +65,7 @@ Test(plan, a_plan_of_a_network_comes_back, .timeout = 120) {
 }
 
 Test(plan, diagnostics_and_lines_of_a_plans_network_are_the_users) {
-  fixture f = start();
+  fixture f = setup();
   rgc_network *network, *back;
   rgc_plan *plan = empty_plan(&f, "graphs/resnet18_10.yaml", NULL, 0, &network);
   bytes b = written(&f, plan);
@@ -79,7 +79,7 @@ Test(plan, diagnostics_and_lines_of_a_plans_network_are_the_users) {
 
 /* Refused, and some error names the file. */
 static void expect_refused(const void *data, size_t size, const char *format, long long number) {
-  fixture f = start();
+  fixture f = setup();
   const char *what = rgc_arena_printf(f.arena, "%s %lld", format, number);
   cr_assert_null(rgc_plan_parse(f.arena, data, size, "some.bin", &f.diags), "%s", what);
   cr_assert(f.diags.error_count > 0, "%s: no error", what);
@@ -90,7 +90,7 @@ static void expect_refused(const void *data, size_t size, const char *format, lo
 }
 
 Test(plan, every_truncation_is_refused) {
-  fixture f = start();
+  fixture f = setup();
   bytes b = written(&f, small_plan(&f));
   for (size_t size = 0; size < b.size; size += size < 64 ? 1 : b.size / 200 + 1) {
     unsigned char *cut = malloc(size + 1); /* of this very size, so that a sanitizer sees what is read behind it */
@@ -105,7 +105,7 @@ Test(plan, every_truncation_is_refused) {
 }
 
 Test(plan, every_flipped_bit_is_refused, .timeout = 120) {
-  fixture f = start();
+  fixture f = setup();
   bytes b = written(&f, small_plan(&f));
   seed();
   for (int i = 0; i < 3000; i++) {
@@ -134,7 +134,7 @@ static char *replace(fixture *f, const char *text, const char *old, const char *
 
 /* The plan's file with the first `old` in entry `key...` replaced. The digest is made anew. */
 static void expect_edit_refused(const char *key, const char *old, const char *new) {
-  fixture f = start();
+  fixture f = setup();
   bytes b = written(&f, small_plan(&f));
   rgc_tensor_file *file = rgc_safetensors_parse(f.arena, b.data, b.size, "x", &f.diags);
   bool changed = false;
@@ -201,7 +201,7 @@ Test(plan, hand_edits_with_a_right_digest_are_refused, .timeout = 120) {
 
 /* The metadata and tensors of the small plan, to be changed. */
 static rgc_tensor_file *open_file(fixture *f) {
-  *f = start();
+  *f = setup();
   bytes b = written(f, small_plan(f));
   return rgc_safetensors_parse(f->arena, b.data, b.size, "x", &f->diags);
 }
@@ -239,7 +239,7 @@ Test(plan, entries_missing_or_unknown_are_refused) {
 }
 
 Test(plan, a_plan_without_a_digest_is_refused) {
-  fixture f = start();
+  fixture f = setup();
   bytes b = written(&f, small_plan(&f));
   unsigned char *at = memmem(b.data, b.size, "\"digest\"", 8);
   cr_assert(at);
@@ -292,7 +292,7 @@ static void exchange_places(rgc_program *p) {
 }
 
 Test(plan, writing_verifies_first) {
-  fixture f = start();
+  fixture f = setup();
   rgc_plan *plan = small_plan(&f);
   cr_assert(rgc_plan_verify(plan, "mine", &f.diags), "%s", rendered(&f));
   rgc_program *p = &plan->programs[0], saved = *p;
@@ -326,7 +326,7 @@ Test(plan, writing_verifies_first) {
 }
 
 Test(plan, a_full_disk_leaves_the_earlier_file) {
-  fixture f = start();
+  fixture f = setup();
   rgc_plan *plan = small_plan(&f);
   char *path = temp_path(&f);
   cr_assert(rgc_plan_write(plan, path, &f.diags));
@@ -353,13 +353,13 @@ Test(plan, a_full_disk_leaves_the_earlier_file) {
 
 /* Texts with random edits, the digest right: accepted only if the plan is a right one, and never a crash. */
 Test(plan, random_edits_never_crash, .timeout = 300) {
-  fixture f = start();
+  fixture f = setup();
   bytes whole = written(&f, small_plan(&f));
   rgc_tensor_file *file = rgc_safetensors_parse(f.arena, whole.data, whole.size, "x", &f.diags);
   seed();
   const char *rounds = getenv("RGC_TEST_ROUNDS");
   for (int i = 0; i < (rounds ? atoi(rounds) : 400); i++) {
-    fixture g = start();
+    fixture g = setup();
     rgc_tensor_file changed = *file;
     changed.metadata = RGC_NEW_ARRAY(g.arena, rgc_metadata, file->metadata_count);
     memcpy(changed.metadata, file->metadata, sizeof *file->metadata * (size_t)file->metadata_count);

@@ -84,7 +84,7 @@ static rgc_graph *right_mutant(fixture *f, const char *text) {
 
 /* Whether a mutant was right and ran. */
 static bool try_mutant(const char *text) {
-  fixture f = start();
+  fixture f = setup();
   rgc_graph *graph = right_mutant(&f, text);
   bool good = graph != NULL;
   rgc_memory_plan *memory = good ? rgc_plan_memory(graph, f.arena) : NULL;
@@ -111,7 +111,7 @@ Test(plan_bounds, what_verifies_runs_within_its_values, .timeout = 300) {
                                       "stages=[]", "input.size=11"};
   static const char *const groups[] = {"stem=[conv: {out: 4, kernel: 3, pad: 2, dilation: 2}, conv: {out: 6, kernel: 3, groups: 2, stride: 2}]",
                                        "stages=[]", "input.size=7"};
-  fixture f = start();
+  fixture f = setup();
   const char *texts[] = {program_text(&f, "graphs/plain20.yaml", plain, 3, RGC_PROGRAM_TRAIN),
                          program_text(&f, "graphs/plain20.yaml", pools, 3, RGC_PROGRAM_TRAIN),
                          program_text(&f, "graphs/plain20.yaml", groups, 3, RGC_PROGRAM_TRAIN),
@@ -180,12 +180,12 @@ Test(plan_bounds, what_verifies_runs_within_its_places_when_compiled, .timeout =
   static const char *const plain[] = {"stages=[{block: basic, repeat: 1, width: 4, stride: 2}]", "stem.0.conv.out=4", "input.size=6"};
   static const char *const groups[] = {("stem=[conv: {out: 4, kernel: 3, pad: 2, dilation: 2}, relu, maxpool: {kernel: 3, stride: 2}, "
                                         "conv: {out: 6, kernel: 3, groups: 2, stride: 2}]"), "stages=[]", "input.size=7"};
-  fixture f = start();
+  fixture f = setup();
   const char *texts[] = {program_text(&f, "graphs/plain20.yaml", plain, 3, RGC_PROGRAM_TRAIN),
                          program_text(&f, "graphs/plain20.yaml", groups, 3, RGC_PROGRAM_TRAIN)};
   seed();
   for (int ran = 0, count = rounds(600) / 200; ran < count;) {
-    fixture g = start();
+    fixture g = setup();
     rgc_graph *graph = right_mutant(&g, texts[draw(2)]);
     ran += graph && is_small(graph) && run_compiled(&g, graph, rgc_cpu_target_best());
     rgc_arena_destroy(g.arena);
