@@ -90,22 +90,27 @@ static void find_streams(const rgc_kernel_text *k, const rgc_body *body, const i
   }
 }
 
-static void print_constants(rgc_kernel_text *k, const special *s, const contract_args *args) {
-  rgc_text_printf(&k->text, "#define CONTRACT_NAME @\n#define CONTRACT_VECTORS %d\n#define CONTRACT_BLOCK %d\n#define CONTRACT_PIXEL_STRIDE %" PRId64 "\n",
-                  s->vectors, s->block, args->row_taps ? 1 : args->a_step / args->slab_step);
+static void print_constants(rgc_kernel_text *k, const special *s) {
+  rgc_text_printf(&k->text, "#define CONTRACT_NAME @\n#define CONTRACT_VECTORS %d\n#define CONTRACT_BLOCK %d\n", s->vectors, s->block);
+}
+
+/* The operand of A where it is a plain tensor as it lies, else NULL. */
+static const rgc_operand *plain_a(const rgc_kernel_text *k) {
+  const rgc_kernel *kernel = k->op->kernel;
+  const rgc_node *root = &kernel->a->nodes[kernel->a_roots[0]];
+  if (rgc_kernel_has_side_stores(kernel) || root->kind != RGC_EXPR_LOAD) return NULL;
+  const rgc_operand *from = &kernel->a->operands[root->index];
+  bool plain = k->graph->values[from->value].dtype == RGC_F32 && rgc_operand_is_whole(k->graph, from, kernel->a_extent);
+  return plain ? from : NULL;
 }
 
 /* Whether a row of taps can be one tap (contract_args.h): A is a tensor as it lies, with few channels. */
 static bool takes_rows(const rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   const rgc_geometry *g = &kernel->geometry;
-  const rgc_node *root = &kernel->a->nodes[kernel->a_roots[0]];
   int64_t channels = kernel->a_extent[RGC_C];
   if (g->transposed || g->groups != 1 || g->dilation != 1 || g->kernel_w == 1 || channels > 4 || g->kernel_w * channels > 64) return false;
-  if (rgc_kernel_has_side_stores(kernel)) return false;
-  if (root->kind != RGC_EXPR_LOAD) return false;
-  const rgc_operand *from = &kernel->a->operands[root->index];
-  return k->graph->values[from->value].dtype == RGC_F32 && rgc_operand_is_whole(k->graph, from, kernel->a_extent);
+  return plain_a(k) != NULL;
 }
 
 static void take_rows(const rgc_kernel *kernel, contract_args *args) {
@@ -113,6 +118,15 @@ static void take_rows(const rgc_kernel *kernel, contract_args *args) {
   args->a_c *= kernel->geometry.kernel_w;
   args->a_w = args->out_w;
   args->kernel_w = 1;
+}
+
+/* A 1x1 contract of a plain tensor needs no slab (contract_args.h). */
+static void take_directly(const rgc_kernel_text *k, const special *s, contract_args *args) {
+  const rgc_geometry *g = &k->op->kernel->geometry;
+  const rgc_operand *from = plain_a(k);
+  if (!from || args->row_taps || g->kernel_h != 1 || g->kernel_w != 1 || g->pad || args->a_c / args->groups % s->block) return;
+  args->direct = 1;
+  args->direct_operand = rgc_input_number(k->op, from->value);
 }
 
 /* The prologue over (s, k) of a pixel: neighbours in a row of A. */
@@ -184,7 +198,7 @@ static void print_pixels(rgc_kernel_text *k, const special *s, const contract_ar
   rgc_print_space out = rgc_cpu_emit_space(kernel->extent, true);
   print_begin(k, s, args);
   print_epilogue(k, &out, ", vec *partial");
-  print_constants(k, s, args);
+  print_constants(k, s);
   rgc_text_printf(&k->text, "#define CONTRACT_WIDTH %d\n#define CONTRACT_ROWS %d\n", s->width, s->rows);
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_EPILOGUE @_epi\n#define CONTRACT_PREFETCH @_prefetch\n");
 }
@@ -205,6 +219,7 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
     s.block = (int)args->a_c; /* [KH][KW][K][L] of the panel is [KH][KW*K][L] */
   }
   choose_panel(layout->lanes, k->target->lanes, &s);
+  take_directly(k, &s, args);
   if (contract_plan(args)) return false;
   int64_t panel = s.lanes * s.vectors, images = kernel->extent[RGC_N] * k->launch->valid_per_sample;
   int64_t panel_floats = int_ceil_div(args->group_a, s.block) * s.block * panel * args->kernel_h * args->kernel_w;
@@ -220,7 +235,7 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
   rgc_text_printf(&k->text, "#include \"codegen/cpu/templates/contract_%s.h\"\n", winograd ? "winograd" : "pixels");
   if (!args->row_taps) find_streams(k, kernel->a, kernel->a_extent, args->streams, &args->stream_count);
   k->launch->tile_count = pixels_tile_count(args, images, panel);
-  k->launch->slab_bytes = 4 * (winograd ? winograd_slab_floats : pixels_slab_floats)(args, panel, s.block, s.width, partials);
+  k->launch->slab_bytes = 4 * (winograd ? winograd_slab_floats : pixels_slab_floats)(args, panel, s.block, s.width * s.rows, partials);
   return partials <= KERNEL_MAX_PARTIALS;
 }
 
@@ -256,7 +271,8 @@ static void print_weights(rgc_kernel_text *k, const special *s, const contract_a
   print_begin(k, s, args);
   print_prologue(k, "b", kernel->b, kernel->b_root, rgc_cpu_emit_space(kernel->b_extent, true));
   print_epilogue(k, &out, "");
-  print_constants(k, s, args);
+  print_constants(k, s);
+  rgc_text_printf(&k->text, "#define CONTRACT_PIXEL_STRIDE %" PRId64 "\n", args->row_taps ? 1 : args->a_step / args->slab_step);
   rgc_text_add(&k->text, "#define CONTRACT_PROLOGUE @_a\n#define CONTRACT_B_PROLOGUE @_b\n#define CONTRACT_EPILOGUE @_epi\n"
                          "#define CONTRACT_PREFETCH @_prefetch\n");
   rgc_text_printf(&k->text, "#include \"codegen/cpu/templates/contract_weights%s.h\"\n", winograd ? "_winograd" : "");

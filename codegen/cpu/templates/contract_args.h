@@ -8,8 +8,8 @@
  * residue, class point (i, j) and a tap meet A at row i * a_step + tap.row, so strided and transposed contracts are the same
  * loops. Taps ascend in `row`: those that fall on padding rows are a prefix and a suffix, which kernels skip.
  *
- * Slab: A after the prologue, [image of tile][block][slab_rows][slab_cols][BLOCK], the image innermost of the block strides:
- *   slab + block * plane + image * slab_rows * slab_cols * BLOCK
+ * Slab: A after the prologue. PIXELS: [image of tile][slab_rows][slab_cols][channels of all groups in whole blocks, pixels_point floats].
+ * WEIGHTS: [panel or block][image of tile][slab_rows][slab_cols][PANEL or BLOCK].
  * Slab row k holds A row base + k * slab_step. slab_step is 1, but for a 1x1 kernel with a stride, which is subsampled while
  * it is copied: then its pixels are neighbours. */
 #ifndef RGC_TEMPLATE_CONTRACT_ARGS_H
@@ -41,6 +41,9 @@ typedef struct contract_args {
   /* 1: few input channels. A row of taps is one tap whose channels are (s, k), KW * K of them: kernel_w is 1, a_c and group_a are KW * K,
    * a_w is out_w, and the prologue finds the channels of pixel w at A's columns from w * stride - pad on. */
   int64_t row_taps;
+  /* PIXELS: 1 where A is read as it lies, without a slab: a 1x1 kernel without padding whose prologue is a plain load of operand
+   * direct_operand, and whose channels of a group are whole blocks. */
+  int64_t direct, direct_operand;
   /* PIXELS: output rows and images of a tile; one of them is 1 unless a tile holds whole images. Rows: a multiple of the
    * stride if transposed. WEIGHTS: rows and images accumulated at a time. */
   int64_t tile_rows, tile_images;

@@ -9,7 +9,6 @@
  *   CONTRACT_VECTORS       vectors in a panel; PANEL = VECTORS * LANES output channels
  *   CONTRACT_BLOCK         input channels in a block of slab and weight
  *   CONTRACT_WIDTH, _ROWS  pixels and rows of a group: WIDTH * ROWS * VECTORS accumulators stay in registers
- *   CONTRACT_PIXEL_STRIDE  slab columns from pixel to pixel: a_step / slab_step; may read `args`
  *   CONTRACT_PROLOGUE      a slab_prologue, inlined
  *   CONTRACT_SIDE_PROLOGUE optional: one that also stores what it computed, called once for each point of A, by the tile that owns it
  *   CONTRACT_EPILOGUE      void (args, n, h, w, o, count, vec acc, vec *partial): stores, and gives a value to each partial
@@ -46,7 +45,7 @@
 typedef struct FN(tile) {
   int64_t index, n, images, h, rows; /* output rows [h, h + rows) of images [n, n + images) */
   int64_t panel, panel_end;          /* of each group */
-  int64_t blocks, plane, image;      /* blocks of a group; floats from block to block, from image to image */
+  int64_t blocks, pixel;             /* blocks of a group; floats of A from pixel to pixel */
   float *slab;
   partial *running; /* of panel 0 */
   int64_t ahead, lines; /* float of the streams to fetch next; cache lines a step */
@@ -57,13 +56,13 @@ typedef struct FN(group) {
   const contract_residue *residue;
   int64_t rows, w, columns; /* rows and columns that are there */
   int64_t n[CONTRACT_ROWS], i[CONTRACT_ROWS];
-  const float *a[CONTRACT_ROWS]; /* slab at the first pixel of the row */
+  const float *a[CONTRACT_ROWS]; /* A at the first pixel of the row */
   int64_t first_tap, last_tap;
 } FN(group);
 
 /* Floats of the slab a kernel is given; it is aligned to a cache line. */
 static inline int64_t FN(slab_floats)(const contract_args *args) {
-  return pixels_slab_floats(args, PANEL, CONTRACT_BLOCK, CONTRACT_WIDTH, CONTRACT_PARTIALS);
+  return pixels_slab_floats(args, PANEL, CONTRACT_BLOCK, PIXELS, CONTRACT_PARTIALS);
 }
 
 static inline int64_t FN(tile_count)(const contract_args *args, int64_t images) { return pixels_tile_count(args, images, PANEL); }
@@ -80,16 +79,17 @@ static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float
   tile.h = index % cuts * args->tile_rows;
   tile.rows = int_min(args->tile_rows, args->out_h - tile.h);
   tile.blocks = int_ceil_div(args->group_a, CONTRACT_BLOCK);
-  tile.image = args->slab_rows * args->slab_cols * CONTRACT_BLOCK;
-  tile.plane = slab_plane(args->tile_images * args->slab_rows * args->slab_cols, CONTRACT_BLOCK);
+  tile.pixel = pixels_pixel(args, CONTRACT_BLOCK);
   return tile;
 }
 
 static __attribute__((noinline)) void FN(fill)(const contract_args *args, const FN(tile) * tile) {
+  int64_t point = pixels_point(args, CONTRACT_BLOCK);
   for (int64_t image = 0; image < tile->images; image++)
     for (int64_t g = 0; g < args->groups; g++) {
-      slab_window window = {.data = tile->slab + g * tile->blocks * tile->plane + image * tile->image,
-                            .plane = tile->plane,
+      slab_window window = {.data = tile->slab + image * args->slab_rows * args->slab_cols * point + g * tile->blocks * CONTRACT_BLOCK,
+                            .plane = CONTRACT_BLOCK,
+                            .point = point,
                             .rows = args->slab_rows,
                             .columns = args->slab_cols,
                             .n = tile->n + image,
@@ -154,6 +154,29 @@ INLINE void FN(trim)(const contract_args *args, FN(group) * group) {
   group->last_tap = group->residue->first_tap + last;
 }
 
+/* A at class point (i, column) of the tile's rows of an image. */
+INLINE const float *FN(point)(const contract_args *args, const FN(tile) * tile, int64_t g, int64_t image, int64_t i, int64_t column) {
+  if (args->direct) {
+    int64_t h = tile->h / args->out_step + i;
+    return args->operands[args->direct_operand] + (((tile->n + image) * args->a_h + h * args->a_step) * args->a_w + column * args->a_step) * args->a_c +
+           g * args->group_a;
+  }
+  int64_t row = image * args->slab_rows + i * (args->a_step / args->slab_step);
+  return tile->slab + row * args->slab_cols * pixels_point(args, CONTRACT_BLOCK) + column * tile->pixel + g * tile->blocks * CONTRACT_BLOCK;
+}
+
+/* Where pixels that are not there would be read past the tensor's end, a row of a group is copied into the slab. */
+static __attribute__((noinline)) void FN(stay_inside)(const contract_args *args, const FN(tile) * tile, FN(group) * group) {
+  const float *end = args->operands[args->direct_operand] + args->valid * args->a_h * args->a_w * args->a_c;
+  for (int64_t j = 0; j < CONTRACT_ROWS; j++) {
+    float *to = tile->slab + j * CONTRACT_WIDTH * tile->pixel;
+    if (end - group->a[j] >= (CONTRACT_WIDTH - 1) * tile->pixel + args->group_a) continue;
+    for (int64_t p = 0; p < group->columns; p++)
+      for (int64_t c = 0; c < args->group_a; c++) to[p * tile->pixel + c] = group->a[j][p * tile->pixel + c];
+    group->a[j] = to;
+  }
+}
+
 /* The group of rows from `row` (class rows of the tile, image innermost), at class column w. Rows that are not there repeat
  * the last one. */
 INLINE void FN(aim)(const contract_args *args, const FN(tile) * tile, int64_t g, int64_t row, int64_t row_count,
@@ -163,23 +186,21 @@ INLINE void FN(aim)(const contract_args *args, const FN(tile) * tile, int64_t g,
     int64_t at = row + int_min(j, group->rows - 1), image = at % tile->images, i = at / tile->images;
     group->n[j] = tile->n + image;
     group->i[j] = tile->h / args->out_step + i;
-    group->a[j] = tile->slab + g * tile->blocks * tile->plane + image * tile->image +
-                  (i * (args->a_step / args->slab_step) * args->slab_cols + group->w * CONTRACT_PIXEL_STRIDE) * CONTRACT_BLOCK;
+    group->a[j] = FN(point)(args, tile, g, image, i, group->w);
   }
+  if (args->direct && group->columns < CONTRACT_WIDTH) FN(stay_inside)(args, tile, group);
   FN(trim)(args, group);
 }
 
-/* One tap of one block: BLOCK steps, each VECTORS loads of weights against a broadcast for every pixel. */
-INLINE void FN(tap)(const contract_args *args, const FN(group) * group, int64_t offset, const float *weight,
-                    vec acc[PIXELS][CONTRACT_VECTORS]) {
-  (void)args; /* the pixel stride may read it */
-  const float *a[CONTRACT_ROWS];
-  UNROLL_ALL for (int j = 0; j < CONTRACT_ROWS; j++) a[j] = group->a[j] + offset;
+/* One tap of one block: BLOCK steps, each VECTORS loads of weights against a broadcast for every pixel, `pixel` floats from the one before. */
+INLINE void FN(tap)(const FN(group) * group, int64_t pixel, int64_t offset, const float *weight, vec acc[PIXELS][CONTRACT_VECTORS]) {
+  const float *a[PIXELS];
+  UNROLL_ALL for (int p = 0; p < PIXELS; p++) a[p] = group->a[p / CONTRACT_WIDTH] + offset + p % CONTRACT_WIDTH / 3 * 3 * pixel;
   UNROLL_4 for (int c = 0; c < CONTRACT_BLOCK; c++) {
     vec w[CONTRACT_VECTORS];
     UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) w[v] = vec_load(weight + c * PANEL + v * CONTRACT_LANES);
     UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
-      vec x = vec_set(a[p / CONTRACT_WIDTH][p % CONTRACT_WIDTH * CONTRACT_PIXEL_STRIDE * CONTRACT_BLOCK + c]);
+      vec x = vec_set(a[p][p % CONTRACT_WIDTH % 3 * pixel + c]);
       UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[p][v] = vec_fma(w[v], x, acc[p][v]);
     }
   }
@@ -226,6 +247,7 @@ static __attribute__((noinline)) void FN(compute)(const contract_args *args, FN(
                                                   const float *panel, int64_t o, int64_t channels, partial *running,
                                                   int first) {
   int64_t tap_floats = CONTRACT_BLOCK * PANEL, block_floats = args->kernel_h * args->kernel_w * tap_floats;
+  int64_t pixel = tile->pixel, point = pixels_point(args, CONTRACT_BLOCK);
   vec acc[PIXELS][CONTRACT_VECTORS];
   UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
     UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[p][v] = (vec){0};
@@ -239,7 +261,7 @@ static __attribute__((noinline)) void FN(compute)(const contract_args *args, FN(
         FN(fetch_outputs)(args, group, o, fetched, int_min(fetched + share, PIXELS));
         fetched += share;
       }
-      FN(tap)(args, group, block * tile->plane + args->taps[t].a * CONTRACT_BLOCK,
+      FN(tap)(group, pixel, block * CONTRACT_BLOCK + args->taps[t].a * point,
               panel + block * block_floats + args->taps[t].weight * tap_floats, acc);
     }
   if (channels >= PANEL && group->rows == CONTRACT_ROWS && group->columns == CONTRACT_WIDTH) {
@@ -300,8 +322,10 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab)
   const contract_args *args = told;
   FN(tile) tile = FN(place)(args, index, slab);
   int64_t panels = tile.panel_end - tile.panel, together = int_max(1, args->panels_together);
-  FN(fill)(args, &tile);
-  FN(plan_ahead)(args, &tile, panels);
+  if (!args->direct) {
+    FN(fill)(args, &tile);
+    FN(plan_ahead)(args, &tile, panels);
+  }
   for (int64_t g = 0; g < args->groups; g++)
     for (int64_t panel = tile.panel; panel < tile.panel_end; panel += together)
       FN(run_panels)(args, &tile, g, panel, int_min(panel + together, tile.panel_end));

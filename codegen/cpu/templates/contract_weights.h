@@ -56,6 +56,7 @@ static __attribute__((noinline)) void FN(fill_a)(const contract_args *args, cons
     slab_window window = FN(window_a)(args, tile, chunk, image);
     window.data = tile->a + image * args->slab_rows * args->slab_cols * PANEL;
     window.plane = tile->a_plane;
+    window.point = PANEL;
     window.rows = args->slab_rows;
     window.columns = args->slab_cols;
     slab_fill(args, CONTRACT_PROLOGUE, &window, PANEL);
@@ -67,6 +68,7 @@ static __attribute__((noinline)) void FN(fill_b)(const contract_args *args, cons
     slab_window window = FN(window_b)(args, tile, chunk, image);
     window.data = tile->b + image * args->tile_rows * args->out_w * B_SLAB;
     window.plane = tile->b_plane;
+    window.point = B_SLAB;
     window.rows = chunk->rows;
     window.columns = args->out_w;
     slab_fill(args, CONTRACT_B_PROLOGUE, &window, B_SLAB);

@@ -47,6 +47,7 @@ static __attribute__((noinline)) void FN(fill_a)(const contract_args *args, cons
   int64_t patches = winograd_patches(args, 1), patch_rows = int_ceil_div(chunk->rows, 4), patch_columns = winograd_patch_columns(args);
   window.data = tile->window;
   window.plane = winograd_window_plane(args, PANEL);
+  window.point = PANEL;
   window.rows = 4 * patch_rows + 2;
   window.columns = 4 * patch_columns + 2;
   slab_fill(args, CONTRACT_PROLOGUE, &window, PANEL);
@@ -63,6 +64,7 @@ static __attribute__((noinline)) void FN(fill_b)(const contract_args *args, cons
   int64_t patches = winograd_patches(args, 1), patch_rows = int_ceil_div(chunk->rows, 4), patch_columns = winograd_patch_columns(args);
   window.data = tile->window;
   window.plane = winograd_window_plane(args, CONTRACT_LANES);
+  window.point = CONTRACT_LANES;
   window.rows = 4 * patch_rows;
   window.columns = 4 * patch_columns;
   slab_fill(args, CONTRACT_B_PROLOGUE, &window, CONTRACT_LANES);

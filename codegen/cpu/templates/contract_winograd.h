@@ -92,6 +92,7 @@ static __attribute__((noinline)) void FN(copy_window)(const contract_args *args,
                                                       int64_t plane) {
   slab_window window = {.data = tile->window,
                         .plane = plane,
+                        .point = CONTRACT_BLOCK,
                         .rows = 4 * tile->patch_rows + 2,
                         .columns = 4 * tile->patch_columns + 2,
                         .n = tile->n + image,

@@ -1,7 +1,8 @@
 /* slab.h: copies a window of an NHWC tensor into a slab, through its prologue.
  *
  * In: a window of A space (rows, columns, some channels of one image) and a prologue that gives `count` channels at a point.
- * Out: [block][row][column][BLOCK] at `data`, blocks `plane` floats apart. Points outside of the tensor and channels past the
+ * Out: BLOCK channels of a point lie together; points are `point` floats apart, blocks `plane`: [block][row][column][BLOCK], or
+ * [row][column][block][BLOCK]. Points outside of the tensor and channels past the
  * window's are 0: padding comes after the prologue, and channel tails meet zero weights.
  *
  * Why a slab: the prologue runs once for a point, not once for a tap; and with many channels the pixels of an NHWC tensor
@@ -17,7 +18,7 @@ typedef vec (*slab_prologue)(const contract_args *args, int64_t n, int64_t h, in
 
 typedef struct slab_window {
   float *data;             /* of slab row 0 of the image */
-  int64_t plane;           /* floats from block to block */
+  int64_t plane, point;    /* floats from block to block, from point to point */
   int64_t rows, columns;   /* of the slab */
   int64_t n, h, w, c;      /* point of A at slab row 0, column 0, channel 0 */
   int64_t step;            /* points of A from slab point to slab point */
@@ -27,22 +28,23 @@ typedef struct slab_window {
 
 INLINE void slab_zero(const slab_window *to, int64_t row, int64_t first, int64_t last, int64_t block) {
   for (int64_t c = 0; c < to->channels; c += block) {
-    float *data = to->data + c / block * to->plane + row * to->columns * block;
-    for (int64_t i = first * block; i < last * block; i++) data[i] = 0;
+    float *data = to->data + c / block * to->plane + row * to->columns * to->point;
+    for (int64_t q = first; q < last; q++)
+      for (int64_t i = 0; i < block; i++) data[q * to->point + i] = 0;
   }
 }
 
 /* Columns [first, last) of a row of 4 * LANES channels, all of them there. */
 INLINE void slab_copy_four(const contract_args *args, slab_prologue prologue, const slab_window *to, int64_t row,
                            int64_t first, int64_t last, int64_t c, int64_t block) {
-  float *data = to->data + row * to->columns * block;
+  float *data = to->data + row * to->columns * to->point;
   for (int64_t q = first; q < last; q++) {
     vec v[4];
     UNROLL_ALL for (int k = 0; k < 4; k++) v[k] = prologue(args, to->n, to->h + row * to->step, to->w + q * to->step,
                                                            to->c + c + k * CONTRACT_LANES, CONTRACT_LANES);
     UNROLL_ALL for (int k = 0; k < 4; k++) {
       int64_t at = c + k * CONTRACT_LANES;
-      vec_store(data + at / block * to->plane + q * block + at % block, v[k]);
+      vec_store(data + at / block * to->plane + q * to->point + at % block, v[k]);
     }
   }
 }
@@ -51,12 +53,12 @@ INLINE void slab_copy_four(const contract_args *args, slab_prologue prologue, co
 INLINE void slab_copy_part(const contract_args *args, slab_prologue prologue, const slab_window *to, int64_t row,
                            int64_t first, int64_t last, int64_t c, int64_t block) {
   int64_t width = int_min(CONTRACT_LANES, block - c % block), count = int_max(0, int_min(width, to->channels - c));
-  float *data = to->data + c / block * to->plane + row * to->columns * block + c % block;
+  float *data = to->data + c / block * to->plane + row * to->columns * to->point + c % block;
   for (int64_t q = first; q < last; q++) {
     vec v = {0};
     if (count) v = prologue(args, to->n, to->h + row * to->step, to->w + q * to->step, to->c + c, count);
     if (count < width) v = (vec)((vec_int)v & vec_below(count)); /* a prologue may add to the lanes that are not there */
-    vec_store_part(data + q * block, v, width);
+    vec_store_part(data + q * to->point, v, width);
   }
 }
 
