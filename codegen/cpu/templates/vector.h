@@ -15,7 +15,7 @@
 
 typedef float vec __attribute__((vector_size(4 * CONTRACT_LANES)));
 typedef __INT32_TYPE__ vec_int __attribute__((vector_size(4 * CONTRACT_LANES)));
-typedef float vec_unaligned __attribute__((vector_size(4 * CONTRACT_LANES), aligned(4), may_alias));
+typedef float vec_unaligned __attribute__((vector_size(4 * CONTRACT_LANES), aligned(4)));
 
 INLINE vec vec_load(const float *p) { return *(const vec_unaligned *)p; }
 INLINE void vec_store(float *p, vec v) { *(vec_unaligned *)p = v; }
