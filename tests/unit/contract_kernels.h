@@ -24,7 +24,6 @@ INLINE vec relu_affine_stored(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_BLOCK 16
 #define CONTRACT_WIDTH 6
 #define CONTRACT_ROWS 1
-#define CONTRACT_PIXEL_STRIDE 1
 #define CONTRACT_PROLOGUE relu_affine_scaled
 #define CONTRACT_SIDE_PROLOGUE relu_affine_stored
 #define CONTRACT_EPILOGUE store_and_reduce
@@ -37,7 +36,6 @@ INLINE vec relu_affine_stored(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_BLOCK 8
 #define CONTRACT_WIDTH 3
 #define CONTRACT_ROWS 2
-#define CONTRACT_PIXEL_STRIDE (args->a_step / args->slab_step)
 #define CONTRACT_PROLOGUE relu_affine_scaled
 #define CONTRACT_SIDE_PROLOGUE relu_affine_stored
 #define CONTRACT_EPILOGUE store_only
@@ -50,7 +48,6 @@ INLINE vec relu_affine_stored(const contract_args *args, int64_t n, int64_t h, i
 #define CONTRACT_BLOCK 1
 #define CONTRACT_WIDTH 5
 #define CONTRACT_ROWS 1
-#define CONTRACT_PIXEL_STRIDE (args->a_step / args->slab_step)
 #define CONTRACT_PROLOGUE relu_affine_scaled
 #define CONTRACT_SIDE_PROLOGUE relu_affine_stored
 #define CONTRACT_EPILOGUE store_and_reduce

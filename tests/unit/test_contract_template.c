@@ -3,6 +3,8 @@
  * Each output is poisoned with NaN before a kernel runs, and so is the slab: what is not written, or read before it is
  * written, shows. Tiles are run last to first. Values past n_valid must still be NaN afterwards. */
 #include <criterion/criterion.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "compiler/graph/kernel.h"
 #include "tests/unit/contract_kernels.h"
@@ -23,7 +25,7 @@ static const kernel kernel_narrow = {narrow, 1, 1, 3, narrow_slab_floats, 100};
 static const kernel kernel_winograd = {winograd_any, 16, 2, 3, winograd_any_slab_floats, 400};
 static const kernel kernel_winograd_narrow = {winograd_narrow, 16, 1, 0, winograd_narrow_slab_floats, 400};
 
-enum { PLANES = 5 };
+enum { PLANES = 5, DIRECT_OPERAND = 7 };
 
 static int sides_checked; /* contracts whose side store was checked whole */
 
@@ -128,7 +130,25 @@ static void check_side(const contract_args *args, const float *a, int64_t count,
   sides_checked += all;
 }
 
-/* args: extents of A, channels, geometry, tiles and valid; `images` samples there are. */
+/* A copy of count floats, right behind which nothing may be touched. */
+typedef struct guarded {
+  void *pages;
+  size_t bytes;
+  float *floats;
+} guarded;
+
+static guarded guard(const float *floats, int64_t count) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), used = (size_t)count * sizeof(float), room = (used + page - 1) / page * page;
+  guarded copy = {.bytes = room + page};
+  copy.pages = mmap(NULL, copy.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  cr_assert_neq(copy.pages, MAP_FAILED);
+  cr_assert_eq(mprotect((char *)copy.pages + room, page, PROT_NONE), 0);
+  copy.floats = (float *)((char *)copy.pages + room - used);
+  memcpy(copy.floats, floats, used);
+  return copy;
+}
+
+/* args: extents of A, channels, geometry, tiles and valid; `images` samples there are. Directly: of A after the prologue, the valid samples. */
 static void check_pixels(const kernel *tested, contract_args args, int64_t images) {
   args.out_h = output_extent(&args, args.a_h, args.kernel_h);
   args.out_w = output_extent(&args, args.a_w, args.kernel_w);
@@ -139,6 +159,8 @@ static void check_pixels(const kernel *tested, contract_args args, int64_t image
   float *packed = pack_weight(&args, w, tested->block, panel);
   args.weight = packed;
   int64_t a_count = images * args.a_h * args.a_w * args.a_c;
+  guarded plain = guard(a, a_count / images * args.valid);
+  args.operands[DIRECT_OPERAND] = plain.floats;
   args.outputs[0] = new_poison(count);
   args.outputs[1] = new_poison(a_count);
   args.outputs[2] = new_floats(a_count);
@@ -159,7 +181,8 @@ static void check_pixels(const kernel *tested, contract_args args, int64_t image
   cr_expect(apart < (double)tested->tolerance_e8 * 1e-8, "outputs are off by %g", apart);
   for (int64_t i = written; i < count; i++) cr_assert(isnan(args.outputs[0][i]), "a sample past n_valid is written");
   if (tested->partials) check_partials(&args, want, tiles / pixels_panel_cuts(&args, panel));
-  check_side(&args, a, a_count, a_count / images * args.valid);
+  if (!args.direct) check_side(&args, a, a_count, a_count / images * args.valid);
+  munmap(plain.pages, plain.bytes);
   free_operands(&args, a);
   for (int k = 0; k < 3; k++) free(args.partials[k]), free(args.outputs[k]);
   free(slab), free(want), free(w), free(packed);
@@ -228,6 +251,12 @@ static contract_args panels_together(contract_args args) {
   return args;
 }
 
+static contract_args direct(contract_args args) {
+  args.direct = 1;
+  args.direct_operand = DIRECT_OPERAND;
+  return args;
+}
+
 static contract_args transposed(contract_args args) {
   args.transposed = 1;
   args.tile_rows = 2 * args.stride;
@@ -254,6 +283,19 @@ Test(contract_template, forward) {
   check_pixels(&kernel_paired, whole_images(square(5, 7, 35, 33, 3, 1, 1), 2), 5);
   check_pixels(&kernel_paired, square(2, 15, 8, 21, 3, 2, 1), 2);
   check_pixels(&kernel_paired, square(1, 23, 3, 18, 7, 2, 3), 1);
+}
+
+/* Groups that hang over the end of the last row must not read past it (check_pixels protects what lies there). */
+Test(contract_template, direct) {
+  check_pixels(&kernel_reducing, direct(square(2, 9, 32, 37, 1, 1, 0)), 2);
+  check_pixels(&kernel_reducing, direct(square(1, 1, 16, 3, 1, 1, 0)), 1);
+  check_pixels(&kernel_reducing, direct(panels_together(square(2, 11, 48, 150, 1, 2, 0))), 3);
+  check_pixels(&kernel_paired, direct(whole_images(square(3, 7, 40, 33, 1, 1, 0), 2)), 3);
+  check_pixels(&kernel_paired, direct(square(2, 2, 8, 9, 1, 1, 0)), 2);
+  check_pixels(&kernel_paired, direct(square(2, 8, 24, 9, 1, 3, 0)), 2);
+  check_pixels(&kernel_paired, direct(grouped(square(1, 5, 48, 30, 1, 1, 0), 3)), 1);
+  check_pixels(&kernel_paired, direct(transposed(square(2, 6, 16, 18, 1, 2, 0))), 2);
+  check_pixels(&kernel_narrow, direct(square(1, 7, 5, 4, 1, 2, 0)), 1);
 }
 
 /* Tiles of the same pixels, cut by panels of output channels: the first stores. */
