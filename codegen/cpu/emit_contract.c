@@ -12,7 +12,7 @@
 #include "compiler/passes/layout.h"
 #include "compiler/passes/tile.h"
 
-enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, WEIGHT_CHUNK_PATCHES = 64, WEIGHT_LEAST_OUT = 32, PANELS_FLOATS = 1 << 16 };
+enum { MOST_GROUP_ROWS = 2, WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, WEIGHT_CHUNK_PATCHES = 64, WEIGHT_LEAST_OUT = 32, PANELS_FLOATS = 1 << 16 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -52,7 +52,8 @@ static void flatten(rgc_kernel_text *k, contract_args *args) {
   args->a_h = args->out_h = args->tile_rows = 1;
 }
 
-/* Width and rows of a group of at most `most` pixels that wastes least on `columns` columns; wide ones first. */
+/* Width and rows of a group of at most `most` pixels that wastes least on `columns` columns; wide ones first. Rows may be images, far apart: more than
+ * two of them cost more than pixels that are not there (2 x 3 pixels of three images: 54 GFLOP/s where 6 x 1 have 78). */
 static void choose_group(int64_t columns, int64_t row_count, int most, special *s) {
   int64_t best = INT64_MAX;
   s->width = most, s->rows = 1;
@@ -60,7 +61,7 @@ static void choose_group(int64_t columns, int64_t row_count, int most, special *
     int rows = most / width;
     int64_t groups = int_ceil_div(columns, width) * int_ceil_div(row_count, rows);
     int64_t cost = groups * (width * rows + 1); /* the weights are loaded once a group */
-    if (width * rows * 3 < most * 2 || cost >= best) continue;
+    if (rows > MOST_GROUP_ROWS || width * rows * 3 < most * 2 || cost >= best) continue;
     best = cost;
     s->width = width;
     s->rows = rows;
@@ -94,23 +95,13 @@ static void print_constants(rgc_kernel_text *k, const special *s) {
   rgc_text_printf(&k->text, "#define CONTRACT_NAME @\n#define CONTRACT_VECTORS %d\n#define CONTRACT_BLOCK %d\n", s->vectors, s->block);
 }
 
-/* The operand of A where it is a plain tensor as it lies, else NULL. */
-static const rgc_operand *plain_a(const rgc_kernel_text *k) {
-  const rgc_kernel *kernel = k->op->kernel;
-  const rgc_node *root = &kernel->a->nodes[kernel->a_roots[0]];
-  if (rgc_kernel_has_side_stores(kernel) || root->kind != RGC_EXPR_LOAD) return NULL;
-  const rgc_operand *from = &kernel->a->operands[root->index];
-  bool plain = k->graph->values[from->value].dtype == RGC_F32 && rgc_operand_is_whole(k->graph, from, kernel->a_extent);
-  return plain ? from : NULL;
-}
-
 /* Whether a row of taps can be one tap (contract_args.h): A is a tensor as it lies, with few channels. */
 static bool takes_rows(const rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   const rgc_geometry *g = &kernel->geometry;
   int64_t channels = kernel->a_extent[RGC_C];
   if (g->transposed || g->groups != 1 || g->dilation != 1 || g->kernel_w == 1 || channels > 4 || g->kernel_w * channels > 64) return false;
-  return plain_a(k) != NULL;
+  return rgc_kernel_plain_a(k->graph, kernel) != NULL;
 }
 
 static void take_rows(const rgc_kernel *kernel, contract_args *args) {
@@ -120,13 +111,9 @@ static void take_rows(const rgc_kernel *kernel, contract_args *args) {
   args->kernel_w = 1;
 }
 
-/* A 1x1 contract of a plain tensor needs no slab (contract_args.h). */
 static void take_directly(const rgc_kernel_text *k, const special *s, contract_args *args) {
-  const rgc_geometry *g = &k->op->kernel->geometry;
-  const rgc_operand *from = plain_a(k);
-  if (!from || args->row_taps || g->kernel_h != 1 || g->kernel_w != 1 || g->pad || args->a_c / args->groups % s->block) return;
-  args->direct = 1;
-  args->direct_operand = rgc_input_number(k->op, from->value);
+  args->direct = rgc_takes_a_directly(k->graph, k->op->kernel) && args->a_c / args->groups % s->block == 0;
+  if (args->direct) args->direct_operand = rgc_input_number(k->op, rgc_kernel_plain_a(k->graph, k->op->kernel)->value);
 }
 
 /* The prologue over (s, k) of a pixel: neighbours in a row of A. */

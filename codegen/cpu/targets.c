@@ -4,17 +4,17 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define FACTS(word, lanes, narrowest)                                                                                  \
+#define FACTS(word, lanes, narrowest, cache_floats)                                                                                  \
   {.name = word, .panel_lanes = lanes, .min_panel_lanes = narrowest, .block = 16, .tile_pixels = 224,                  \
-   .tile_floats = 1 << 18, .map_tile_floats = 1 << 16, .winograd_min_channels = 8, .winograd_min_pixels = 48, .winograd_patches = 64,               \
+   .tile_floats = cache_floats, .map_tile_floats = 1 << 16, .winograd_min_channels = 8, .winograd_min_pixels = 48, .winograd_patches = 64,               \
    .winograd_tile_floats = 5 << 17, .operations_per_byte = 8, .min_tiles = 8, .side_stores = true, .max_streams = 3, .max_weight_streams = 0, .max_operands = 24,           \
    .max_outputs = 12, .max_partials = 4}
 
 const rgc_cpu_target rgc_cpu_targets[] = {
-    {.facts = FACTS("cpu-avx512", 32, 4), .lanes = 16, .group_pixels = 14, .weight_block = 8,
+    {.facts = FACTS("cpu-avx512", 32, 4, 1 << 18), .lanes = 16, .group_pixels = 14, .weight_block = 8,
      .flags = "-march=x86-64-v4 -mprefer-vector-width=512", .macro = "__AVX512F__"},
-    {.facts = FACTS("cpu-avx2", 16, 4), .lanes = 8, .group_pixels = 6, .weight_block = 4, .flags = "-march=x86-64-v3", .macro = "__AVX2__"},
-    {.facts = FACTS("cpu-plain", 8, 4), .lanes = 4, .group_pixels = 6, .weight_block = 4, .flags = ""},
+    {.facts = FACTS("cpu-avx2", 16, 4, 3 << 15), .lanes = 8, .group_pixels = 6, .weight_block = 4, .flags = "-march=x86-64-v3", .macro = "__AVX2__"},
+    {.facts = FACTS("cpu-plain", 8, 4, 3 << 15), .lanes = 4, .group_pixels = 6, .weight_block = 4, .flags = ""},
     {.lanes = 0}};
 
 bool rgc_cpu_target_runs_here(const rgc_cpu_target *target) {

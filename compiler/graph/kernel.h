@@ -136,6 +136,15 @@ static inline bool rgc_kernel_has_side_stores(const rgc_kernel *kernel) {
   return false;
 }
 
+/* The operand that A of a contract is as it lies: a float32 tensor over A space, loaded and no more; else NULL. */
+static inline const rgc_operand *rgc_kernel_plain_a(const rgc_graph *graph, const rgc_kernel *kernel) {
+  const rgc_node *root = &kernel->a->nodes[kernel->a_roots[0]];
+  if (root->kind != RGC_EXPR_LOAD || rgc_kernel_has_side_stores(kernel)) return NULL;
+  const rgc_operand *operand = &kernel->a->operands[root->index];
+  const rgc_value *value = &graph->values[operand->value];
+  return value->dtype == RGC_F32 && rgc_view_is_same_point(&operand->view, value->shape, kernel->a_extent) ? operand : NULL;
+}
+
 /* How many tiles the kernel's output space has; 1 until they are chosen. */
 static inline int64_t rgc_kernel_tile_count(const rgc_kernel *kernel) {
   if (kernel->tile_images) return (kernel->extent[RGC_N] + kernel->tile_images - 1) / kernel->tile_images;

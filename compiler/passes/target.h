@@ -10,7 +10,7 @@ typedef struct rgc_target {
   int min_panel_lanes;      /* narrowest */
   int block;                /* input channels of a block of a weight panel */
   int64_t tile_pixels;      /* output pixels a contract's tile should have */
-  int64_t tile_floats;      /* most floats of A that a contract's tile should read: what a core's cache holds */
+  int64_t tile_floats;      /* most floats of a contract's tile, its copy of A and a panel of weights: what a core's cache holds */
   int64_t block_pixels;     /* a contract's tile is worked off in steps of so many pixels of one residue (contract.cuh), so it should fill them; 0: it
                              * is not, and tile_pixels says how large it is */
   int64_t block_channels;   /* and of so many output channels */

@@ -23,7 +23,7 @@ static void cut(rgc_kernel *kernel, int64_t pixels, int64_t step) {
   int64_t rows = even_rows(height, highest(1, (pixels + width / 2) / width), step);
   kernel->tile_rows = kernel->tile_images = 0;
   if (rows < height) kernel->tile_rows = rows;
-  else kernel->tile_images = highest(1, lowest(images, pixels / (height * width)));
+  else kernel->tile_images = ceil_div(images, ceil_div(images, highest(1, pixels / (height * width))));
 }
 
 bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target) {
@@ -104,7 +104,24 @@ static void cut_blocks(rgc_kernel *kernel, const rgc_target *target) {
   kernel->tile_images = best.images;
 }
 
-static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
+bool rgc_takes_a_directly(const rgc_graph *graph, const rgc_kernel *kernel) {
+  const rgc_geometry *g = &kernel->geometry;
+  return g->kernel_h == 1 && g->kernel_w == 1 && !g->pad && rgc_kernel_plain_a(graph, kernel);
+}
+
+/* Output pixels of which the copy of A, with the rows that neighbours read too, fits the cache beside a panel of weights. But each tile reads
+ * all weights again: of each residue not fewer than a quarter of what a tile should have. */
+static int64_t pixels_that_fit(const rgc_kernel *kernel, const rgc_target *target) {
+  const rgc_geometry *g = &kernel->geometry;
+  rgc_reach reach = rgc_reach_of(g, g->kernel_h);
+  int64_t panel = rgc_panel_lanes(target, kernel->extent[RGC_C] / g->groups) * g->kernel_h * g->kernel_w * kernel->a_extent[RGC_C] / g->groups;
+  int64_t row = kernel->a_extent[RGC_W] * kernel->a_extent[RGC_C], rows = (target->tile_floats - panel) / row;
+  int64_t steps = (rows - (reach.high - reach.low + 1)) / reach.a_step + 1, image = kernel->extent[RGC_H] * kernel->extent[RGC_W];
+  int64_t fit = steps * reach.out_step >= kernel->extent[RGC_H] ? rows / kernel->a_extent[RGC_H] * image : steps * reach.out_step * kernel->extent[RGC_W];
+  return highest(target->tile_pixels / 4 * reach.out_step * reach.out_step, fit);
+}
+
+static void cut_contract(const rgc_graph *graph, rgc_kernel *kernel, const rgc_target *target) {
   if (rgc_takes_winograd(kernel, target)) {
     cut_winograd(kernel, target);
     return;
@@ -113,11 +130,9 @@ static void cut_contract(rgc_kernel *kernel, const rgc_target *target) {
     cut_blocks(kernel, target);
     return;
   }
-  const rgc_geometry *g = &kernel->geometry;
-  int64_t step = g->transposed ? g->stride : 1;
-  int64_t total = kernel->extent[RGC_N] * kernel->extent[RGC_H] * kernel->extent[RGC_W];
-  int64_t a_per_pixel = rgc_shape_elems(kernel->a_extent) / highest(1, total);
-  cut(kernel, highest(1, lowest(target->tile_pixels, target->tile_floats / highest(1, a_per_pixel))), step);
+  int64_t pixels = target->tile_pixels, step = kernel->geometry.transposed ? kernel->geometry.stride : 1;
+  if (!rgc_takes_a_directly(graph, kernel)) pixels = lowest(pixels, pixels_that_fit(kernel, target));
+  cut(kernel, pixels, step);
 }
 
 int64_t rgc_panel_cuts(const rgc_kernel *kernel, const rgc_target *target, int64_t panels, int64_t taps) {
@@ -168,7 +183,7 @@ void rgc_choose_tiles(rgc_graph *graph, const rgc_target *target) {
   bool *partials = RGC_NEW_ARRAY(scratch, bool, graph->value_count + 1);
   for (int i = 0; i < graph->op_count; i++) {
     rgc_kernel *kernel = graph->ops[i].kernel;
-    if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS) cut_contract(kernel, target);
+    if (kernel->kind == RGC_CONTRACT && kernel->form == RGC_PIXELS) cut_contract(graph, kernel, target);
     else if (rgc_kernel_has_partials(kernel)) cut_map(kernel, target);
     for (int k = 0; k < kernel->store_count; k++)
       if (rgc_store_is_partial(kernel->stores[k].kind)) partials[kernel->stores[k].value] = true;

@@ -10,6 +10,8 @@
 void rgc_choose_tiles(rgc_graph *graph, const rgc_target *target);
 /* Whether a contract, or a weight gradient, is computed by Winograd's F(4x4,3x3): its pixels are then cut into patches of 4x4. */
 bool rgc_takes_winograd(const rgc_kernel *kernel, const rgc_target *target);
+/* Whether a contract of form PIXELS can read A where it lies, without a copy for each tile: 1x1, no padding, a plain tensor. */
+bool rgc_takes_a_directly(const rgc_graph *graph, const rgc_kernel *kernel);
 /* Into how many tiles codegen cuts each tile of a contract of form PIXELS, by panels of output channels: each of them loads the tile's part
  * of A. So where tiles are fewer than threads want; never so many that copying A costs more than the panels do. panels: of
  * the whole contract; taps: of a panel. */
