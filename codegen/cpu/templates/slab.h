@@ -6,7 +6,8 @@
  * window's are 0: padding comes after the prologue, and channel tails meet zero weights.
  *
  * Why a slab: the prologue runs once for a point, not once for a tap; and with many channels the pixels of an NHWC tensor
- * are multiples of 4 KB apart, so that those of one channel fall into one set of the L1 cache. Blocks bring them together.
+ * are multiples of 4 KB apart, so that those of one channel fall into one set of the L1 cache. Blocks bring them together, or an odd number
+ * of cache lines from point to point spreads them.
  * A prologue may store what it computed (a side store, compiler/graph/kernel.h): windows overlap, so only the one whose tile owns a row
  * stores it.
  * BLOCK is a constant to every caller. Four vectors of a pixel are copied at a time, a cache line or more at each visit,

@@ -15,6 +15,8 @@
 
 typedef float vec __attribute__((vector_size(4 * CONTRACT_LANES)));
 typedef __INT32_TYPE__ vec_int __attribute__((vector_size(4 * CONTRACT_LANES)));
+/* It may alias floats: GCC gives a vector the alias set of its elements, and clang lets it alias all. Not more than that, or each store would make the
+ * compiler load extents and pointers of the arguments again (ResNet-50, batch 1, AVX2: 6 % slower). */
 typedef float vec_unaligned __attribute__((vector_size(4 * CONTRACT_LANES), aligned(4)));
 
 INLINE vec vec_load(const float *p) { return *(const vec_unaligned *)p; }
