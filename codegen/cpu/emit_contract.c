@@ -111,8 +111,20 @@ static void take_rows(const rgc_kernel *kernel, contract_args *args) {
   args->kernel_w = 1;
 }
 
+/* The same of form PIXELS, where a slab holds rows as they lie. */
+static void take_row_slab(const rgc_kernel_text *k, contract_args *args) {
+  const rgc_kernel *kernel = k->op->kernel;
+  int64_t channels = kernel->a_extent[RGC_C];
+  take_rows(kernel, args);
+  args->direct_operand = rgc_input_number(k->op, rgc_kernel_plain_a(k->graph, kernel)->value);
+  args->row_width = kernel->a_extent[RGC_W] * channels;
+  args->row_pad = kernel->geometry.pad * channels;
+  args->row_step = kernel->geometry.stride * channels;
+  args->row_floats = (args->out_w - 1) * args->row_step + args->a_c;
+}
+
 static void take_directly(const rgc_kernel_text *k, const special *s, contract_args *args) {
-  args->direct = rgc_takes_a_directly(k->graph, k->op->kernel) && args->a_c / args->groups % s->block == 0;
+  args->direct = !args->row_taps && rgc_takes_a_directly(k->graph, k->op->kernel) && args->a_c / args->groups % s->block == 0;
   if (args->direct) args->direct_operand = rgc_input_number(k->op, rgc_kernel_plain_a(k->graph, k->op->kernel)->value);
 }
 
@@ -165,7 +177,7 @@ static void print_begin(rgc_kernel_text *k, const special *s, const contract_arg
   const rgc_kernel *kernel = k->op->kernel;
   rgc_cpu_emit_head(k, s->lanes);
   rgc_text_add(&k->text, "#include \"codegen/cpu/templates/slab.h\"\n");
-  if (args->row_taps) print_row_prologue(k);
+  if (args->row_taps && !args->row_floats) print_row_prologue(k);
   else print_prologue(k, "a", kernel->a, kernel->a_roots[0], rgc_cpu_emit_space(kernel->a_extent, false));
   if (rgc_kernel_has_side_stores(kernel)) print_side_prologue(k);
 }
@@ -202,7 +214,7 @@ bool rgc_cpu_emit_pixels(rgc_kernel_text *k) {
       rgc_body_is_pointwise(k->graph, kernel->epi, kernel->extent))
     flatten(k, args);
   if (takes_rows(k) && layout->block == kernel->a_extent[RGC_C]) {
-    take_rows(kernel, args);
+    take_row_slab(k, args);
     s.block = (int)args->a_c; /* [KH][KW][K][L] of the panel is [KH][KW*K][L] */
   }
   choose_panel(layout->lanes, k->target->lanes, &s);

@@ -41,6 +41,9 @@ typedef struct contract_args {
   /* 1: few input channels. A row of taps is one tap whose channels are (s, k), KW * K of them: kernel_w is 1, a_c and group_a are KW * K,
    * a_w is out_w, and the prologue finds the channels of pixel w at A's columns from w * stride - pad on. */
   int64_t row_taps;
+  /* PIXELS with row_taps: the slab holds rows of operand direct_operand as they lie, row_width floats each behind row_pad zeros, filled up to
+   * row_floats; a pixel's (s, k) begin row_step floats behind those of the one before. */
+  int64_t row_width, row_pad, row_step, row_floats;
   /* PIXELS: 1 where A is read as it lies, without a slab: a 1x1 kernel without padding whose prologue is a plain load of operand
    * direct_operand, and whose channels of a group are whole blocks. */
   int64_t direct, direct_operand;
@@ -124,7 +127,7 @@ static inline int contract_plan(contract_args *args) {
   int64_t rows = (args->tile_rows + args->out_step - 1) / args->out_step;
   int64_t columns = (args->out_w + args->out_step - 1) / args->out_step;
   args->slab_rows = ((rows - 1) * args->a_step + high_h - args->origin_h) / args->slab_step + 1;
-  args->slab_cols = ((columns - 1) * (args->row_taps ? 1 : args->a_step) + high_w - args->origin_w) / args->slab_step + 1;
+  args->slab_cols = args->row_floats ? 1 : ((columns - 1) * (args->row_taps ? 1 : args->a_step) + high_w - args->origin_w) / args->slab_step + 1;
   for (int64_t k = 0; k < args->residue_count; k++) {
     contract_residue *residue = &args->residues[k];
     residue->first_h = k / args->out_step;

@@ -87,6 +87,27 @@ static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float
   return tile;
 }
 
+/* Row `row` of the tile's slab of an image, as it lies in A (row_taps). */
+INLINE void FN(fill_row)(const contract_args *args, const FN(tile) * tile, int64_t image, int64_t row) {
+  int64_t h = tile->h * args->a_step + args->origin_h + row, first = int_min(args->row_pad, args->row_floats), last = first;
+  float *to = tile->slab + (image * args->slab_rows + row) * args->row_floats;
+  if (h >= 0 && h < args->a_h) last = int_min(args->row_floats, first + args->row_width);
+  for (int64_t i = 0; i < first; i++) to[i] = 0;
+  if (first < last) {
+    const float *from = args->operands[args->direct_operand] + ((tile->n + image) * args->a_h + h) * args->row_width;
+    for (int64_t i = 0; i < last - first; i += CONTRACT_LANES) {
+      int64_t count = int_min(CONTRACT_LANES, last - first - i);
+      vec_store_part(to + first + i, vec_load_part(from + i, count), count);
+    }
+  }
+  for (int64_t i = last; i < args->row_floats; i++) to[i] = 0;
+}
+
+static __attribute__((noinline)) void FN(fill_rows)(const contract_args *args, const FN(tile) * tile) {
+  for (int64_t image = 0; image < tile->images; image++)
+    for (int64_t row = 0; row < args->slab_rows; row++) FN(fill_row)(args, tile, image, row);
+}
+
 static __attribute__((noinline)) void FN(fill)(const contract_args *args, const FN(tile) * tile) {
   int64_t point = pixels_point(args, CONTRACT_BLOCK);
   for (int64_t image = 0; image < tile->images; image++)
@@ -326,7 +347,9 @@ CONTRACT_LINKAGE void CONTRACT_NAME(const void *told, int64_t index, void *slab)
   const contract_args *args = told;
   FN(tile) tile = FN(place)(args, index, slab);
   int64_t panels = tile.panel_end - tile.panel, together = int_max(1, args->panels_together);
-  if (!args->direct) {
+  if (args->row_floats) {
+    FN(fill_rows)(args, &tile);
+  } else if (!args->direct) {
     FN(fill)(args, &tile);
     FN(plan_ahead)(args, &tile, panels);
   }
