@@ -143,6 +143,11 @@ Test(onnx_export, batch_norms_that_cannot_be_folded_stay) {
   teardown(&f);
 }
 
+Test(onnx_export, oblong_pools) {
+  check(HEAD_OF(11) "stem: [conv: {out: 4, kernel: 3}, bn, maxpool: {kernel: [3, 2], stride: [2, 1], pad: [1, 0]}, avgpool: {kernel: [1, 3], "
+                    "stride: [1, 2], pad: [0, 1]}, avgpool: {kernel: [2, 1], stride: [3, 2], ceil: true}]\nhead: [linear: {out: classes}]\n");
+}
+
 Test(onnx_export, windows) {
   check(FILE_HEAD "stem: [conv: {out: 4, kernel: [3, 1]}, bn, relu, conv: {out: 4, kernel: [1, 5], stride: 2}, bn, relu, "
                   "conv: {out: 4, kernel: [2, 3], pad: [1, 0], groups: 2, bias: true}, conv: {out: 4, kernel: 3, dilation: 2}, relu]\n" LINEAR);
