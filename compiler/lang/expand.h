@@ -118,6 +118,7 @@ int rgc_emit_join(rgc_cell *cell); /* add, mul */
 int rgc_emit_concat(rgc_cell *cell);
 int rgc_emit_split(rgc_cell *cell);
 int rgc_emit_subsample(rgc_cell *cell);
+int rgc_emit_upsample(rgc_cell *cell);
 int rgc_emit_pad_channels(rgc_cell *cell);
 int rgc_emit_param(rgc_cell *cell);
 int rgc_emit_map(rgc_cell *cell);

@@ -1,5 +1,5 @@
 /* expand_map.c: the layers that are expressions over elements: activations, dropout, joins, slices and map; see expand.h and
- * graph/expr.h. Each becomes one op `map`; broadcast, padding, concatenation and subsampling are views. */
+ * graph/expr.h. Each becomes one op `map`; broadcast, padding, concatenation, subsampling and upsampling are views. */
 #include <math.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "compiler/lang/formula.h"
 
 enum { MAX_OPERANDS = 16 };
+enum { MAX_COPIES = 64 }; /* of a pixel by upsample: its gradient reads them all in one expression */
 
 static int node2(rgc_body *b, rgc_expr_kind kind, int x, int y) { return rgc_body_node(b, kind, x, y, -1); }
 static int node1(rgc_body *b, rgc_expr_kind kind, int x) { return rgc_body_node(b, kind, x, -1, -1); }
@@ -218,6 +219,50 @@ int rgc_emit_subsample(rgc_cell *cell) {
   shape[RGC_W] = (shape[RGC_W] + stride - 1) / stride;
   rgc_view view = rgc_view_identity();
   view.axis[RGC_H].mul = view.axis[RGC_W].mul = stride;
+  rgc_body *b = rgc_body_create(cell->x->arena);
+  return finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
+}
+
+/* How often rows and columns are repeated: by `by`, or as the image named by `like` wants. False after an error. */
+static bool find_repeats(rgc_cell *cell, int64_t by[2]) {
+  const rgc_yaml *like = rgc_cell_attr(cell, "like");
+  if (!like == !rgc_cell_attr(cell, "by")) {
+    rgc_cell_error(cell, like, like ? RGC_CODE_BAD_VALUE : RGC_CODE_MISSING_KEY, "upsample needs one of 'by' and 'like'")->expected =
+        "upsample: 2, or upsample: {like: a}, a name given with as:";
+    return false;
+  }
+  if (!like) return rgc_cell_pair(cell, "by", (int64_t[]){1, 1}, 1, by);
+  int value = rgc_cell_named(cell, like);
+  if (value < 0) return false;
+  const int64_t *small = rgc_cell_shape(cell) + RGC_H, *large = cell->x->graph->values[value].shape + RGC_H;
+  for (int k = 0; k < 2; k++) by[k] = large[k] / small[k];
+  if (by[0] * small[0] == large[0] && by[1] * small[1] == large[1]) return true;
+  rgc_cell_error(cell, like, RGC_CODE_SHAPE, "upsample of %dx%d to %dx%d (height, width)", (int)small[0], (int)small[1], (int)large[0],
+                 (int)large[1])->expected = "a size that is a multiple";
+  return false;
+}
+
+/* Nearest neighbour: output row h reads row h/by, rounded down. A row or column that is the only one is a broadcast. */
+int rgc_emit_upsample(rgc_cell *cell) {
+  int64_t by[2], shape[RGC_AXES], copies = 1;
+  if (!find_repeats(cell, by)) return -1;
+  if (by[0] == 1 && by[1] == 1) return cell->in;
+  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
+  rgc_view view = rgc_view_identity();
+  for (int k = 0; k < 2; k++) {
+    rgc_axis_view *axis = &view.axis[RGC_H + k];
+    bool only = shape[RGC_H + k] == 1;
+    if (only) axis->mul = 0;
+    else if (by[k] > 1) *axis = (rgc_axis_view){.from = RGC_H + k, .mul = 1, .div = by[k], .whole = true};
+    if (!only) copies *= by[k];
+    shape[RGC_H + k] *= by[k];
+  }
+  if (copies > MAX_COPIES) {
+    rgc_cell_error(cell, NULL, RGC_CODE_BAD_VALUE, "upsample makes %lld pixels of each", (long long)copies)->expected =
+        rgc_arena_printf(cell->x->diags->arena, "at most %d: two layers, one after the other, make more", MAX_COPIES);
+    return -1;
+  }
+  if (!rgc_cell_fits(cell, shape)) return -1;
   rgc_body *b = rgc_body_create(cell->x->arena);
   return finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
 }

@@ -275,6 +275,19 @@ Test(autodiff, differentiates_the_words_of_the_family) {
   check_gradients(&f);
 }
 
+/* Each pixel is read by 2 x 3 others, a row and a column of the block being cut off. */
+Test(autodiff, differentiates_upsampling) {
+  fixture f = setup();
+  int x = param(&f, "w", BATCH, 3, 2, 4), y = temp(&f, "large", BATCH, 6, 6, 4);
+  rgc_body *body = rgc_body_create(f.arena);
+  rgc_view view = rgc_view_identity();
+  view.axis[RGC_H] = (rgc_axis_view){.from = RGC_H, .mul = 1, .add = 1, .div = 2, .whole = true};
+  view.axis[RGC_W] = (rgc_axis_view){.from = RGC_W, .mul = 1, .add = -1, .div = 3, .whole = true};
+  rgc_graph_map(f.graph, body, rgc_body_load(body, x, &view), y);
+  f.loss = xent(&f, linear(&f, elementwise(&f, RGC_EXPR_TANH, y, -1)));
+  check_gradients(&f);
+}
+
 Test(autodiff, scales_by_what_follows_the_cross_entropy) {
   fixture f = setup();
   int x = add_value(&f, "input", RGC_ROLE_INPUT, BATCH, 2, 2, 3);

@@ -123,6 +123,14 @@ Test(equivalence, mixed_labels, .timeout = 300) {
                        "data: {train: [mixup]}\ntrain: {loss: {cross_entropy: {smoothing: 0.1}}}\n");
 }
 
+/* As a decoder: repeated rows and columns in prologues of convolutions, beside other values and behind one pixel; gradients of several readers. */
+Test(equivalence, upsampling, .timeout = 300) {
+  check(HEAD_OF(12) "stem: [conv: {out: 4, kernel: 3}, bn, relu: {as: a}, maxpool: {kernel: 2, pad: 0}, conv: {out: 6, kernel: 3, as: b}, "
+                    "maxpool: {kernel: 3, pad: 0}, silu, upsample: {like: b}, add: [b], upsample: 2, concat: [a], conv: {out: 5, kernel: 3, stride: 2}, bn, "
+                    "relu: {as: c}, avgpool: global, conv: {out: 5, kernel: 1}, upsample: {like: c}, mul: [c], upsample: [3, 1], upsample: [2, 4], "
+                    "conv: {out: 4, kernel: 3}]\n" LINEAR);
+}
+
 Test(equivalence, biases_before_normalisation, .timeout = 300) {
   check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, bias: true}, bn, relu, conv: {out: 5, kernel: 3, stride: 2, bias: true}, relu]\n" LINEAR);
 }
