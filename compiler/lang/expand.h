@@ -83,6 +83,11 @@ const rgc_binding *rgc_env_find(const rgc_env *env, const char *name);
 int rgc_cell_named(rgc_cell *cell, const rgc_yaml *node); /* the value called so, -1 after an error */
 rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* At a character of an expression's text. */
+rgc_diagnostic *rgc_cell_error_at(rgc_cell *cell, const rgc_yaml *node, int offset, rgc_code code, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Reports a name there that is neither a value nor a parameter, with those that are; -1. */
+int rgc_cell_unknown(rgc_cell *cell, const rgc_yaml *node, int offset, const char *name);
 const int64_t *rgc_cell_shape(const rgc_cell *cell); /* of the value taken */
 /* False, with an error, if a value of this shape is too large. */
 bool rgc_cell_fits(rgc_cell *cell, const int64_t shape[RGC_AXES]);

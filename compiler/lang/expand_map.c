@@ -319,20 +319,23 @@ static int collect_values(const rgc_cell *cell, const rgc_formula *f, int *value
   return count;
 }
 
-static int build(const map_builder *m, const rgc_formula *f);
-
-static int report_map(const map_builder *m, const rgc_formula *f, const char *what) {
-  rgc_yaml_error_at(m->cell->x->diags, m->node, f->offset, RGC_CODE_EXPR_NAME, "%s in '%s'", what, m->node->text)->path =
-      m->cell->place->path;
-  return -1;
+/* The first name that is neither a value nor a number; NULL: there is none. */
+static const rgc_formula *find_unknown(const rgc_cell *cell, const rgc_formula *f) {
+  const rgc_binding *b = f->kind == RGC_F_NAME ? rgc_env_find(cell->place->env, f->name) : NULL;
+  if (f->kind == RGC_F_NAME && find_value(cell, f->name) < 0 && (!b || b->list)) return f;
+  const rgc_formula *found = NULL;
+  for (int i = 0; i < f->arg_count && !found; i++) found = find_unknown(cell, f->args[i]);
+  return found;
 }
+
+static int build(const map_builder *m, const rgc_formula *f);
 
 static int build_name(const map_builder *m, const rgc_formula *f) {
   int value = find_value(m->cell, f->name);
   if (value >= 0) return load_broadcast(m->cell, m->body, value, m->shape);
   const rgc_binding *b = rgc_env_find(m->cell->place->env, f->name);
   if (b && !b->list) return rgc_body_const(m->body, b->number);
-  return report_map(m, f, rgc_arena_printf(m->cell->x->arena, "no value and no parameter is named '%s'", f->name));
+  return rgc_cell_unknown(m->cell, m->node, f->offset, f->name);
 }
 
 static int build_call(const map_builder *m, const rgc_formula *f) {
@@ -347,7 +350,8 @@ static int build_call(const map_builder *m, const rgc_formula *f) {
   rgc_expr_kind kind = rgc_expr_kind_of(f->name);
   bool known = kind != RGC_EXPR_KIND_COUNT && rgc_expr_arity(kind) == f->arg_count && f->arg_count > 0;
   if (!known || strcmp(f->name, skipped[0]) == 0 || strcmp(f->name, skipped[1]) == 0)
-    return report_map(m, f, rgc_arena_printf(m->cell->x->arena, "no function '%s' of %d arguments", f->name, f->arg_count));
+    return rgc_cell_error_at(m->cell, m->node, f->offset, RGC_CODE_EXPR_NAME, "no function '%s' of %d arguments in '%s'", f->name, f->arg_count,
+                             m->node->text), -1;
   return rgc_body_node(m->body, kind, args[0], args[1], args[2]);
 }
 
@@ -395,6 +399,8 @@ int rgc_emit_map(rgc_cell *cell) {
   if (!formula) return -1;
   int values[MAX_OPERANDS], count = collect_values(cell, formula, values, 0);
   int64_t shape[RGC_AXES];
+  const rgc_formula *unknown = count ? NULL : find_unknown(cell, formula);
+  if (unknown) return rgc_cell_unknown(cell, node, unknown->offset, unknown->name);
   if (!count) {
     rgc_cell_error(cell, node, RGC_CODE_UNKNOWN_NAME, "map names no value")->expected = "names given with as:";
     return -1;
