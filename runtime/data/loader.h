@@ -39,7 +39,7 @@ typedef struct rgc_bad_file {
 } rgc_bad_file;
 
 /* `data` and what the pipeline points to must outlive the loader. Workers the system does not grant are done without. NULL and
- * bad-value when batch < 1 or when the pipeline cannot be made. A loader is used by one thread at a time. */
+ * bad-value when batch < 1 or when the pipeline cannot be made, memory when the images decoded ahead do not fit. A loader is used by one thread at a time. */
 rgc_loader *rgc_loader_create(const rgc_dataset *data, const rgc_pipeline_options *pipeline, const rgc_loader_options *options,
                               rgc_diagnostics *diags);
 /* Starts a pass over the samples order[0..count) of the split; `order` is copied. `epoch` chooses the random numbers. A pass not finished
