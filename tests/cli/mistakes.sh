@@ -49,3 +49,6 @@ expect 1 "--set:1:22: error[bad-value]: memory cannot be kept by hope
       1 | {limit: 1MB, allow: [hope]}
         |                      ^
   expected: recompute, split" "$RGC" check graphs/quickdraw_small.yaml --set 'memory={limit: 1MB, allow: [hope]}'
+
+# What is printed must arrive.
+expect 1 "error[file-write]: standard output cannot be written: No space left on device" bash -c '"$RGC" check graphs/resnet18.yaml 2>&1 >/dev/full'
