@@ -382,3 +382,22 @@ Test(optimizer, steps_sgd) { check_sgd(0, false); }
 Test(optimizer, steps_sgd_with_momentum) { check_sgd(0.9, false); }
 
 Test(optimizer, steps_sgd_with_nesterov) { check_sgd(0.9, true); }
+
+/* A parameter of a group: a rate below or above the optimizer's, and a decay of its own. */
+static void choose_group(const void *context, const rgc_value *parameter, double *lr_factor, double *weight_decay) {
+  (void)context, (void)parameter;
+  *lr_factor = 0.1;
+  *weight_decay = 0.2;
+}
+
+Test(optimizer, steps_a_group_by_its_own_numbers) {
+  rgc_update_settings s = {.rule = RGC_UPDATE_SGD, .weight_decay = 0.05, .choose = choose_group};
+  run r = begin(&s);
+  double w = 0.5;
+  for (int t = 1; t <= 3; t++) {
+    w -= 0.3 * 0.1 * (exp(w) + 0.2 * w);
+    double found = step(&r, &s, 0.3, t);
+    cr_assert_float_eq(found, w, 1e-14, "step %d: %.17g, expected %.17g", t, found, w);
+  }
+  end(&r);
+}

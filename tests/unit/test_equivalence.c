@@ -109,6 +109,12 @@ Test(equivalence, dropout_and_drop_path, .timeout = 300) {
                        "head: [avgpool: global, dropout: 0.3, linear: {out: classes}]\n");
 }
 
+/* Random numbers belong to the place where they were drawn, from wherever they are read. */
+Test(equivalence, dropped_elements_read_elsewhere, .timeout = 300) {
+  check(FILE_HEAD STEM "head: [dropout: 0.4, split: {parts: 2, as: [a, b]}, concat: [b, a], subsample: 2, conv: {out: 5, kernel: 3}, dropout: 0.3, upsample: 2, "
+                       "avgpool: {kernel: 3, stride: 2}, linear: {out: classes}]\n");
+}
+
 Test(equivalence, shortcuts_without_parameters, .timeout = 300) {
   check(FILE_HEAD STEM "stages: [{block: basic, repeat: 2, width: 6, stride: 2, "
                        "shortcut: [subsample: {stride: stride}, pad_channels: {to: width, at: both}]}]\n" LINEAR);
@@ -154,6 +160,13 @@ Test(equivalence, activations, .timeout = 300) {
 /* The sum of a convolution and of its own batch normalisation: two outputs of one kernel in one map. */
 Test(equivalence, two_readings_of_one_convolution, .timeout = 300) {
   check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, as: y}, bn: {as: z}, add: {of: [y, z]}, relu, conv: {out: 4, kernel: 3}]\n" LINEAR);
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, as: y}, tanh: {as: t}, bn: {from: y, as: z}, mul: {of: [t, z]}, conv: {out: 4, kernel: 3}]\n" LINEAR);
+}
+
+/* One channel more than there is: what stands outside of a value is 0, not what the layers before make of 0. */
+Test(equivalence, one_channel_past_the_end, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3}, bn, sigmoid, pad_channels: {to: 5, at: after}, conv: {out: 4, kernel: 3}, bn, "
+                  "sigmoid, pad_channels: {to: 5, at: before}, conv: {out: 4, kernel: 1}]\n" LINEAR);
 }
 
 Test(equivalence, label_smoothing_and_sgd, .timeout = 300) {

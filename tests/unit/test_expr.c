@@ -114,6 +114,17 @@ Test(expr, relu_has_slope_zero_at_zero) {
   rgc_arena_destroy(arena);
 }
 
+/* As PyTorch's relu6 and hardtanh: where it is cut off, and at the very bounds. */
+Test(expr, a_clamp_has_slope_zero_at_its_bounds) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_body *body = rgc_body_create(arena);
+  int low = rgc_body_node(body, RGC_EXPR_MAX, load(body, 0), rgc_body_const(body, 0), -1);
+  int slope = rgc_body_derivative(body, rgc_body_node(body, RGC_EXPR_MIN, low, rgc_body_const(body, 6), -1), 0);
+  const double at[5] = {-1, 0, 3, 6, 7}, wanted[5] = {0, 0, 1, 0, 0};
+  for (int i = 0; i < 5; i++) cr_assert_eq(evaluate(body, slope, &at[i]), wanted[i]);
+  rgc_arena_destroy(arena);
+}
+
 Test(expr, a_derivative_that_is_zero_everywhere_is_none) {
   rgc_arena *arena = rgc_arena_create();
   rgc_body *body = rgc_body_create(arena);
