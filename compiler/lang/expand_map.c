@@ -61,6 +61,7 @@ int rgc_emit_activation(rgc_cell *cell) {
   if (!rgc_cell_number(cell, "slope", 0.01, -1e9, 1e9, &slope)) return -1;
   rgc_body *b = rgc_body_create(cell->x->arena);
   int root = activate(b, cell->layer->word, load_whole(b, cell->in), slope);
+  if (root < 0) rgc_internal_error("expand_map", "layers.def has the activation '%s', and activate() does not", cell->layer->word);
   return finish_map(cell, b, root, rgc_cell_shape(cell));
 }
 
