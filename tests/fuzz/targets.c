@@ -11,7 +11,7 @@
 #include "compiler/lang/layer.h"
 #include "compiler/lang/keys.h"
 #include "compiler/lang/lang.h"
-#include "compiler/plan/plan.h"
+#include "compiler/plan/plan_file.h"
 #include "runtime/data/image.h"
 #include "runtime/data/npy.h"
 #include "runtime/import/import.h"
