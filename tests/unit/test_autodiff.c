@@ -401,3 +401,15 @@ Test(optimizer, steps_a_group_by_its_own_numbers) {
   }
   end(&r);
 }
+
+/* As clip_grad_norm_: by norm / (norm + 1e-6) even where the norm is the bound; and not at all below it. */
+Test(optimizer, clips_the_norm_of_the_gradient) {
+  const double bounds[] = {0.25, exp(0.5), 100};
+  for (int i = 0; i < 3; i++) {
+    rgc_update_settings s = {.rule = RGC_UPDATE_SGD, .clip_norm = bounds[i]};
+    run r = begin(&s);
+    double norm = exp(0.5), factor = fmin(1, bounds[i] / (norm + 1e-6)), wanted = 0.5 - 0.3 * factor * norm, found = step(&r, &s, 0.3, 1);
+    cr_assert_float_eq(found, wanted, 1e-14, "%.17g, expected %.17g", found, wanted);
+    end(&r);
+  }
+}
