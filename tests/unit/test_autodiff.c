@@ -275,6 +275,18 @@ Test(autodiff, differentiates_the_words_of_the_family) {
   check_gradients(&f);
 }
 
+/* The slope of max(x, c) is read off the output, of max(f(x), c) it cannot be. */
+Test(autodiff, differentiates_a_clamp_of_an_expression) {
+  fixture f = setup();
+  int x = param(&f, "w", BATCH, 2, 2, 3), y = temp(&f, "clamped", BATCH, 2, 2, 3);
+  rgc_body *body = rgc_body_create(f.arena);
+  rgc_view identity = rgc_view_identity();
+  int falling = rgc_body_node(body, RGC_EXPR_SUB, rgc_body_const(body, 0.3), rgc_body_load(body, x, &identity), -1);
+  rgc_graph_map(f.graph, body, rgc_body_node(body, RGC_EXPR_MAX, falling, rgc_body_const(body, 0.1), -1), y);
+  f.loss = xent(&f, linear(&f, y));
+  check_gradients(&f);
+}
+
 /* Each pixel is read by 2 x 3 others, a row and a column of the block being cut off. */
 Test(autodiff, differentiates_upsampling) {
   fixture f = setup();

@@ -113,6 +113,7 @@ Test(equivalence, dropout_and_drop_path, .timeout = 300) {
 Test(equivalence, dropped_elements_read_elsewhere, .timeout = 300) {
   check(FILE_HEAD STEM "head: [dropout: 0.4, split: {parts: 2, as: [a, b]}, concat: [b, a], subsample: 2, conv: {out: 5, kernel: 3}, dropout: 0.3, upsample: 2, "
                        "avgpool: {kernel: 3, stride: 2}, linear: {out: classes}]\n");
+  check(FILE_HEAD "stem: [dropout: 0.4, subsample: 2, conv: {out: 4, kernel: 3}, relu]\n" LINEAR);
 }
 
 Test(equivalence, shortcuts_without_parameters, .timeout = 300) {
