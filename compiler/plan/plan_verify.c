@@ -8,7 +8,7 @@
 
 #include "compiler/base/parallel.h"
 #include "compiler/lang/lang.h"
-#include "compiler/memory_limit.h"
+#include "compiler/memory_keep.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/plan_text.h"
 

@@ -30,6 +30,7 @@ typedef struct rgc_loader_options {
   int64_t batch;     /* samples */
   int64_t group;     /* samples that batches are cut from: one that ends at a multiple of `group` may be smaller; 0: `batch` */
   int workers;       /* 0: everything is decoded in rgc_loader_next; at most 64 are started */
+  int64_t memory_bytes; /* that the images decoded ahead may take; 0: any number */
   bool skip_corrupt; /* else the first is an error */
 } rgc_loader_options;
 
