@@ -73,6 +73,8 @@ bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min
 bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min, int64_t *value);
 /* A number for both, or a list [rows, columns]. */
 bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], int64_t min, int64_t values[2]);
+/* An entry of the list that is the attribute. */
+bool rgc_cell_entry(rgc_cell *cell, const char *key, const rgc_yaml *node, int64_t min, int64_t *value);
 bool rgc_cell_flag(rgc_cell *cell, const char *key, bool missing, bool *value);
 /* Index of the attribute's word in `words`, or -1 after an error. */
 int rgc_cell_word(rgc_cell *cell, const char *key, int missing, const char *const *words, int count);

@@ -95,8 +95,8 @@ bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min,
   return false;
 }
 
-/* One entry of a pair, read as the attribute of a cell that has no other. */
-static bool read_entry(rgc_cell *cell, const char *key, const rgc_yaml *node, int64_t min, int64_t *value) {
+/* Read as the attribute of a cell that has no other. */
+bool rgc_cell_entry(rgc_cell *cell, const char *key, const rgc_yaml *node, int64_t min, int64_t *value) {
   rgc_cell alone = *cell;
   rgc_layer layer = *cell->layer;
   layer.attrs = rgc_yaml_empty(cell->x->arena, node, RGC_YAML_MAP);
@@ -113,7 +113,7 @@ bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], in
   const rgc_binding *parameter = node->text ? rgc_env_find(cell->place->env, node->text) : NULL;
   if (parameter && parameter->list && rgc_is_pair(parameter->list)) node = parameter->list;
   if (node->kind == RGC_YAML_LIST && node->count == 2)
-    return read_entry(cell, key, node->items[0], min, &values[0]) && read_entry(cell, key, node->items[1], min, &values[1]);
+    return rgc_cell_entry(cell, key, node->items[0], min, &values[0]) && rgc_cell_entry(cell, key, node->items[1], min, &values[1]);
   if (node->kind != RGC_YAML_SCALAR) {
     rgc_cell_error(cell, node, RGC_CODE_WRONG_TYPE, "%s of %s must be a number or two", key, cell->layer->word)->expected =
         rgc_arena_printf(cell->x->diags->arena, "%s: 3, or %s: [3, 1] for rows and columns", key, key);

@@ -187,23 +187,46 @@ int rgc_emit_concat(rgc_cell *cell) {
 
 /* ---- slices ---- */
 
+/* The channels of each part: so many equal ones, or those listed. Returns their number, 0 after an error. */
+static int find_parts(rgc_cell *cell, int64_t **sizes) {
+  const rgc_yaml *listed = rgc_cell_attr(cell, "sizes"), *equal = rgc_cell_attr(cell, "parts");
+  int64_t channels = rgc_cell_shape(cell)[RGC_C], count = 0, sum = 0;
+  if (!listed == !equal) {
+    rgc_cell_error(cell, listed, listed ? RGC_CODE_BAD_VALUE : RGC_CODE_MISSING_KEY, "split needs one of 'parts' and 'sizes'")->expected =
+        "split: 2, or split: {sizes: [4, 12]}, and as: [a, b]";
+    return 0;
+  }
+  if (equal && !rgc_cell_int(cell, "parts", 2, 1, &count)) return 0;
+  if (listed) count = listed->count;
+  *sizes = RGC_NEW_ARRAY(cell->x->arena, int64_t, count + 1);
+  for (int i = 0; i < count; i++) {
+    if (equal) (*sizes)[i] = channels / count;
+    else if (!rgc_cell_entry(cell, "sizes", listed->items[i], 1, &(*sizes)[i])) return 0;
+    sum += (*sizes)[i];
+  }
+  if (sum == channels && count) return (int)count;
+  rgc_cell_error(cell, listed ? listed : equal, RGC_CODE_SHAPE, equal ? "split of %d channels into %d equal parts" : "split of %d channels into %d", (int)channels,
+                 equal ? (int)count : (int)sum)->expected = equal ? "a divisor, or sizes: [4, 12]" : "sizes that add up to the channels";
+  return 0;
+}
+
 /* Names its parts itself; what follows takes the last. */
 int rgc_emit_split(rgc_cell *cell) {
   const rgc_yaml *as = rgc_cell_attr(cell, "as");
-  int64_t parts, shape[RGC_AXES];
-  if (!rgc_cell_int(cell, "parts", 2, 1, &parts)) return -1;
-  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
-  if (!as || as->kind != RGC_YAML_LIST || as->count != parts || shape[RGC_C] % parts != 0) {
-    rgc_cell_error(cell, as, RGC_CODE_SHAPE, "split of %d channels into %d parts", (int)shape[RGC_C], (int)parts)->expected =
-        "as: [a, b], a name for each part, and equal parts";
+  int64_t *sizes, shape[RGC_AXES], offset = 0;
+  int parts = find_parts(cell, &sizes), out = -1;
+  if (!parts) return -1;
+  if (!as || as->kind != RGC_YAML_LIST || as->count != parts) {
+    rgc_cell_error(cell, as, RGC_CODE_SHAPE, "split gives %d values", parts)->expected = "as: [a, b], a name for each";
     return -1;
   }
-  shape[RGC_C] /= parts;
-  int out = -1;
+  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
   for (int i = 0; i < parts; i++) {
     rgc_body *b = rgc_body_create(cell->x->arena);
     rgc_view view = rgc_view_identity();
-    view.axis[RGC_C].add = i * shape[RGC_C];
+    view.axis[RGC_C].add = offset;
+    shape[RGC_C] = sizes[i];
+    offset += sizes[i];
     out = finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
     rgc_value_names *v = cell->place->values;
     *RGC_PUSH(cell->x->arena, v->items, v->count, v->capacity) = (rgc_named_value){as->items[i]->text ? as->items[i]->text : "", out};

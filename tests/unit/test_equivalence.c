@@ -69,6 +69,8 @@ Test(equivalence, squeeze_and_excitation, .timeout = 300) {
 Test(equivalence, concat_and_split, .timeout = 300) {
   check(FILE_HEAD "stem: [conv: {out: 6, kernel: 3}, bn, relu, split: {parts: 2, as: [a, b]}, conv: {from: a, out: 5, kernel: 3, as: c}, "
                   "concat: {of: [c, b]}, bn, relu, conv: {out: 4, kernel: 1}]\n" LINEAR);
+  check(FILE_HEAD "stem: [conv: {out: 6, kernel: 3}, bn, relu, split: {sizes: [1, 3, 2], as: [a, b, c]}, conv: {from: b, out: 2, kernel: 3, as: d}, "
+                  "concat: {of: [d, a, c]}, bn, relu, conv: {out: 4, kernel: 1}]\n" LINEAR);
 }
 
 Test(equivalence, fixed_filters, .timeout = 300) {

@@ -73,6 +73,7 @@ static double subsampled(int64_t h, int64_t w, int64_t c) { return input_at(2 * 
 static double upsampled(int64_t h, int64_t w, int64_t c) { return input_at(h / 2, w / 3, c); }
 static double second_half(int64_t h, int64_t w, int64_t c) { return input_at(h, w, c + 2); }
 static double exchanged(int64_t h, int64_t w, int64_t c) { return input_at(h, w, (c + 2) % 4); }
+static double turned(int64_t h, int64_t w, int64_t c) { return input_at(h, w, (c + 1) % 4); }
 static double beside_itself(int64_t h, int64_t w, int64_t c) { return input_at(h, w, c % 4); }
 
 Test(words, moved_elements) {
@@ -87,6 +88,7 @@ Test(words, moved_elements) {
                {"upsample: [2, 3]", "upsample1", {6, 15, 4}, upsampled},
                {"slice: {part: 1, parts: 2}", "slice1", {3, 5, 2}, second_half},
                {"split: {parts: 2, as: [a, b]}, concat: [b, a]", "concat1", {3, 5, 4}, exchanged},
+               {"split: {sizes: [1, 3], as: [a, b]}, concat: [b, a]", "concat1", {3, 5, 4}, turned},
                {"split: {parts: 1, as: [a]}, concat: {of: [a, a]}", "concat1", {3, 5, 8}, beside_itself}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     fixture f = setup();
