@@ -5,16 +5,16 @@
 #include <glob.h>
 #include <string.h>
 
+#include "compiler/lang/data_settings.h"
 #include "runtime/data/dataset_kinds.h"
 
 static const struct kind {
   const char *word;
   rgc_dataset_reader *read;
 } kinds[] = {
-    {"folder", rgc_dataset_read_folder},     {"npy", rgc_dataset_read_npy},
-    {"quickdraw", rgc_dataset_read_bitmaps}, {"quickdraw-strokes", rgc_dataset_read_strokes},
-    {"cifar10", rgc_dataset_read_cifar10},   {"idx", rgc_dataset_read_idx},
-    {"synthetic", rgc_dataset_read_synthetic},
+#define FORMAT(word, read) {word, read},
+    RGC_DATA_FORMATS(FORMAT)
+#undef FORMAT
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 

@@ -68,6 +68,13 @@ awk '/^     drawing \|/ {d = $5} /^     food \|/ {f = $5; acc = $NF} /^Iter/ {al
 sed 's/0, 0, 0, 0]/0, 0]/' "$out/two.yaml" >"$out/few.yaml"
 expect 1 "$out/few.yaml: error[data-classes]: labels of output food are 8, and the data set has 10 classes
   help: labels: takes one class for each of the data set's" "$RGC" run "$out/few.yaml" --train $data --steps 1 --out "$out/few"
+# What is refused before its first step leaves no folder behind, and takes away none that was there.
+[ ! -e "$out/few" ]
+mkdir "$out/few"
+if "$RGC" run "$out/few.yaml" --train $data --steps 1 --out "$out/few" 2>/dev/null; then exit 1; fi
+[ -d "$out/few" ]
+if "$RGC" run graphs/quickdraw_small.yaml --set classes=3 --train $data --steps 1 --out "$out/three" 2>/dev/null; then exit 1; fi
+[ ! -e "$out/three" ]
 # Distillation: the loss of a network that is its own teacher, by the teacher alone, is 0, and the teacher makes another run.
 "$RGC" run graphs/quickdraw_small.yaml --train $data --steps 20 --out "$out/teacher" >/dev/null
 distill="{plan: $out/teacher/last.bin, temperature: 2, weight: 1}"
