@@ -1,4 +1,5 @@
 /* main.c: the table of subcommands, and what is common to all: help, diagnostics, exit code. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,12 @@ int main(int argc, char **argv) {
   rgc_diagnostics *diags = rgc_diagnostics_create();
   const command *row = find_command(argv[1]);
   int code = row ? run_command(row, argc, argv, diags) : unknown_command(argv[1], diags);
-  fputs(rgc_diagnostics_text(diags, isatty(STDERR_FILENO) && !getenv("NO_COLOR")), stderr);
+  const char *no_color = getenv("NO_COLOR"); /* no-color.org: an empty one does not count */
+  if ((fflush(stdout) || ferror(stdout)) && code == RGC_EXIT_OK) {
+    rgc_diagnostics_fail(diags, "file-write", NULL, NULL, "standard output cannot be written: %s", strerror(errno));
+    code = RGC_EXIT_INPUT;
+  }
+  fputs(rgc_diagnostics_text(diags, isatty(STDERR_FILENO) && !(no_color && *no_color)), stderr);
   rgc_diagnostics_destroy(diags);
   return code;
 }

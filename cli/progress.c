@@ -1,6 +1,7 @@
 /* progress.c: see progress.h. */
 #include "cli/progress.h"
 
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,19 +22,28 @@ static void show_validated(const progress *p, const rgc_progress *now) {
   fflush(p->out);
 }
 
-/* At most five times a second. */
+/* Of the terminal. */
+static int columns_of(FILE *out) {
+  struct winsize size;
+  return !ioctl(fileno(out), TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 80;
+}
+
+/* At most five times a second. One line, or it could not be drawn over: where it is narrow the bar goes, then the end of the text. */
 static void show_step(progress *p, const rgc_progress *now) {
-  enum { WIDTH = 30 };
+  enum { MOST = 30, LEAST = 5 };
   double time = now_seconds();
   if (!p->live || time - p->drawn_s < 0.2) return;
   p->drawn_s = time;
-  char bar[WIDTH + 1];
+  char bar[MOST + 1], text[160];
   int64_t done = now->step + 1;
-  for (int i = 0; i < WIDTH; i++) bar[i] = i < done * WIDTH / now->total ? '#' : '.';
-  bar[WIDTH] = 0;
   double spent = time - p->begun_s, left = spent / (double)done * (double)(now->total - done);
-  fprintf(p->out, "\r[%s] %lld/%lld  loss %.4f  %.1f images/s  %d:%02d left\033[K", bar, (long long)done, (long long)now->total, now->loss,
-          (double)(done * now->batch) / spent, (int)left / 60, (int)left % 60);
+  int length = snprintf(text, sizeof text, "%lld/%lld  loss %.4f  %.1f images/s  %d:%02d left", (long long)done, (long long)now->total, now->loss,
+                        (double)(done * now->batch) / spent, (int)left / 60, (int)left % 60);
+  int columns = columns_of(p->out) - 1, width = columns - length - 3 < MOST ? columns - length - 3 : MOST;
+  if (width < LEAST) width = 0;
+  for (int i = 0; i < width; i++) bar[i] = i < done * width / now->total ? '#' : '.';
+  bar[width] = 0;
+  fprintf(p->out, width ? "\r[%s] %.*s\033[K" : "\r%s%.*s\033[K", bar, columns, text);
   fflush(p->out);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/network.h"
@@ -105,10 +106,13 @@ static int run_train(run *r) {
   options.progress = progress_show;
   options.context = &p;
   progress_begin(&p, stdout);
-  if (!rgc_make_directory(options.out_dir, "choose another --out", r->line->diags) || !rgc_dataset_fits(r->data, r->network, r->line->diags) ||
-      !open_model(r, option_int(r->line, "--batch", 0), true, NULL, true) ||
-      !rgc_model_train(r->model, r->data, &options, &result, r->line->diags))
+  bool was_there = !access(options.out_dir, F_OK);
+  if (!rgc_make_directory(options.out_dir, "choose another --out", r->line->diags)) return RGC_EXIT_INPUT;
+  if (!rgc_dataset_fits(r->data, r->network, r->line->diags) || !open_model(r, option_int(r->line, "--batch", 0), true, NULL, true) ||
+      !rgc_model_train(r->model, r->data, &options, &result, r->line->diags)) {
+    if (!was_there) rmdir(options.out_dir); /* which fails, as it should, if there are files in it */
     return RGC_EXIT_INPUT;
+  }
   if (result.early) printf("stopped early: %lld validations were not better than the best\n", (long long)options.patience);
   if (result.seconds > 0)
     printf("waited %.1f s for data, %.1f %% of %.1f s of training steps\n", result.waited_seconds, 100 * result.waited_seconds / result.seconds,

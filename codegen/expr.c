@@ -49,10 +49,11 @@ static void numerator_range(const rgc_axis_view *v, int64_t extent, int64_t *low
   *high = a < b ? b : a;
 }
 
-static void add_guard(load_text *load, const char *numerator, int64_t limit, int64_t div, bool bounds) {
+/* `divides`: the numerator must be a multiple of it. */
+static void add_guard(load_text *load, const char *numerator, int64_t limit, int64_t divides, bool bounds) {
   const char *also = load->guard.length ? " && " : "";
-  if (bounds) rgc_text_printf(&load->guard, "%s%s >= 0 && %s < %" PRId64, also, numerator, numerator, limit * div);
-  if (div != 1) rgc_text_printf(&load->guard, "%s%s %% %" PRId64 " == 0", load->guard.length ? " && " : "", numerator, div);
+  if (bounds) rgc_text_printf(&load->guard, "%s%s >= 0 && %s < %" PRId64, also, numerator, numerator, limit);
+  if (divides != 1) rgc_text_printf(&load->guard, "%s%s %% %" PRId64 " == 0", load->guard.length ? " && " : "", numerator, divides);
 }
 
 /* element = element * extent + index */
@@ -83,7 +84,7 @@ static void read_axis(const rgc_body_text *t, int operand, int j, const char *la
   bool tapped = t->space.tap[0] && (t->space.tap_operand >> operand & 1) && (v->from == RGC_H || v->from == RGC_W);
   bool moves = v->mul != 0 && v->from == t->space.lane_axis && !tapped;
   numerator_range(v, tapped ? shape : extent, &low, &high);
-  if (v->mul == 0 && (v->add % v->div || v->add / v->div < 0 || v->add / v->div >= shape)) load->nowhere = true;
+  if (v->mul == 0 && (v->add < 0 || (v->add % v->div && !v->whole) || v->add / v->div >= shape)) load->nowhere = true;
   bool inside = low >= 0 && high < shape * v->div;
   if (shape == 1 && inside && v->div == 1) return; /* always element 0 */
   rgc_text numerator = {0}, index = {0}, count = {0};
@@ -103,8 +104,8 @@ static void read_axis(const rgc_body_text *t, int operand, int j, const char *la
     load->row_extent = shape;
     rgc_text_add(&load->first, rgc_text_chars(&numerator));
     rgc_text_add(&load->row, load->element.length ? load->element.chars : "0");
-  } else if (v->mul != 0 && (!inside || v->div != 1)) {
-    add_guard(load, rgc_text_chars(&numerator), shape, v->div, !inside);
+  } else if (v->mul != 0 && (!inside || (v->div != 1 && !v->whole))) {
+    add_guard(load, rgc_text_chars(&numerator), shape * v->div, v->whole ? 1 : v->div, !inside);
   }
   load->lane_last = load->lane_last || (neighbours && inside);
   append_axis(load, rgc_text_chars(&count), rgc_text_chars(&index));

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "compiler/base/clock.h"
-#include "compiler/memory_limit.h"
+#include "compiler/memory_keep.h"
 #include "compiler/network_training.h"
 #include "compiler/passes/autodiff.h"
 #include "compiler/passes/decompose.h"
@@ -136,17 +136,6 @@ static bool recompute(rgc_compilation *c, rgc_diagnostics *diags) {
   return true;
 }
 
-void rgc_compilation_note(rgc_compilation *c, rgc_text *lines) {
-  c->ledger = rgc_arena_printf(c->arena, "%s%s", c->ledger ? c->ledger : "", rgc_text_chars(lines));
-  rgc_text_free(lines);
-}
-
-int64_t rgc_memory_bytes(const rgc_memory_plan *plan) {
-  int64_t bytes = 0;
-  for (int r = 0; r < RGC_REGION_COUNT; r++) bytes += plan->region_bytes[r];
-  return bytes;
-}
-
 /* Kept where the program keeps its limit with them: no operand of a side store lends it its place, as that of a map may. */
 static bool side(rgc_compilation *c, rgc_diagnostics *diags) {
   (void)diags;
@@ -165,7 +154,7 @@ static bool side(rgc_compilation *c, rgc_diagnostics *diags) {
 
 static bool memory(rgc_compilation *c, rgc_diagnostics *diags) {
   c->memory = rgc_plan_memory(c->graph, c->arena);
-  if (c->memory) return rgc_check_memory_limit(c, diags);
+  if (c->memory) return true;
   return rgc_diag_fail(diags, RGC_CODE_MEMORY, c->network ? c->network->file : NULL, "make the batch or the image smaller",
                        "the program's tensors are too large to count");
 }
@@ -205,14 +194,13 @@ rgc_precision rgc_effective_precision(const rgc_network *network, const rgc_targ
   return target->precisions >> wanted & 1 ? wanted : RGC_PRECISION_FP32;
 }
 
-rgc_compilation *rgc_compile(rgc_network *network, const rgc_compile_options *o, rgc_arena *arena, rgc_diagnostics *diags) {
+rgc_compilation *rgc_run_passes(rgc_network *network, const rgc_compile_options *o, int64_t parts, rgc_arena *arena, rgc_diagnostics *diags) {
   rgc_compilation *c = RGC_NEW(arena, rgc_compilation);
-  *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .parts = 1, .target = o->target, .keep = o->keep,
+  *c = (rgc_compilation){.arena = arena, .network = network, .kind = o->kind, .batch = o->batch, .parts = parts, .target = o->target, .keep = o->keep,
                           .precision = rgc_effective_precision(network, o->target),
                           .memory_bytes = o->memory_bytes, .promised = !o->memory_bytes, .ledger = ""};
   if (c->promised && network) c->memory_bytes = network->memory_bytes;
   if (c->memory_bytes < 0) c->memory_bytes = 0;
-  if (o->kind == RGC_PROGRAM_TRAIN) c->parts = o->parts ? o->parts : rgc_count_parts(network, o);
   for (const rgc_pass *pass = rgc_passes; pass->name; pass++) {
     if (!(pass->kinds >> o->kind & 1)) continue;
     double start = rgc_now_seconds();

@@ -27,7 +27,7 @@ rgc_view rgc_view_broadcast(const int64_t shape[RGC_AXES], const int64_t extent[
 bool rgc_view_equal(const rgc_view *a, const rgc_view *b) {
   for (int j = 0; j < RGC_AXES; j++) {
     const rgc_axis_view *x = &a->axis[j], *y = &b->axis[j];
-    if (x->from != y->from || x->mul != y->mul || x->add != y->add || x->div != y->div) return false;
+    if (x->from != y->from || x->mul != y->mul || x->add != y->add || x->div != y->div || x->whole != y->whole) return false;
   }
   return same_bits(a->fill, b->fill);
 }
@@ -59,9 +59,9 @@ int64_t rgc_view_element(const rgc_view *view, const int64_t shape[RGC_AXES], co
   for (int j = 0; j < RGC_AXES; j++) {
     const rgc_axis_view *axis = &view->axis[j];
     int64_t index = point[axis->from] * axis->mul + axis->add;
-    if (index % axis->div) return -1;
+    if (index < 0 || (index % axis->div && !axis->whole)) return -1;
     index /= axis->div;
-    if (index < 0 || index >= shape[j]) return -1;
+    if (index >= shape[j]) return -1;
     element = element * shape[j] + index;
   }
   return element;
@@ -82,17 +82,22 @@ static rgc_axis_view reduce_axis(rgc_axis_view axis, int own) {
   axis.mul /= divisor;
   axis.add /= divisor;
   axis.div /= divisor;
+  axis.whole &= axis.div > 1;
   if (!axis.mul) axis.from = own;
   return axis;
 }
 
-/* One axis: ((i*mul + add)/div of `outer`) put into `inner`. False where the outer remainder would be lost. */
+/* One axis: ((i*mul + add)/div of `outer`) put into `inner`. False where the outer remainder would be lost, or kept though it was
+ * dropped: floor(floor(p/a) + b) / c) is floor((p + a*b) / (a*c)), and nothing of that kind holds for multiples. */
 static bool compose_axis(rgc_axis_view outer, rgc_axis_view inner, rgc_axis_view *result) {
-  if (outer.div > 1 && (inner.div > 1 || common_divisor(inner.mul, outer.div) != 1)) return false;
+  bool drops = outer.whole && (inner.mul == 1 || inner.mul == 0) && (inner.div == 1 || inner.whole);
+  if (outer.whole && !drops) return false;
+  if (!outer.whole && outer.div > 1 && (inner.div > 1 || common_divisor(inner.mul, outer.div) != 1)) return false;
   *result = (rgc_axis_view){.from = outer.from,
                             .mul = outer.mul * inner.mul,
                             .add = outer.add * inner.mul + inner.add * outer.div,
-                            .div = outer.div * inner.div};
+                            .div = outer.div * inner.div,
+                            .whole = outer.whole || inner.whole};
   return true;
 }
 
@@ -110,7 +115,7 @@ bool rgc_view_compose(const rgc_view *outer, const rgc_view *inner, rgc_view *re
     used[between] = true;
   }
   for (int k = 0; k < RGC_AXES; k++)
-    if (!used[k] && reduce_axis(outer->axis[k], k).div > 1) return false;
+    if (!used[k] && reduce_axis(outer->axis[k], k).div > 1 && !outer->axis[k].whole) return false;
   *result = composed;
   return true;
 }

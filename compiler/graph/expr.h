@@ -9,8 +9,9 @@
  *
  * Index space. A body is evaluated once for every point (n,h,w,c) of its space. An operand is read through a view:
  *   index of value axis j = (i[axis[j].from] * mul + add) / div
- * where i is the point; if the division has a remainder or the index is outside of the value, the load gives `fill`.
- * So broadcast (mul 0), padding and concat and split (add), subsampling (mul) and its gradient (div) are views. */
+ * where i is the point; if the division has a remainder or the index is outside of the value, the load gives `fill`. With
+ * `whole` a remainder is dropped instead: the index is the quotient rounded down. So broadcast (mul 0), padding and concat and
+ * split (add), subsampling (mul), its gradient (div) and upsampling (whole) are views. */
 #ifndef RGC_GRAPH_EXPR_H
 #define RGC_GRAPH_EXPR_H
 #include <stdbool.h>
@@ -24,6 +25,7 @@ enum { RGC_N, RGC_H, RGC_W, RGC_C };
 typedef struct rgc_axis_view {
   int from;              /* axis of the index space that is read, 0..3 */
   int64_t mul, add, div; /* div >= 1; mul 0 = broadcast */
+  bool whole;            /* a remainder is dropped; false where div is 1 */
 } rgc_axis_view;
 
 typedef struct rgc_view {
@@ -110,7 +112,7 @@ bool rgc_view_is_channel(const rgc_view *view, const int64_t shape[RGC_AXES], co
 /* Element index (row-major NHWC) of `point` in a value of `shape`, or -1: outside. */
 int64_t rgc_view_element(const rgc_view *view, const int64_t shape[RGC_AXES], const int64_t point[RGC_AXES]);
 /* outer after inner: the view that reads at point p what `inner` reads at the point `outer` maps p to. False if the
- * composition is no view (two divisions, two fills that differ). */
+ * composition is no view (a division that needs its remainder after another, two fills that differ). */
 bool rgc_view_compose(const rgc_view *outer, const rgc_view *inner, rgc_view *result);
 
 /* Builders; equal nodes and equal operands are shared, constants folded. All return a node index. */

@@ -260,7 +260,9 @@ static bool view_axis(parser *p, rgc_axis_view *axis) {
   if (accept(p, "*") && !integer(p, INT64_MIN, INT64_MAX, &axis->mul)) return false;
   skip_blanks(p);
   if ((*p->at == '+' || *p->at == '-') && !integer(p, INT64_MIN, INT64_MAX, &axis->add)) return false;
-  return !accept(p, "/") || integer(p, 1, INT64_MAX, &axis->div);
+  if (!accept(p, "/")) return true;
+  axis->whole = accept(p, "/");
+  return integer(p, 1, INT64_MAX, &axis->div);
 }
 
 static bool view_axes(parser *p, rgc_view *view) {

@@ -123,7 +123,7 @@ static void print_axis(const rgc_axis_view *axis, rgc_text *out) {
   rgc_text_printf(out, "%c", known ? rgc_axis_letters[axis->from] : '?');
   if (axis->mul != 1) rgc_text_printf(out, "*%lld", (long long)axis->mul);
   if (axis->add) rgc_text_printf(out, "%+lld", (long long)axis->add);
-  if (axis->div != 1) rgc_text_printf(out, "/%lld", (long long)axis->div);
+  if (axis->div != 1 || axis->whole) rgc_text_printf(out, "%s%lld", axis->whole ? "//" : "/", (long long)axis->div);
 }
 
 static void print_operand(const rgc_graph *graph, const rgc_operand *operand, rgc_text *out) {

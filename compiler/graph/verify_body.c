@@ -26,6 +26,7 @@ static void verify_view(rgc_verifier *v, const char *name, const rgc_view *view)
                     view->axis[j].from);
     const rgc_axis_view *axis = &view->axis[j];
     rgc_verify_rule(v, axis->div >= 1 && axis->div <= RGC_MAX_FACTOR, "%s: a view divides by %lld", name, (long long)axis->div);
+    rgc_verify_rule(v, !axis->whole || axis->div > 1, "%s: a view divides by 1 and drops what is left", name);
     rgc_verify_rule(v, axis->mul >= -RGC_MAX_FACTOR && axis->mul <= RGC_MAX_FACTOR && axis->add >= -max_add && axis->add <= max_add,
                     "%s: a view multiplies by %lld and adds %lld", name, (long long)axis->mul, (long long)axis->add);
   }

@@ -22,6 +22,16 @@
   STEP(MIXUP, "mixup", "alpha", 2)                                \
   STEP(CUTMIX, "cutmix", "alpha", 2)
 
+/* FORMAT(word, reader): what format: may be, and what reads it (runtime/data/dataset_kinds.h). */
+#define RGC_DATA_FORMATS(FORMAT)                 \
+  FORMAT("folder", rgc_dataset_read_folder)      \
+  FORMAT("npy", rgc_dataset_read_npy)            \
+  FORMAT("quickdraw", rgc_dataset_read_bitmaps)  \
+  FORMAT("quickdraw-strokes", rgc_dataset_read_strokes) \
+  FORMAT("cifar10", rgc_dataset_read_cifar10)    \
+  FORMAT("idx", rgc_dataset_read_idx)            \
+  FORMAT("synthetic", rgc_dataset_read_synthetic)
+
 typedef enum rgc_data_step_kind {
 #define STEP(id, word, alone, phase) RGC_STEP_##id,
   RGC_DATA_STEPS(STEP)

@@ -73,6 +73,8 @@ bool rgc_cell_number(rgc_cell *cell, const char *key, double missing, double min
 bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min, int64_t *value);
 /* A number for both, or a list [rows, columns]. */
 bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], int64_t min, int64_t values[2]);
+/* An entry of the list that is the attribute. */
+bool rgc_cell_entry(rgc_cell *cell, const char *key, const rgc_yaml *node, int64_t min, int64_t *value);
 bool rgc_cell_flag(rgc_cell *cell, const char *key, bool missing, bool *value);
 /* Index of the attribute's word in `words`, or -1 after an error. */
 int rgc_cell_word(rgc_cell *cell, const char *key, int missing, const char *const *words, int count);
@@ -83,6 +85,11 @@ const rgc_binding *rgc_env_find(const rgc_env *env, const char *name);
 int rgc_cell_named(rgc_cell *cell, const rgc_yaml *node); /* the value called so, -1 after an error */
 rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* At a character of an expression's text. */
+rgc_diagnostic *rgc_cell_error_at(rgc_cell *cell, const rgc_yaml *node, int offset, rgc_code code, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Reports a name there that is neither a value nor a parameter, with those that are; -1. */
+int rgc_cell_unknown(rgc_cell *cell, const rgc_yaml *node, int offset, const char *name);
 const int64_t *rgc_cell_shape(const rgc_cell *cell); /* of the value taken */
 /* False, with an error, if a value of this shape is too large. */
 bool rgc_cell_fits(rgc_cell *cell, const int64_t shape[RGC_AXES]);
@@ -118,6 +125,7 @@ int rgc_emit_join(rgc_cell *cell); /* add, mul */
 int rgc_emit_concat(rgc_cell *cell);
 int rgc_emit_split(rgc_cell *cell);
 int rgc_emit_subsample(rgc_cell *cell);
+int rgc_emit_upsample(rgc_cell *cell);
 int rgc_emit_pad_channels(rgc_cell *cell);
 int rgc_emit_param(rgc_cell *cell);
 int rgc_emit_map(rgc_cell *cell);

@@ -45,6 +45,16 @@ static void tell_path(const rgc_cell *cell, rgc_diagnostic *d) {
   if (cell->place->path) d->path = rgc_arena_strdup(cell->x->diags->arena, cell->place->path);
 }
 
+rgc_diagnostic *rgc_cell_error_at(rgc_cell *cell, const rgc_yaml *node, int offset, rgc_code code, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const char *message = rgc_arena_vprintf(cell->x->arena, format, args);
+  va_end(args);
+  rgc_diagnostic *d = rgc_yaml_error_at(cell->x->diags, node, offset, code, "%s", message);
+  tell_path(cell, d);
+  return d;
+}
+
 rgc_diagnostic *rgc_cell_error(rgc_cell *cell, const rgc_yaml *node, rgc_code code, const char *format, ...) {
   va_list args;
   va_start(args, format);
@@ -85,8 +95,8 @@ bool rgc_cell_int(rgc_cell *cell, const char *key, int64_t missing, int64_t min,
   return false;
 }
 
-/* One entry of a pair, read as the attribute of a cell that has no other. */
-static bool read_entry(rgc_cell *cell, const char *key, const rgc_yaml *node, int64_t min, int64_t *value) {
+/* Read as the attribute of a cell that has no other. */
+bool rgc_cell_entry(rgc_cell *cell, const char *key, const rgc_yaml *node, int64_t min, int64_t *value) {
   rgc_cell alone = *cell;
   rgc_layer layer = *cell->layer;
   layer.attrs = rgc_yaml_empty(cell->x->arena, node, RGC_YAML_MAP);
@@ -103,7 +113,7 @@ bool rgc_cell_pair(rgc_cell *cell, const char *key, const int64_t missing[2], in
   const rgc_binding *parameter = node->text ? rgc_env_find(cell->place->env, node->text) : NULL;
   if (parameter && parameter->list && rgc_is_pair(parameter->list)) node = parameter->list;
   if (node->kind == RGC_YAML_LIST && node->count == 2)
-    return read_entry(cell, key, node->items[0], min, &values[0]) && read_entry(cell, key, node->items[1], min, &values[1]);
+    return rgc_cell_entry(cell, key, node->items[0], min, &values[0]) && rgc_cell_entry(cell, key, node->items[1], min, &values[1]);
   if (node->kind != RGC_YAML_SCALAR) {
     rgc_cell_error(cell, node, RGC_CODE_WRONG_TYPE, "%s of %s must be a number or two", key, cell->layer->word)->expected =
         rgc_arena_printf(cell->x->diags->arena, "%s: 3, or %s: [3, 1] for rows and columns", key, key);
@@ -142,6 +152,25 @@ int rgc_cell_named(rgc_cell *cell, const rgc_yaml *node) {
   }
   const char *message = rgc_arena_printf(cell->x->arena, "no value is named '%s' here", name);
   rgc_report_word(cell->x->diags, node, RGC_CODE_UNKNOWN_NAME, message, name, words, count);
+  return -1;
+}
+
+int rgc_cell_unknown(rgc_cell *cell, const rgc_yaml *node, int offset, const char *name) {
+  const rgc_value_names *values = cell->place->values;
+  rgc_arena *arena = cell->x->diags->arena;
+  const char *words[MAX_WORDS];
+  int count = 0;
+  for (int i = values->count - 1; i >= 0 && count < MAX_WORDS; i--) words[count++] = values->items[i].name;
+  int value_count = count;
+  count += list_names(cell->place->env, words + count, MAX_WORDS - count);
+  rgc_text list = {0};
+  rgc_text_add(&list, "a value named with as:");
+  for (int i = 0; i < value_count; i++) rgc_text_printf(&list, "%s%s", i ? ", " : " (", words[i]);
+  rgc_text_add(&list, value_count ? "), or a parameter" : ", or a parameter");
+  rgc_diagnostic *d = rgc_cell_error_at(cell, node, offset, RGC_CODE_EXPR_NAME, "no value and no parameter is named '%s' in '%s'", name, node->text);
+  d->expected = rgc_text_take(&list, arena);
+  const char *near = rgc_suggest(name, words, count);
+  if (near) d->help = rgc_arena_printf(arena, "did you mean '%s'?", near);
   return -1;
 }
 

@@ -1,5 +1,5 @@
 /* expand_map.c: the layers that are expressions over elements: activations, dropout, joins, slices and map; see expand.h and
- * graph/expr.h. Each becomes one op `map`; broadcast, padding, concatenation and subsampling are views. */
+ * graph/expr.h. Each becomes one op `map`; broadcast, padding, concatenation, subsampling and upsampling are views. */
 #include <math.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "compiler/lang/formula.h"
 
 enum { MAX_OPERANDS = 16 };
+enum { MAX_COPIES = 64 }; /* of a pixel by upsample: its gradient reads them all in one expression */
 
 static int node2(rgc_body *b, rgc_expr_kind kind, int x, int y) { return rgc_body_node(b, kind, x, y, -1); }
 static int node1(rgc_body *b, rgc_expr_kind kind, int x) { return rgc_body_node(b, kind, x, -1, -1); }
@@ -60,6 +61,7 @@ int rgc_emit_activation(rgc_cell *cell) {
   if (!rgc_cell_number(cell, "slope", 0.01, -1e9, 1e9, &slope)) return -1;
   rgc_body *b = rgc_body_create(cell->x->arena);
   int root = activate(b, cell->layer->word, load_whole(b, cell->in), slope);
+  if (root < 0) rgc_internal_error("expand_map", "layers.def has the activation '%s', and activate() does not", cell->layer->word);
   return finish_map(cell, b, root, rgc_cell_shape(cell));
 }
 
@@ -185,23 +187,46 @@ int rgc_emit_concat(rgc_cell *cell) {
 
 /* ---- slices ---- */
 
+/* The channels of each part: so many equal ones, or those listed. Returns their number, 0 after an error. */
+static int find_parts(rgc_cell *cell, int64_t **sizes) {
+  const rgc_yaml *listed = rgc_cell_attr(cell, "sizes"), *equal = rgc_cell_attr(cell, "parts");
+  int64_t channels = rgc_cell_shape(cell)[RGC_C], count = 0, sum = 0;
+  if (!listed == !equal) {
+    rgc_cell_error(cell, listed, listed ? RGC_CODE_BAD_VALUE : RGC_CODE_MISSING_KEY, "split needs one of 'parts' and 'sizes'")->expected =
+        "split: 2, or split: {sizes: [4, 12]}, and as: [a, b]";
+    return 0;
+  }
+  if (equal && !rgc_cell_int(cell, "parts", 2, 1, &count)) return 0;
+  if (listed) count = listed->count;
+  *sizes = RGC_NEW_ARRAY(cell->x->arena, int64_t, count + 1);
+  for (int i = 0; i < count; i++) {
+    if (equal) (*sizes)[i] = channels / count;
+    else if (!rgc_cell_entry(cell, "sizes", listed->items[i], 1, &(*sizes)[i])) return 0;
+    sum += (*sizes)[i];
+  }
+  if (sum == channels && count) return (int)count;
+  rgc_cell_error(cell, listed ? listed : equal, RGC_CODE_SHAPE, equal ? "split of %d channels into %d equal parts" : "split of %d channels into %d", (int)channels,
+                 equal ? (int)count : (int)sum)->expected = equal ? "a divisor, or sizes: [4, 12]" : "sizes that add up to the channels";
+  return 0;
+}
+
 /* Names its parts itself; what follows takes the last. */
 int rgc_emit_split(rgc_cell *cell) {
   const rgc_yaml *as = rgc_cell_attr(cell, "as");
-  int64_t parts, shape[RGC_AXES];
-  if (!rgc_cell_int(cell, "parts", 2, 1, &parts)) return -1;
-  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
-  if (!as || as->kind != RGC_YAML_LIST || as->count != parts || shape[RGC_C] % parts != 0) {
-    rgc_cell_error(cell, as, RGC_CODE_SHAPE, "split of %d channels into %d parts", (int)shape[RGC_C], (int)parts)->expected =
-        "as: [a, b], a name for each part, and equal parts";
+  int64_t *sizes, shape[RGC_AXES], offset = 0;
+  int parts = find_parts(cell, &sizes), out = -1;
+  if (!parts) return -1;
+  if (!as || as->kind != RGC_YAML_LIST || as->count != parts) {
+    rgc_cell_error(cell, as, RGC_CODE_SHAPE, "split gives %d values", parts)->expected = "as: [a, b], a name for each";
     return -1;
   }
-  shape[RGC_C] /= parts;
-  int out = -1;
+  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
   for (int i = 0; i < parts; i++) {
     rgc_body *b = rgc_body_create(cell->x->arena);
     rgc_view view = rgc_view_identity();
-    view.axis[RGC_C].add = i * shape[RGC_C];
+    view.axis[RGC_C].add = offset;
+    shape[RGC_C] = sizes[i];
+    offset += sizes[i];
     out = finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
     rgc_value_names *v = cell->place->values;
     *RGC_PUSH(cell->x->arena, v->items, v->count, v->capacity) = (rgc_named_value){as->items[i]->text ? as->items[i]->text : "", out};
@@ -218,6 +243,50 @@ int rgc_emit_subsample(rgc_cell *cell) {
   shape[RGC_W] = (shape[RGC_W] + stride - 1) / stride;
   rgc_view view = rgc_view_identity();
   view.axis[RGC_H].mul = view.axis[RGC_W].mul = stride;
+  rgc_body *b = rgc_body_create(cell->x->arena);
+  return finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
+}
+
+/* How often rows and columns are repeated: by `by`, or as the image named by `like` wants. False after an error. */
+static bool find_repeats(rgc_cell *cell, int64_t by[2]) {
+  const rgc_yaml *like = rgc_cell_attr(cell, "like");
+  if (!like == !rgc_cell_attr(cell, "by")) {
+    rgc_cell_error(cell, like, like ? RGC_CODE_BAD_VALUE : RGC_CODE_MISSING_KEY, "upsample needs one of 'by' and 'like'")->expected =
+        "upsample: 2, or upsample: {like: a}, a name given with as:";
+    return false;
+  }
+  if (!like) return rgc_cell_pair(cell, "by", (int64_t[]){1, 1}, 1, by);
+  int value = rgc_cell_named(cell, like);
+  if (value < 0) return false;
+  const int64_t *small = rgc_cell_shape(cell) + RGC_H, *large = cell->x->graph->values[value].shape + RGC_H;
+  for (int k = 0; k < 2; k++) by[k] = large[k] / small[k];
+  if (by[0] * small[0] == large[0] && by[1] * small[1] == large[1]) return true;
+  rgc_cell_error(cell, like, RGC_CODE_SHAPE, "upsample of %dx%d to %dx%d (height, width)", (int)small[0], (int)small[1], (int)large[0],
+                 (int)large[1])->expected = "a size that is a multiple";
+  return false;
+}
+
+/* Nearest neighbour: output row h reads row h/by, rounded down. A row or column that is the only one is a broadcast. */
+int rgc_emit_upsample(rgc_cell *cell) {
+  int64_t by[2], shape[RGC_AXES], copies = 1;
+  if (!find_repeats(cell, by)) return -1;
+  if (by[0] == 1 && by[1] == 1) return cell->in;
+  memcpy(shape, rgc_cell_shape(cell), sizeof shape);
+  rgc_view view = rgc_view_identity();
+  for (int k = 0; k < 2; k++) {
+    rgc_axis_view *axis = &view.axis[RGC_H + k];
+    bool only = shape[RGC_H + k] == 1;
+    if (only) axis->mul = 0;
+    else if (by[k] > 1) *axis = (rgc_axis_view){.from = RGC_H + k, .mul = 1, .div = by[k], .whole = true};
+    if (!only) copies *= by[k];
+    shape[RGC_H + k] *= by[k];
+  }
+  if (copies > MAX_COPIES) {
+    rgc_cell_error(cell, NULL, RGC_CODE_BAD_VALUE, "upsample makes %lld pixels of each", (long long)copies)->expected =
+        rgc_arena_printf(cell->x->diags->arena, "at most %d: two layers, one after the other, make more", MAX_COPIES);
+    return -1;
+  }
+  if (!rgc_cell_fits(cell, shape)) return -1;
   rgc_body *b = rgc_body_create(cell->x->arena);
   return finish_map(cell, b, rgc_body_load(b, cell->in, &view), shape);
 }
@@ -274,20 +343,23 @@ static int collect_values(const rgc_cell *cell, const rgc_formula *f, int *value
   return count;
 }
 
-static int build(const map_builder *m, const rgc_formula *f);
-
-static int report_map(const map_builder *m, const rgc_formula *f, const char *what) {
-  rgc_yaml_error_at(m->cell->x->diags, m->node, f->offset, RGC_CODE_EXPR_NAME, "%s in '%s'", what, m->node->text)->path =
-      m->cell->place->path;
-  return -1;
+/* The first name that is neither a value nor a number; NULL: there is none. */
+static const rgc_formula *find_unknown(const rgc_cell *cell, const rgc_formula *f) {
+  const rgc_binding *b = f->kind == RGC_F_NAME ? rgc_env_find(cell->place->env, f->name) : NULL;
+  if (f->kind == RGC_F_NAME && find_value(cell, f->name) < 0 && (!b || b->list)) return f;
+  const rgc_formula *found = NULL;
+  for (int i = 0; i < f->arg_count && !found; i++) found = find_unknown(cell, f->args[i]);
+  return found;
 }
+
+static int build(const map_builder *m, const rgc_formula *f);
 
 static int build_name(const map_builder *m, const rgc_formula *f) {
   int value = find_value(m->cell, f->name);
   if (value >= 0) return load_broadcast(m->cell, m->body, value, m->shape);
   const rgc_binding *b = rgc_env_find(m->cell->place->env, f->name);
   if (b && !b->list) return rgc_body_const(m->body, b->number);
-  return report_map(m, f, rgc_arena_printf(m->cell->x->arena, "no value and no parameter is named '%s'", f->name));
+  return rgc_cell_unknown(m->cell, m->node, f->offset, f->name);
 }
 
 static int build_call(const map_builder *m, const rgc_formula *f) {
@@ -302,7 +374,8 @@ static int build_call(const map_builder *m, const rgc_formula *f) {
   rgc_expr_kind kind = rgc_expr_kind_of(f->name);
   bool known = kind != RGC_EXPR_KIND_COUNT && rgc_expr_arity(kind) == f->arg_count && f->arg_count > 0;
   if (!known || strcmp(f->name, skipped[0]) == 0 || strcmp(f->name, skipped[1]) == 0)
-    return report_map(m, f, rgc_arena_printf(m->cell->x->arena, "no function '%s' of %d arguments", f->name, f->arg_count));
+    return rgc_cell_error_at(m->cell, m->node, f->offset, RGC_CODE_EXPR_NAME, "no function '%s' of %d arguments in '%s'", f->name, f->arg_count,
+                             m->node->text), -1;
   return rgc_body_node(m->body, kind, args[0], args[1], args[2]);
 }
 
@@ -350,6 +423,8 @@ int rgc_emit_map(rgc_cell *cell) {
   if (!formula) return -1;
   int values[MAX_OPERANDS], count = collect_values(cell, formula, values, 0);
   int64_t shape[RGC_AXES];
+  const rgc_formula *unknown = count ? NULL : find_unknown(cell, formula);
+  if (unknown) return rgc_cell_unknown(cell, node, unknown->offset, unknown->name);
   if (!count) {
     rgc_cell_error(cell, node, RGC_CODE_UNKNOWN_NAME, "map names no value")->expected = "names given with as:";
     return -1;

@@ -167,12 +167,22 @@ static const char *read_text(const rgc_yaml *data, const char *key) {
   return node && node->kind == RGC_YAML_SCALAR && *node->text ? node->text : NULL;
 }
 
+static const char *read_format(const rgc_yaml *data, rgc_diagnostics *diags) {
+  static const char *const words[] = {
+#define FORMAT(word, read) word,
+      RGC_DATA_FORMATS(FORMAT)
+#undef FORMAT
+  };
+  const char *format = read_text(data, "format");
+  return format ? words[read_word(data, "format", words, sizeof words / sizeof *words, diags)] : NULL;
+}
+
 void rgc_settings_read_data(rgc_network *n, const rgc_yaml *data, rgc_diagnostics *diags) {
   rgc_data_settings *d = &n->data;
   *d = (rgc_data_settings){.split = 0.1, .workers = -1};
   if (!data || data->kind != RGC_YAML_MAP) return;
   rgc_keys_check(data, "data", NULL, diags);
-  d->format = read_text(data, "format");
+  d->format = read_format(data, diags);
   d->path = read_text(data, "path");
   const rgc_yaml *split = rgc_yaml_get(data, "split"), *seed = rgc_yaml_get(data, "seed");
   const rgc_yaml *workers = rgc_yaml_get(data, "workers");

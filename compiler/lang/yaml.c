@@ -222,6 +222,12 @@ rgc_yaml *rgc_yaml_parse(rgc_arena *arena, const char *text, size_t length, cons
   return diags->error_count > errors ? NULL : root;
 }
 
+/* A zero byte, which no text has but in UTF-16. */
+static bool is_binary(const char *text, size_t length) {
+  bool is_utf16 = length >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2));
+  return !is_utf16 && memchr(text, 0, length);
+}
+
 rgc_yaml *rgc_yaml_load(rgc_arena *arena, const char *path, rgc_diagnostics *diags) {
   FILE *f = fopen(path, "rb");
   char *text = f ? malloc(MAX_FILE_BYTES + 1) : NULL;
@@ -233,6 +239,9 @@ rgc_yaml *rgc_yaml_load(rgc_arena *arena, const char *path, rgc_diagnostics *dia
     rgc_diag_fail(diags, RGC_CODE_FILE_READ, path, NULL, "cannot be read: %s", strerror(errno));
   else if (length > MAX_FILE_BYTES)
     rgc_diag_fail(diags, RGC_CODE_YAML_LIMIT, path, NULL, "larger than %d bytes", MAX_FILE_BYTES);
+  else if (is_binary(text, length))
+    rgc_diag_fail(diags, RGC_CODE_YAML_SYNTAX, path, "a graph file is wanted here; plans are for rgc run, explain, verify, bench and export",
+                  "is no text");
   else
     root = rgc_yaml_parse(arena, text, length, path, diags);
   free(text);

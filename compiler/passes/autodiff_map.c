@@ -2,8 +2,10 @@
  *   1. over the output space: local = dy * d root / d operand
  *   2. output axes that the operand's view does not read (broadcast) are summed
  *   3. over the operand's space: local read through the inverse view. Value axis j reads (i*mul + add) / div of output axis
- *      `from`, so output axis `from` is read at (x*div - add) / mul: padding becomes a crop, subsampling its scatter.
+ *      `from`, so output axis `from` is read at (x*div - add) / mul: padding becomes a crop, subsampling its scatter. Where a
+ *      view drops remainders (upsampling), div points read the same x, at x*div - add, x*div - add + 1...: they are added.
  * Steps 2 and 3 are left out where they change nothing. */
+#include <math.h>
 #include <string.h>
 
 #include "compiler/passes/autodiff_map.h"
@@ -18,7 +20,8 @@ static unsigned unread_axes(const rgc_view *view, const int64_t *extent) {
   return unread;
 }
 
-/* False if two axes of the value are read by one axis of the output space (a diagonal): then there is no inverse view. */
+/* The inverse of the points that leave no remainder. False if two axes of the value are read by one axis of the output space (a diagonal), or
+ * a view that drops remainders does not read every index equally often: then there is none. */
 static bool inverse_view(const rgc_view *view, rgc_view *inverse) {
   bool used[RGC_AXES] = {0};
   *inverse = (rgc_view){.fill = 0};
@@ -27,7 +30,7 @@ static bool inverse_view(const rgc_view *view, rgc_view *inverse) {
     const rgc_axis_view *v = &view->axis[j];
     int64_t sign = v->mul < 0 ? -1 : 1;
     if (v->mul == 0) continue;
-    if (used[v->from]) return false;
+    if (used[v->from] || (v->whole && v->mul != 1)) return false;
     used[v->from] = true;
     inverse->axis[v->from] =
         (rgc_axis_view){.from = j, .mul = sign * v->div, .add = -sign * v->add, .div = sign * v->mul};
@@ -131,19 +134,33 @@ static int mask_constant_axes(rgc_body *body, const rgc_view *view, const int64_
   for (int j = 0; j < RGC_AXES; j++) {
     const rgc_axis_view *v = &view->axis[j];
     if (v->mul || shape[j] == 1) continue;
-    int index = rgc_body_const(body, (double)v->add / (double)v->div);
+    double at = (double)v->add / (double)v->div;
+    int index = rgc_body_const(body, v->whole ? floor(at) : at);
     int here = rgc_body_node(body, RGC_EXPR_EQ, rgc_body_leaf(body, RGC_EXPR_COORD, j), index, -1);
     node = rgc_body_node(body, RGC_EXPR_SELECT, here, node, rgc_body_const(body, 0));
   }
   return node;
 }
 
+/* The sum of `local` at the points that read one point of the operand, by its axes from `axis` on. */
+static int load_readers(rgc_body *body, int local, const rgc_view *view, rgc_view inverse, int axis) {
+  if (axis == RGC_AXES) return rgc_body_load(body, local, &inverse);
+  const rgc_axis_view *v = &view->axis[axis];
+  int sum = load_readers(body, local, view, inverse, axis + 1);
+  for (int64_t rest = 1; v->whole && v->mul && rest < v->div; rest++) {
+    inverse.axis[v->from].add++;
+    sum = rgc_body_node(body, RGC_EXPR_ADD, sum, load_readers(body, local, view, inverse, axis + 1), -1);
+  }
+  return sum;
+}
+
 /* Step 3. */
 static int read_back(rgc_gradients *g, const rgc_op *f, int local, const rgc_view *inverse, int operand) {
   rgc_body *body = rgc_body_create(g->graph->arena);
   int x = f->body->operands[operand].value;
-  int loaded = rgc_body_load(body, local, inverse);
-  int root = mask_constant_axes(body, &f->body->operands[operand].view, g->graph->values[x].shape, loaded);
+  const rgc_view *view = &f->body->operands[operand].view;
+  int loaded = load_readers(body, local, view, *inverse, 0);
+  int root = mask_constant_axes(body, view, g->graph->values[x].shape, loaded);
   int output = rgc_gradient_value(g, x);
   rgc_gradient_op(f, rgc_graph_map(g->graph, body, root, output));
   return output;

@@ -45,7 +45,7 @@ static bool stays_inside(const rgc_view *view, const int64_t shape[RGC_AXES], co
   for (int j = 0; j < RGC_AXES; j++) {
     const rgc_axis_view *v = &view->axis[j];
     int64_t first = v->add, last = v->add + v->mul * (extent[v->from] - 1);
-    if (v->div != 1 || first < 0 || last < 0 || first >= shape[j] || last >= shape[j]) return false;
+    if ((v->div != 1 && !v->whole) || first < 0 || last < 0 || first / v->div >= shape[j] || last / v->div >= shape[j]) return false;
   }
   return true;
 }

@@ -1,8 +1,5 @@
-/* plan.h: a compiled network as one file (docs/PLAN_FORMAT.md): its source, its graph, its programs and, once there are any, its weights.
- *
- * The file is a valid safetensors file; everything but the weights is text in its metadata. A plan may come from a stranger: what
- * rgc_plan_parse returns has passed rgc_plan_verify, so every graph, every place and every tensor in it may be trusted to fit
- * together. A plan carries no native code. */
+/* plan.h: a compiled network: its source, its graph, its programs and, once there are any, its weights. A plan carries no native code. plan_file.h
+ * reads and writes it. */
 #ifndef RGC_PLAN_PLAN_H
 #define RGC_PLAN_PLAN_H
 #include "compiler/passes/memory.h"
@@ -37,13 +34,6 @@ typedef struct rgc_plan {
   int tensor_count, tensor_capacity;
 } rgc_plan;
 
-/* Reads a plan and verifies it. On any fault errors are added, of which at least one names the file, and NULL is returned. */
-rgc_plan *rgc_plan_read(rgc_arena *arena, const char *path, rgc_diagnostics *diags);
-/* The same from memory; `bytes` must outlive the plan, whose tensors point into it. `name` is for messages. */
-rgc_plan *rgc_plan_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *name, rgc_diagnostics *diags);
-/* Verifies the plan and writes it, atomically: if anything fails, a full disk too, nothing half-written is left and an earlier file of
- * that name is untouched. */
-bool rgc_plan_write(const rgc_plan *plan, const char *path, rgc_diagnostics *diags);
 /* Whether source, graph, programs, memory plans and tensors are right each, and fit together. `name` is for messages. */
 bool rgc_plan_verify(const rgc_plan *plan, const char *name, rgc_diagnostics *diags);
 /* The program of these four, NULL if there is none: whoever asks may compile it from the source. */

@@ -8,7 +8,7 @@
 
 #include "compiler/base/parallel.h"
 #include "compiler/lang/lang.h"
-#include "compiler/memory_limit.h"
+#include "compiler/memory_keep.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/plan_text.h"
 
@@ -196,12 +196,6 @@ static bool check_graphs(const checker *c) {
 }
 
 /* Tensors. */
-
-int rgc_torch_shape(const rgc_value *v, int64_t shape[RGC_TENSOR_MAX_RANK]) {
-  const int64_t *s = v->shape, conv[4] = {s[0], s[3], s[1], s[2]}, linear[4] = {s[0], s[1] * s[2] * s[3]}, vector[4] = {s[3]}, row[4] = {s[0], s[3], s[2]};
-  memcpy(shape, v->torch_rank == 4 ? conv : v->torch_rank == 3 ? row : v->torch_rank == 2 ? linear : vector, sizeof conv);
-  return v->torch_rank;
-}
 
 static bool check_tensor(const checker *c, const rgc_tensor *t) {
   const rgc_graph *graph = c->plan->unfused;

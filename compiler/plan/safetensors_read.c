@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "compiler/plan/safetensors.h"
 
@@ -126,17 +127,22 @@ rgc_tensor_file *rgc_safetensors_parse(rgc_arena *arena, const void *bytes, size
 
 rgc_tensor_file *rgc_safetensors_read(rgc_arena *arena, const char *path, rgc_diagnostics *diags) {
   FILE *f = fopen(path, "rb");
-  if (!f || fseek(f, 0, SEEK_END)) {
+  struct stat about;
+  if (!f || fstat(fileno(f), &about)) {
     rgc_diag_fail(diags, RGC_CODE_FILE_READ, path, NULL, "cannot be opened: %s", strerror(errno));
     if (f) fclose(f);
     return NULL;
   }
-  long length = ftell(f);
-  rewind(f);
-  char *bytes = length >= 0 ? rgc_arena_alloc(arena, (size_t)length + 1) : NULL;
-  bool whole = bytes && fread(bytes, 1, (size_t)length, f) == (size_t)length;
+  if (!S_ISREG(about.st_mode)) {
+    fclose(f);
+    rgc_diag_fail(diags, RGC_CODE_FILE_READ, path, NULL, "is no file");
+    return NULL;
+  }
+  size_t size_bytes = (size_t)about.st_size;
+  char *bytes = rgc_arena_alloc(arena, size_bytes + 1);
+  bool whole = fread(bytes, 1, size_bytes, f) == size_bytes;
   fclose(f);
-  if (whole) return rgc_safetensors_parse(arena, bytes, (size_t)length, path, diags);
+  if (whole) return rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
   rgc_diag_fail(diags, RGC_CODE_FILE_READ, path, NULL, "cannot be read to its end");
   return NULL;
 }

@@ -5,16 +5,16 @@
 #include <glob.h>
 #include <string.h>
 
+#include "compiler/lang/data_settings.h"
 #include "runtime/data/dataset_kinds.h"
 
 static const struct kind {
   const char *word;
   rgc_dataset_reader *read;
 } kinds[] = {
-    {"folder", rgc_dataset_read_folder},     {"npy", rgc_dataset_read_npy},
-    {"quickdraw", rgc_dataset_read_bitmaps}, {"quickdraw-strokes", rgc_dataset_read_strokes},
-    {"cifar10", rgc_dataset_read_cifar10},   {"idx", rgc_dataset_read_idx},
-    {"synthetic", rgc_dataset_read_synthetic},
+#define FORMAT(word, read) {word, read},
+    RGC_DATA_FORMATS(FORMAT)
+#undef FORMAT
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 
@@ -68,14 +68,6 @@ static const struct kind *find_kind(const char *spec, rgc_diagnostics *diags) {
   return NULL;
 }
 
-static int index_of(const char *word, const char *const *words, int count) {
-  for (int i = 0; i < count; i++)
-    if (!strcmp(words[i], word)) return i;
-  return -1;
-}
-
-int rgc_dataset_find_class(const rgc_dataset *d, const char *name) { return index_of(name, d->class_names, d->class_count); }
-
 static void take_names(rgc_dataset *d, const rgc_dataset_options *options) {
   const char **names = RGC_NEW_ARRAY(d->arena, const char *, options->class_count);
   for (int i = 0; i < options->class_count; i++) names[i] = rgc_arena_strdup(d->arena, options->class_names[i]);
@@ -99,7 +91,7 @@ static bool match_classes(rgc_dataset *d, const char *spec, const rgc_dataset_op
   if (!d->names_are_numbers) {
     int *new_label = RGC_NEW_ARRAY(d->arena, int, d->class_count);
     for (int i = 0; i < d->class_count; i++) {
-      new_label[i] = index_of(d->class_names[i], options->class_names, options->class_count);
+      new_label[i] = rgc_dataset_find_name(d->class_names[i], options->class_names, options->class_count);
       if (new_label[i] < 0)
         return rgc_diag_fail(diags, RGC_CODE_DATA_CLASSES, spec, "set the network's classes: to those of the data set",
                              "the data set's class '%s' is not one of the network's", d->class_names[i]);

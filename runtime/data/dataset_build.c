@@ -11,6 +11,14 @@ void rgc_dataset_add(rgc_dataset *d, rgc_split split, const void *item, int labe
   *RGC_PUSH(d->arena, list->items, list->count, list->capacity) = (rgc_sample){.item = item, .label = label};
 }
 
+int rgc_dataset_find_name(const char *name, const char *const *names, int count) {
+  for (int i = 0; i < count; i++)
+    if (!strcmp(names[i], name)) return i;
+  return -1;
+}
+
+int rgc_dataset_find_class(const rgc_dataset *d, const char *name) { return rgc_dataset_find_name(name, d->class_names, d->class_count); }
+
 rgc_split rgc_dataset_default_split(int index, int count) {
   return index < (long long)count * 9 / 10 ? RGC_SPLIT_TRAIN : RGC_SPLIT_VALIDATION;
 }

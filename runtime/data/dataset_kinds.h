@@ -47,7 +47,8 @@ void rgc_dataset_number_classes(rgc_dataset *dataset, int count);
 void rgc_dataset_number_labels(rgc_dataset *dataset, int64_t largest, const rgc_dataset_options *options);
 /* Whether the network has a class for this label of sample `index`; true where no network is known. */
 bool rgc_dataset_has_label(const rgc_dataset_options *options, const char *path, int64_t label, int64_t index, rgc_diagnostics *diags);
-/* -1: no class has that name. */
+/* Which of the names it is, or which class has that name; -1: none. */
+int rgc_dataset_find_name(const char *name, const char *const *names, int count);
 int rgc_dataset_find_class(const rgc_dataset *dataset, const char *name);
 /* A decode for items that are the bytes wanted. */
 void rgc_dataset_copy_bytes(const rgc_dataset *dataset, const void *item, uint8_t *dst);

@@ -134,6 +134,17 @@ static void *work(void *argument) {
   return NULL;
 }
 
+/* Sets image_bytes; false if the images of all slots are more than may be taken. */
+static bool has_memory(rgc_loader *l, int64_t there, rgc_diagnostics *diags) {
+  rgc_image_shape image = rgc_pipeline_dst(l->pipeline);
+  l->image_bytes = (int64_t)image.height * image.width * image.channels * (rgc_pipeline_gives_pixels(l->pipeline) ? 1 : (int64_t)sizeof(float));
+  int64_t fits = there / (l->depth * l->image_bytes);
+  if (!there || l->batch <= fits) return true;
+  return rgc_diag_fail(diags, RGC_CODE_MEMORY, NULL, "give a smaller --batch",
+                       "%d batches of %lld images need %.1f MB and %.1f MB are left beside the network; the largest batch that fits is %lld", l->depth,
+                       (long long)l->batch, (double)l->depth * (double)l->batch * (double)l->image_bytes * 1e-6, (double)there * 1e-6, (long long)fits);
+}
+
 static void prepare_slots(rgc_loader *l) {
   l->room = rgc_arena_alloc(l->arena, (size_t)l->image_bytes);
   for (int i = 0; i < l->depth; i++) {
@@ -176,14 +187,12 @@ rgc_loader *rgc_loader_create(const rgc_dataset *data, const rgc_pipeline_option
   rgc_arena *arena = rgc_arena_create();
   rgc_loader *l = RGC_NEW(arena, rgc_loader);
   *l = (rgc_loader){.arena = arena, .data = data, .split = o->split, .batch = o->batch, .group = o->group ? o->group : o->batch, .skip_corrupt = o->skip_corrupt, .current = -1};
+  l->depth = o->workers > 0 ? DEPTH : 1;
   l->pipeline = rgc_pipeline_create(pipeline, arena, diags);
-  if (!l->pipeline) {
+  if (!l->pipeline || !has_memory(l, o->memory_bytes, diags)) {
     rgc_arena_destroy(arena);
     return NULL;
   }
-  l->image_bytes = (int64_t)pipeline->dst.height * pipeline->dst.width * pipeline->dst.channels;
-  if (!rgc_pipeline_gives_pixels(l->pipeline)) l->image_bytes *= (int64_t)sizeof(float);
-  l->depth = o->workers > 0 ? DEPTH : 1;
   prepare_slots(l);
   prepare_decoder(l, &l->decoders[MAX_WORKERS]);
   pthread_mutex_init(&l->lock, NULL);

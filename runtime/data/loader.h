@@ -30,6 +30,7 @@ typedef struct rgc_loader_options {
   int64_t batch;     /* samples */
   int64_t group;     /* samples that batches are cut from: one that ends at a multiple of `group` may be smaller; 0: `batch` */
   int workers;       /* 0: everything is decoded in rgc_loader_next; at most 64 are started */
+  int64_t memory_bytes; /* that the images decoded ahead may take; 0: any number */
   bool skip_corrupt; /* else the first is an error */
 } rgc_loader_options;
 
@@ -39,7 +40,7 @@ typedef struct rgc_bad_file {
 } rgc_bad_file;
 
 /* `data` and what the pipeline points to must outlive the loader. Workers the system does not grant are done without. NULL and
- * bad-value when batch < 1 or when the pipeline cannot be made. A loader is used by one thread at a time. */
+ * bad-value when batch < 1 or when the pipeline cannot be made, memory when the images decoded ahead do not fit. A loader is used by one thread at a time. */
 rgc_loader *rgc_loader_create(const rgc_dataset *data, const rgc_pipeline_options *pipeline, const rgc_loader_options *options,
                               rgc_diagnostics *diags);
 /* Starts a pass over the samples order[0..count) of the split; `order` is copied. `epoch` chooses the random numbers. A pass not finished

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -43,7 +45,7 @@ bool rgc_cache_open(rgc_cache *cache, rgc_arena *arena, rgc_diagnostics *diags) 
 }
 
 char *rgc_cache_make_work(const rgc_cache *cache) {
-  char *path = rgc_arena_printf(cache->arena, "%s/tmp-XXXXXX", cache->dir);
+  char *path = rgc_arena_printf(cache->arena, "%s/tmp-%ld-XXXXXX", cache->dir, (long)getpid());
   if (!mkdtemp(path)) return rgc_cache_refuse(cache, strerror(errno)), NULL;
   return path;
 }
@@ -54,6 +56,13 @@ static int remove_entry(const char *path, const struct stat *about, int type, st
 }
 
 void rgc_cache_remove_work(const char *dir) { nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS); }
+
+/* A folder tmp-PID-* of a process that is no more, unless it is new: another machine that shares the cache has processes of its own. */
+static bool is_left_over(const char *name, const struct stat *about) {
+  const time_t young_seconds = 3600;
+  long pid = strncmp(name, "tmp-", 4) ? 0 : strtol(name + 4, NULL, 10);
+  return pid > 0 && S_ISDIR(about->st_mode) && time(NULL) - about->st_mtim.tv_sec > young_seconds && kill((pid_t)pid, 0) && errno == ESRCH;
+}
 
 /* Entries. */
 
@@ -69,6 +78,47 @@ char *rgc_cache_path(const rgc_cache *cache, const char *name, uint64_t key, con
 }
 
 bool rgc_cache_use(const char *path) { return !utimensat(AT_FDCWD, path, NULL, 0); }
+
+/* Seals. */
+
+static const char seal_format[] = "\nrgc %016zx %016llx\n";
+enum { SEAL_BYTES = 39 };
+
+static void print_seal(char seal[SEAL_BYTES + 1], const void *bytes, size_t size_bytes) {
+  snprintf(seal, SEAL_BYTES + 1, seal_format, size_bytes, (unsigned long long)XXH3_64bits(bytes, size_bytes));
+}
+
+/* The whole file, to be freed; NULL with errno. */
+static char *read_whole(const char *path, size_t *size_bytes) {
+  FILE *from = fopen(path, "rb");
+  struct stat about;
+  char *bytes = from && !fstat(fileno(from), &about) ? malloc((size_t)about.st_size + 1) : NULL;
+  *size_bytes = bytes ? fread(bytes, 1, (size_t)about.st_size, from) : 0;
+  if (from) fclose(from);
+  return bytes;
+}
+
+bool rgc_cache_seal(const rgc_cache *cache, const char *made) {
+  size_t size_bytes;
+  char seal[SEAL_BYTES + 1], *bytes = read_whole(made, &size_bytes);
+  if (bytes) print_seal(seal, bytes, size_bytes);
+  FILE *to = bytes ? fopen(made, "ab") : NULL;
+  bool good = to && fwrite(seal, 1, SEAL_BYTES, to) == SEAL_BYTES;
+  if (to && fclose(to)) good = false;
+  free(bytes);
+  return good || rgc_cache_refuse(cache, strerror(errno));
+}
+
+bool rgc_cache_use_library(const char *path) {
+  size_t size_bytes;
+  char seal[SEAL_BYTES + 1], *bytes = read_whole(path, &size_bytes);
+  bool whole = bytes && size_bytes >= SEAL_BYTES;
+  if (whole) print_seal(seal, bytes, size_bytes - SEAL_BYTES);
+  whole = whole && !memcmp(seal, bytes + size_bytes - SEAL_BYTES, SEAL_BYTES);
+  if (bytes && !whole) unlink(path);
+  free(bytes);
+  return whole && rgc_cache_use(path);
+}
 
 bool rgc_cache_publish(const rgc_cache *cache, const char *made, const char *path) {
   return !link(made, path) || errno == EEXIST || rgc_cache_refuse(cache, strerror(errno));
@@ -101,7 +151,9 @@ void rgc_cache_bound(const rgc_cache *cache) {
   DIR *dir = opendir(cache->dir);
   for (struct dirent *at; dir && (at = readdir(dir));) {
     struct stat found;
-    if (!is_entry(at->d_name) || fstatat(dirfd(dir), at->d_name, &found, AT_SYMLINK_NOFOLLOW)) continue;
+    if (fstatat(dirfd(dir), at->d_name, &found, AT_SYMLINK_NOFOLLOW)) continue;
+    if (is_left_over(at->d_name, &found)) rgc_cache_remove_work(rgc_arena_printf(cache->arena, "%s/%s", cache->dir, at->d_name));
+    if (!is_entry(at->d_name)) continue;
     entry *made = RGC_PUSH(cache->arena, entries, count, capacity);
     *made = (entry){.used = found.st_mtim, .bytes = found.st_blocks * 512 / (found.st_nlink ? (int64_t)found.st_nlink : 1)};
     strcpy(made->name, at->d_name);

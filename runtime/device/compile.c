@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,7 +80,10 @@ static int start_job(const rgc_compile_job *job, const char *flags, const char *
   return spawn_logged(pid, argv, job->log);
 }
 
-static bool report_failure(const rgc_compile_job *job, rgc_diagnostics *diags) {
+static bool report_failure(const rgc_compile_job *job, int status, rgc_diagnostics *diags) {
+  if (WIFSIGNALED(status))
+    return rgc_diag_fail(diags, RGC_CODE_DEVICE, NULL, WTERMSIG(status) == SIGINT ? NULL : "is there memory enough for it?",
+                         "the C compiler '%s' was stopped: %s", rgc_compiler(), strsignal(WTERMSIG(status)));
   char text[LOG_CHARS + 1] = "";
   FILE *log = fopen(job->log, "r");
   size_t length = log ? fread(text, 1, LOG_CHARS, log) : 0;
@@ -108,6 +112,7 @@ bool rgc_compile_all(const rgc_compile_job *jobs, int count, const char *flags, 
   pid_t *pids = calloc((size_t)count + 1, sizeof *pids);
   int started = 0, running = 0, error = 0;
   const rgc_compile_job *failed = NULL;
+  int failure = 0;
   while ((started < count && !failed && !error) || running) {
     if (started < count && (!running || running < at_once) && !failed && !error) {
       error = start_job(&jobs[started], flags, include, &pids[started]);
@@ -116,9 +121,9 @@ bool rgc_compile_all(const rgc_compile_job *jobs, int count, const char *flags, 
     }
     int status = 0, done = wait_for_one(pids, started, &status);
     running--;
-    if ((!WIFEXITED(status) || WEXITSTATUS(status)) && !failed) failed = &jobs[done];
+    if ((!WIFEXITED(status) || WEXITSTATUS(status)) && !failed) failed = &jobs[done], failure = status;
   }
   free(pids);
   if (error) return no_compiler(diags, error);
-  return !failed || report_failure(failed, diags);
+  return !failed || report_failure(failed, failure, diags);
 }

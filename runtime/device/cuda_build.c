@@ -117,7 +117,7 @@ static bool open_function(const builder *b, rgc_cuda_build *build, struct stat *
 
 rgc_cuda_build *rgc_cuda_build_open(const rgc_cuda_code *code, const rgc_cuda_target *target, rgc_arena *arena, rgc_diagnostics *diags) {
   builder b = {.arena = rgc_arena_create(), .diags = diags, .target = target,
-               .store = {.functions = code->functions, .count = code->function_count, .suffix = "cubin"}};
+               .store = {.functions = code->functions, .count = code->function_count, .suffix = "cubin", .use = rgc_cache_use}};
   rgc_cuda_build *build = RGC_NEW(arena, rgc_cuda_build);
   build->count = code->function_count;
   build->cubins = RGC_NEW_ARRAY(arena, const rgc_cubin *, build->count + 1);

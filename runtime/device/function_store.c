@@ -17,7 +17,7 @@ bool rgc_function_store_fill(const rgc_function_store *store, rgc_function_compi
   bool *missing = RGC_NEW_ARRAY(store->cache.arena, bool, store->count + 1);
   int missing_count = 0, group_count;
   for (int i = 0; i < store->count; i++) {
-    missing[i] = !rgc_cache_use(rgc_function_entry(store, i));
+    missing[i] = !store->use(rgc_function_entry(store, i));
     missing_count += missing[i];
   }
   if (!missing_count) return true;

@@ -10,6 +10,7 @@ typedef struct rgc_function_store {
   int count;
   uint64_t key;       /* of all that machine code depends on but a function's text */
   const char *suffix; /* of an entry: "so", "cubin" */
+  bool (*use)(const char *path); /* rgc_cache_use or rgc_cache_use_library */
 } rgc_function_store;
 
 /* Compiles groups of missing functions, with files in `dir`, a folder of the cache that is gone afterwards, and publishes what it makes. */

@@ -26,8 +26,11 @@ static bool write_templates(builder *b, uint64_t hash) {
   b->include = rgc_arena_printf(b->arena, "%s/templates-%016llx", b->store.cache.dir, (unsigned long long)hash);
   if (!access(b->include, F_OK)) return true;
   char *aside = rgc_cache_make_work(&b->store.cache);
-  if (!aside || !rgc_write_templates(aside, RGC_CPU_TEMPLATE_FOLDER, rgc_cpu_templates, rgc_cpu_template_count, b->diags)) return false;
-  return !rename(aside, b->include) || errno == EEXIST || errno == ENOTEMPTY || rgc_cache_refuse(&b->store.cache, strerror(errno));
+  bool good = aside && rgc_write_templates(aside, RGC_CPU_TEMPLATE_FOLDER, rgc_cpu_templates, rgc_cpu_template_count, b->diags);
+  if (good && !rename(aside, b->include)) return true;
+  good = good && (errno == EEXIST || errno == ENOTEMPTY || rgc_cache_refuse(&b->store.cache, strerror(errno))); /* another process was first */
+  if (aside) rgc_cache_remove_work(aside);
+  return good;
 }
 
 static bool open_builder(builder *b) {
@@ -60,7 +63,7 @@ static bool compile_groups(void *context, const rgc_function_group *groups, int 
   }
   if (!rgc_compile_all(jobs, count, b->target->flags, b->include, b->diags)) return false;
   for (int i = 0; i < count; i++)
-    if (!rgc_function_publish(&b->store, &groups[i], jobs[i].library)) return false;
+    if (!rgc_cache_seal(&b->store.cache, jobs[i].library) || !rgc_function_publish(&b->store, &groups[i], jobs[i].library)) return false;
   return true;
 }
 
@@ -77,7 +80,7 @@ static bool open_function(builder *b, rgc_kernel_build *build, int i) {
 
 rgc_kernel_build *rgc_kernel_build_open(const rgc_cpu_code *code, const rgc_cpu_target *target, rgc_arena *arena, rgc_diagnostics *diags) {
   builder b = {.arena = rgc_arena_create(), .diags = diags, .target = target,
-               .store = {.functions = code->functions, .count = code->function_count, .suffix = "so"}};
+               .store = {.functions = code->functions, .count = code->function_count, .suffix = "so", .use = rgc_cache_use_library}};
   rgc_kernel_build *build = RGC_NEW(arena, rgc_kernel_build);
   build->count = code->function_count;
   build->kernels = RGC_NEW_ARRAY(arena, rgc_cpu_kernel, build->count + 1);

@@ -15,6 +15,7 @@
 #include "runtime/import/import_names.h"
 #include "runtime/import/import_settled.h"
 #include "runtime/import/onnx_file.h"
+#include "runtime/import/shards.h"
 #include "runtime/import/torch_file.h"
 
 const char *rgc_import_fate_word(rgc_import_fate fate) {
@@ -27,7 +28,6 @@ static bool refuse_kind(const unsigned char *bytes, size_t size_bytes, const cha
   static const struct {
     const char *begin, *what, *help;
   } kinds[] = {
-      {"{", "is JSON: the index of weights in several files?", "in Python, load all its files and write one by safetensors.torch.save_file"},
       {"\x89HDF", "is an HDF5 file, as Keras writes them", NULL},
       {"\x80", "is a pickle that torch.save did not write", "in Python, torch.save(model.state_dict(), FILE) writes what is read"},
   };
@@ -44,7 +44,8 @@ static bool is_safetensors(const unsigned char *bytes, size_t size_bytes) { retu
 
 rgc_tensor_file *rgc_import_parse(rgc_arena *arena, const void *bytes, size_t size_bytes, const char *folder, const char *path, rgc_diagnostics *diags) {
   rgc_tensor_file *file = NULL;
-  if (rgc_torch_is_file(bytes, size_bytes)) file = rgc_torch_parse(arena, bytes, size_bytes, path, diags);
+  if (rgc_shards_is_index(bytes, size_bytes)) file = rgc_shards_parse(arena, bytes, size_bytes, folder, path, diags);
+  else if (rgc_torch_is_file(bytes, size_bytes)) file = rgc_torch_parse(arena, bytes, size_bytes, path, diags);
   else if (rgc_onnx_is_file(bytes, size_bytes)) file = rgc_onnx_parse(arena, bytes, size_bytes, folder, path, diags);
   else if (is_safetensors(bytes, size_bytes)) file = rgc_safetensors_parse(arena, bytes, size_bytes, path, diags);
   else refuse_kind(bytes, size_bytes, path, diags);

@@ -1,6 +1,6 @@
 /* import.h: other people's weights, mapped onto a network's parameters.
  *
- * Reading: PyTorch's files (torch_file.h), ONNX models (onnx_file.h) and safetensors (plans among them), told apart by their contents.
+ * Reading: PyTorch's files (torch_file.h), ONNX models (onnx_file.h), safetensors (plans among them) and indexes of several files (shards.h), told apart by their contents.
  * Prefixes that all names share because a wrapper put them there ("module.") are taken off, and told.
  * Mapping: a parameter takes the tensor of its name, after the graph file's rename: rules and, where more names fit so, one of its names:.
  * Shapes must be equal, but for extents of 1 behind (a linear layer as a 1x1 convolution, and back), and for what the graph file allows: fresh: and head: fresh (drawn anew), channels: sum (the

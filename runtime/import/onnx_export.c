@@ -14,9 +14,10 @@ static int64_t number_of(const rgc_op *op, rgc_attribute attribute) { return (in
 
 /* ---- ops ---- */
 
-static void add_window(rgc_onnx_node *node, int64_t kernel_h, int64_t kernel_w, int64_t stride, const int64_t pads[4]) {
-  rgc_onnx_ints(node, "kernel_shape", (int64_t[]){kernel_h, kernel_w}, 2);
-  rgc_onnx_ints(node, "strides", (int64_t[]){stride, stride}, 2);
+/* Of rows and columns each; pads: top, left, bottom, right. */
+static void add_window(rgc_onnx_node *node, const int64_t kernel[2], const int64_t stride[2], const int64_t pads[4]) {
+  rgc_onnx_ints(node, "kernel_shape", kernel, 2);
+  rgc_onnx_ints(node, "strides", stride, 2);
   rgc_onnx_ints(node, "pads", pads, 4);
 }
 
@@ -35,8 +36,8 @@ static void write_conv(rgc_onnx_export *x, const rgc_op *op, int out, const char
     x->flat[out] = rgc_onnx_end(&node);
     return;
   }
-  int64_t p = number_of(op, RGC_ATTR_PAD), d = number_of(op, RGC_ATTR_DILATION);
-  add_window(&node, w->shape[1], w->shape[2], number_of(op, RGC_ATTR_STRIDE), (int64_t[]){p, p, p, p});
+  int64_t p = number_of(op, RGC_ATTR_PAD), d = number_of(op, RGC_ATTR_DILATION), stride = number_of(op, RGC_ATTR_STRIDE);
+  add_window(&node, &w->shape[1], (int64_t[]){stride, stride}, (int64_t[]){p, p, p, p});
   rgc_onnx_ints(&node, "dilations", (int64_t[]){d, d}, 2);
   rgc_onnx_int(&node, "group", number_of(op, RGC_ATTR_GROUPS));
   x->image[out] = rgc_onnx_end(&node);
@@ -64,15 +65,16 @@ static void export_bn(rgc_onnx_export *x, const rgc_op *op) {
   x->image[op->outputs[0]] = rgc_onnx_end(&node);
 }
 
-/* How far the last window reaches beyond the image, along an axis. */
-static int64_t overhang(const rgc_onnx_export *x, const rgc_op *op, int axis) {
-  int64_t in = x->graph->values[op->inputs[0]].shape[axis], out = x->graph->values[op->outputs[0]].shape[axis];
-  int64_t last = (out - 1) * number_of(op, RGC_ATTR_STRIDE) + number_of(op, RGC_ATTR_KERNEL) - number_of(op, RGC_ATTR_PAD);
+/* How far the last window reaches beyond the image, along rows (0) or columns (1). */
+static int64_t overhang(const rgc_onnx_export *x, const rgc_op *op, const rgc_window *w, int k) {
+  int64_t in = x->graph->values[op->inputs[0]].shape[RGC_H + k], out = x->graph->values[op->outputs[0]].shape[RGC_H + k];
+  int64_t last = (out - 1) * w->stride[k] + w->kernel[k] - w->pad[k];
   return last > in ? last - in : 0;
 }
 
-static const char *pad_image(rgc_onnx_export *x, const char *in, int64_t by, const char *mode, const char *base) {
-  const char *pads = rgc_onnx_int64s(&x->onnx, (int64_t[]){0, 0, by, by, 0, 0, by, by}, 8);
+/* `by`: rows above and below, columns left and right. */
+static const char *pad_image(rgc_onnx_export *x, const char *in, const int64_t by[2], const char *mode, const char *base) {
+  const char *pads = rgc_onnx_int64s(&x->onnx, (int64_t[]){0, 0, by[0], by[1], 0, 0, by[0], by[1]}, 8);
   rgc_onnx_node node = rgc_onnx_begin(&x->onnx, "Pad", rgc_onnx_name(&x->onnx, base));
   rgc_onnx_input(&node, in);
   rgc_onnx_input(&node, pads);
@@ -84,16 +86,16 @@ static const char *pad_image(rgc_onnx_export *x, const char *in, int64_t by, con
  * in says the same. An average that counts the padding (but not what hangs over it) has it done by a node before. */
 static void export_pool(rgc_onnx_export *x, const rgc_op *op) {
   bool is_average = op->kind == RGC_OP_AVGPOOL, counts = is_average && op->attr[RGC_ATTR_COUNT_PAD] != 0;
-  int64_t p = number_of(op, RGC_ATTR_PAD), k = number_of(op, RGC_ATTR_KERNEL);
-  int64_t pads[4] = {p, p, overhang(x, op, RGC_H), overhang(x, op, RGC_W)};
+  rgc_window w = rgc_op_window(op);
+  int64_t pads[4] = {w.pad[0], w.pad[1], overhang(x, op, &w, 0), overhang(x, op, &w, 1)};
   const char *in = rgc_onnx_image(x, op->inputs[0]), *name = rgc_onnx_image_name(x, op->outputs[0]);
-  if (counts && p) {
-    in = pad_image(x, in, p, "constant", x->graph->values[op->inputs[0]].name);
-    for (int i = 0; i < 4; i++) pads[i] = pads[i] > p ? pads[i] - p : 0;
+  if (counts && (w.pad[0] || w.pad[1])) {
+    in = pad_image(x, in, w.pad, "constant", x->graph->values[op->inputs[0]].name);
+    for (int i = 0; i < 4; i++) pads[i] = pads[i] > w.pad[i % 2] ? pads[i] - w.pad[i % 2] : 0;
   }
   rgc_onnx_node node = rgc_onnx_begin(&x->onnx, is_average ? "AveragePool" : "MaxPool", name);
   rgc_onnx_input(&node, in);
-  add_window(&node, k, k, number_of(op, RGC_ATTR_STRIDE), pads);
+  add_window(&node, w.kernel, w.stride, pads);
   x->image[op->outputs[0]] = rgc_onnx_end(&node);
 }
 
@@ -101,9 +103,10 @@ static void export_pool(rgc_onnx_export *x, const rgc_op *op) {
 static void export_filter(rgc_onnx_export *x, const rgc_op *op) {
   int64_t k = number_of(op, RGC_ATTR_KERNEL), channels = x->graph->values[op->inputs[0]].shape[RGC_C];
   bool reflects = op->attr[RGC_ATTR_REFLECT] != 0;
-  int64_t p = number_of(op, RGC_ATTR_PAD), left = reflects ? 0 : p;
+  rgc_window w = rgc_op_window(op);
+  int64_t p = w.pad[0], left = reflects ? 0 : p;
   const char *in = rgc_onnx_image(x, op->inputs[0]), *base = x->graph->values[op->outputs[0]].name, *name = rgc_onnx_image_name(x, op->outputs[0]);
-  if (reflects && p) in = pad_image(x, in, p, "reflect", base);
+  if (reflects && p) in = pad_image(x, in, w.pad, "reflect", base);
   rgc_tensor taps = {.name = rgc_onnx_name(&x->onnx, base), .dtype = RGC_TENSOR_F32, .rank = 4, .shape = {channels, 1, k, k}};
   float *data = RGC_NEW_ARRAY(x->onnx.arena, float, channels * k * k);
   for (int64_t e = 0; e < channels * k * k; e++)
@@ -114,7 +117,7 @@ static void export_filter(rgc_onnx_export *x, const rgc_op *op) {
   rgc_onnx_node node = rgc_onnx_begin(&x->onnx, "Conv", name);
   rgc_onnx_input(&node, in);
   rgc_onnx_input(&node, weight);
-  add_window(&node, k, k, number_of(op, RGC_ATTR_STRIDE), (int64_t[]){left, left, left, left});
+  add_window(&node, w.kernel, w.stride, (int64_t[]){left, left, left, left});
   rgc_onnx_int(&node, "group", channels);
   x->image[op->outputs[0]] = rgc_onnx_end(&node);
 }

@@ -1,7 +1,7 @@
 /* onnx_map.c: op `map` as ONNX nodes; see onnx_export.h.
  *
- * A view becomes Transpose (axes read from others), Pad (where it reads outside) and Slice (where it reads less, or every so many), what of them
- * it needs; a broadcast is ONNX's own. An expression becomes a node for each node that its root needs. Comparisons give bool, and are cast
+ * A view becomes Transpose (axes read from others), Resize (where it reads each so many times), Pad (where it reads outside) and Slice (where it
+ * reads less, or every so many), what of them it needs; a broadcast is ONNX's own. An expression becomes a node for each node that its root needs. Comparisons give bool, and are cast
  * where a number is wanted. A sum of values that lie beside each other in the channels, which is what concat expands to, is Concat. */
 #include <string.h>
 
@@ -31,10 +31,10 @@ static const char *name_or_new(const writer *w, const char *want) { return want 
 
 /* ---- views ---- */
 
-/* What becomes of each of ONNX's axes, in this order: permuted, padded, sliced. */
+/* What becomes of each of ONNX's axes, in this order: permuted, repeated element by element, padded, sliced. */
 typedef struct reading {
-  int64_t order[RGC_AXES], before[RGC_AXES], after[RGC_AXES], start[RGC_AXES], end[RGC_AXES], step[RGC_AXES];
-  bool permutes, pads, slices;
+  int64_t order[RGC_AXES], times[RGC_AXES], before[RGC_AXES], after[RGC_AXES], start[RGC_AXES], end[RGC_AXES], step[RGC_AXES];
+  bool permutes, repeats, pads, slices;
 } reading;
 
 /* Which of the value's axes stands at each of the space's; one that is not read from an axis of its own takes a place that is left. */
@@ -61,19 +61,39 @@ static reading read_view(const rgc_view *view, const int64_t shape[RGC_AXES], co
   for (int j = 0; j < RGC_AXES; j++) {
     const rgc_axis_view *v = &view->axis[j];
     int at = rgc_onnx_axis[place[j]];
-    int64_t first = v->add, last = v->add + (extent[place[j]] - 1) * v->mul;
-    if (v->div != 1 || v->mul < 0) rgc_internal_error("onnx_map", "a view of a gradient");
+    int64_t first = v->add, last = v->add + (extent[place[j]] - 1) * v->mul, full = shape[j] * v->div;
+    if ((v->div != 1 && !v->whole) || v->mul < 0) rgc_internal_error("onnx_map", "a view of a gradient");
     r.order[at] = rgc_onnx_axis[j];
     r.permutes |= at != rgc_onnx_axis[j];
+    r.times[at] = v->div;
+    r.repeats |= v->div > 1;
     r.before[at] = first < 0 ? -first : 0;
-    r.after[at] = last >= shape[j] ? last - shape[j] + 1 : 0;
+    r.after[at] = last >= full ? last - full + 1 : 0;
     r.start[at] = first + r.before[at];
     r.end[at] = last + r.before[at] + 1;
     r.step[at] = last > first ? v->mul : 1;
     r.pads |= r.before[at] || r.after[at];
-    r.slices |= r.start[at] || r.step[at] > 1 || r.end[at] < r.before[at] + shape[j] + r.after[at];
+    r.slices |= r.start[at] || r.step[at] > 1 || r.end[at] < r.before[at] + full + r.after[at];
   }
   return r;
+}
+
+/* By whole numbers, so that all of ONNX's roundings agree. */
+static const char *repeat(const writer *w, const char *x, const reading *r, const char *output) {
+  rgc_onnx *o = &w->x->onnx;
+  rgc_tensor scales = {.name = rgc_onnx_name(o, w->base), .dtype = RGC_TENSOR_F32, .rank = 1, .shape = {RGC_AXES}, .size_bytes = RGC_AXES * sizeof(float)};
+  float *data = RGC_NEW_ARRAY(o->arena, float, RGC_AXES);
+  for (int at = 0; at < RGC_AXES; at++) data[at] = (float)r->times[at];
+  scales.data = data;
+  const char *by = rgc_onnx_constant(o, &scales);
+  rgc_onnx_node node = rgc_onnx_begin(o, "Resize", output);
+  rgc_onnx_input(&node, x);
+  rgc_onnx_input(&node, ""); /* no region of interest */
+  rgc_onnx_input(&node, by);
+  rgc_onnx_word(&node, "mode", "nearest");
+  rgc_onnx_word(&node, "coordinate_transformation_mode", "asymmetric");
+  rgc_onnx_word(&node, "nearest_mode", "floor");
+  return rgc_onnx_end(&node);
 }
 
 static const char *pad(const writer *w, const char *x, const reading *r, double fill, const char *output) {
@@ -110,16 +130,17 @@ static const char *load(const writer *w, const rgc_operand *operand, const char 
   const char *name = rgc_onnx_image(w->x, operand->value);
   reading r = read_view(&operand->view, shape, w->extent);
   if (r.permutes) {
-    rgc_onnx_node node = rgc_onnx_begin(&w->x->onnx, "Transpose", name_or_new(w, r.pads || r.slices ? NULL : want));
+    rgc_onnx_node node = rgc_onnx_begin(&w->x->onnx, "Transpose", name_or_new(w, r.repeats || r.pads || r.slices ? NULL : want));
     rgc_onnx_input(&node, name);
     rgc_onnx_ints(&node, "perm", r.order, RGC_AXES);
     name = rgc_onnx_end(&node);
   }
+  if (r.repeats) name = repeat(w, name, &r, name_or_new(w, r.pads || r.slices ? NULL : want));
   if (r.pads) name = pad(w, name, &r, operand->view.fill, name_or_new(w, r.slices ? NULL : want));
   int64_t full[RGC_AXES];
   for (int at = 0; at < RGC_AXES; at++)
     for (int j = 0; j < RGC_AXES; j++)
-      if (rgc_onnx_axis[j] == r.order[at]) full[at] = shape[j] + r.before[at] + r.after[at];
+      if (rgc_onnx_axis[j] == r.order[at]) full[at] = shape[j] * r.times[at] + r.before[at] + r.after[at];
   return r.slices ? slice(w, name, &r, full, name_or_new(w, want)) : name;
 }
 

@@ -1,5 +1,6 @@
 /* model.c: see model.h. */
 #include "compiler/memory_limit.h"
+#include "compiler/plan/plan_file.h"
 #include "runtime/train/model.h"
 
 #include <stdlib.h>

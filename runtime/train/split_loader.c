@@ -3,6 +3,7 @@
 
 #include <omp.h>
 
+#include "runtime/device/host_memory.h"
 #include "runtime/train/probe.h"
 
 enum { MIN_WORKERS = 2, MAX_WORKERS = 16 };
@@ -18,8 +19,9 @@ rgc_loader *rgc_split_loader_open(const rgc_model *model, const rgc_dataset *dat
   const rgc_network *n = model->network;
   rgc_pipeline_options pipeline = rgc_input_pipeline(n, data, split == RGC_SPLIT_TRAIN, seed, arena);
   pipeline.pixels = model->device->card && !(split == RGC_SPLIT_TRAIN && n->train.distill_plan); /* a teacher's logits are of floats */
+  int64_t there = rgc_host_free_bytes();
   rgc_loader_options o = {.split = split, .batch = model->batch, .group = split == RGC_SPLIT_TRAIN ? model->step_batch : 0,
-                         .workers = count_workers(n), .skip_corrupt = n->data.skip_corrupt};
+                         .workers = count_workers(n), .memory_bytes = there ? there : 1, .skip_corrupt = n->data.skip_corrupt};
   return rgc_loader_create(data, &pipeline, &o, diags);
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "compiler/plan/plan_file.h"
+
 struct rgc_teacher {
   rgc_model model;
 };

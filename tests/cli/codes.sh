@@ -9,6 +9,10 @@ trap 'rm -rf "$out"' EXIT
 head -c 5000 "$out/plan.bin" >"$out/truncated.bin"
 expect 1 "$out/truncated.bin: error[plan-format]: not a safetensors file, or truncated
   help: write the file again, or take an earlier copy of it" "$RGC" explain "$out/truncated.bin"
+# What is no plan at all; a plan where a graph file belongs.
+expect 1 "$out: error[file-read]: is no file" "$RGC" explain "$out"
+expect 1 "$out/plan.bin: error[yaml-syntax]: is no text
+  help: a graph file is wanted here; plans are for rgc run, explain, verify, bench and export" "$RGC" summary "$out/plan.bin"
 # A kernel's word changed by hand; the digest's numbers are not looked at.
 sed '0,/kernel(/s//Kernel(/' "$out/plan.bin" >"$out/edited.bin"
 if "$RGC" run "$out/edited.bin" --train --data quickdraw:examples/data/quickdraw --out "$out/run" >"$out/said" 2>&1; then exit 1; fi

@@ -23,6 +23,45 @@ printf 'base: %s/graphs/cifar_resnet20.yaml\nweights: w.th\n' "$PWD" >"$out/with
 expect 0 "$out/x.safetensors: 97 tensors" "$RGC" export "$out/plan.bin" --safetensors "$out/x.safetensors"
 "$RGC" import "$out/x.safetensors" --graph graphs/cifar_resnet20.yaml -o "$out/again.bin" >/dev/null
 cmp "$out/plan.bin" "$out/again.bin"
+# The same weights in two files with an index: the same plan. Index and files must agree, and a name leads nowhere else.
+mkdir "$out/shards"
+index=$out/shards/model.safetensors.index.json
+python3 - "$out/x.safetensors" "$out/shards" <<'PY'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header, places = json.loads(data[8:8 + size]), {}
+header.pop("__metadata__")
+names = list(header)
+for k, part in enumerate((names[:40], names[40:])):
+    own, body = {}, b""
+    for name in part:
+        begin, end = header[name]["data_offsets"]
+        own[name] = dict(header[name], data_offsets=[len(body), len(body) + end - begin])
+        body += data[8 + size + begin:8 + size + end]
+        places[name] = f"{k}.safetensors"
+    text = json.dumps(own).encode()
+    open(f"{sys.argv[2]}/{k}.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + body)
+json.dump({"metadata": {"total_size": 0}, "weight_map": places}, open(f"{sys.argv[2]}/model.safetensors.index.json", "w"), indent=1)
+PY
+expect 0 "note: the weights stand in 2 files, which the index names
+97 loaded
+$out/sharded.bin: cifar_resnet20 with the weights of $index" \
+  "$RGC" import "$index" --graph graphs/cifar_resnet20.yaml --quiet -o "$out/sharded.bin"
+cmp "$out/plan.bin" "$out/sharded.bin"
+# lies SED SAYS: an index changed so is refused in these words.
+lies() {
+  sed "$1" "$index" >"$out/shards/lying.json"
+  expect 1 "$out/shards/lying.json: error[weights]: $2
+  help: an index and the files that it names lie in one folder, as they were written; fetch what is missing" \
+    "$RGC" import "$out/shards/lying.json" --graph graphs/cifar_resnet20.yaml --quiet -o "$out/none.bin"
+}
+lies 's|"1.safe|"2.safe|' "names the file '2.safetensors', which cannot be read: No such file or directory"
+lies 's|"conv1.weight": "0.|"conv1.weight": "../0.|' "'conv1.weight' would be in '../0.safetensors', which is no file of the index's folder: it is not read"
+lies 's|"conv1.weight"|"other.weight"|' "the file '0.safetensors' holds 'conv1.weight', which the index does not place there"
+lies 's|"weight_map": {|&"other.weight": "0.safetensors",|' "'other.weight' is not in the file '0.safetensors', where the index places it"
+lies 's|"conv1.weight": .*|"conv1.weight": 3,|' "'conv1.weight' is in no file: the index has no text there"
+[ ! -e "$out/none.bin" ]
 # What does not fit says what would; nothing is written.
 if "$RGC" import "$weights" --graph graphs/resnet18.yaml --quiet -o "$out/none.bin" >"$out/misfit" 2>&1; then exit 1; fi
 grep -q "error\[weights\]: layer conv1: 'conv1.weight' is \[16,3,3,3\] in the file and \[64,3,7,7\] in the network" "$out/misfit"

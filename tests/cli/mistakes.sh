@@ -20,6 +20,10 @@ grep -q 'error\[not-finite\]: the validation loss of step 0 is not finite; earli
 # A batch that the machine, or a limit on the process, has no memory for: the bytes, and the largest batch that fits.
 if (ulimit -v 2000000 && "$RGC" run graphs/quickdraw_small.yaml --train --data quickdraw:examples/data/quickdraw --batch 60000 --steps 1 --out "$out") >"$out/memory" 2>&1; then exit 1; fi
 grep -qE '^graphs/quickdraw_small.yaml: error\[memory\]: batch 60000 needs [0-9.]+ MB and [0-9.]+ MB are available; the largest batch that fits is [0-9]+$' "$out/memory"
+# A network that fits, and batches decoded ahead that do not.
+printf 'rgc: 1\ninput: {channels: 3, size: 100}\nclasses: 2\nhead: [avgpool: global, linear: {out: classes}]\n' >"$out/wide.yaml"
+if (ulimit -v 1000000 && "$RGC" run "$out/wide.yaml" --train --data synthetic:classes=2,size=100,count=20 --batch 3000 --steps 1 --out "$out") >"$out/memory" 2>&1; then exit 1; fi
+grep -q '^error\[memory\]: 3 batches of 3000 images need 1080.0 MB and [0-9.]* MB are left beside the network; the largest batch that fits is [0-9]*$' "$out/memory"
 [ ! -e "$out/last.bin" ]
 # memory: of the graph file is kept by recompute, or refused with what would do.
 "$RGC" compile graphs/quickdraw_small.yaml --set memory=1100kB --no-kernels -o "$out/small.bin" >/dev/null
@@ -45,3 +49,6 @@ expect 1 "--set:1:22: error[bad-value]: memory cannot be kept by hope
       1 | {limit: 1MB, allow: [hope]}
         |                      ^
   expected: recompute, split" "$RGC" check graphs/quickdraw_small.yaml --set 'memory={limit: 1MB, allow: [hope]}'
+
+# What is printed must arrive.
+expect 1 "error[file-write]: standard output cannot be written: No space left on device" bash -c '"$RGC" check graphs/resnet18.yaml 2>&1 >/dev/full'

@@ -104,3 +104,16 @@ if "$RGC" run "$out/plan.bin" --train $data --batch 4000000 --out "$out/big" >"$
 grep -q 'error\[memory\].*largest batch that fits is' "$out/big.txt"
 expect 1 "$out/none/run: error[file-write]: cannot be made: No such file or directory
   help: choose another --out" "$RGC" run "$out/plan.bin" --train $data --steps 1 --out "$out/none/run"
+# On a terminal: one line that is drawn over, as wide as that is; colours unless NO_COLOR says no.
+on_terminal() { (script -qec "stty cols $1; $2" /dev/null || true) | tr '\r' '\n' | sed 's/\x1b\[K//g'; }
+printf 'rgc: 1\nname: tiny\ninput: {channels: 1, size: 4}\nclasses: 2\nhead: [avgpool: global, linear: {out: classes}]\n' >"$out/tiny.yaml"
+train="$RGC run $out/tiny.yaml --train --batch 2 --steps 400 --validate 400 --data synthetic:classes=2,size=4,count=800 --out $out/terminal"
+for columns in 12 40 60 120; do
+  on_terminal $columns "$train" | grep '/400 ' >"$out/bars"
+  [ "$(grep -v '^Iter' "$out/bars" | awk -v most="$columns" 'length >= most' | wc -l)" -eq 0 ]
+  if [ $columns -ge 60 ]; then grep -q '^\[#*\.*\] [0-9]*/400  loss ' "$out/bars"; fi
+done
+bad="$RGC check tests/golden/diag/no_layer.yaml"
+on_terminal 80 "$bad" | grep -q $'\x1b\\[1;31merror'
+if NO_COLOR=1 on_terminal 80 "$bad" | grep $'\x1b'; then exit 1; fi
+NO_COLOR='' on_terminal 80 "$bad" | grep -q $'\x1b\\[1;31merror'

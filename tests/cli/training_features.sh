@@ -68,6 +68,13 @@ awk '/^     drawing \|/ {d = $5} /^     food \|/ {f = $5; acc = $NF} /^Iter/ {al
 sed 's/0, 0, 0, 0]/0, 0]/' "$out/two.yaml" >"$out/few.yaml"
 expect 1 "$out/few.yaml: error[data-classes]: labels of output food are 8, and the data set has 10 classes
   help: labels: takes one class for each of the data set's" "$RGC" run "$out/few.yaml" --train $data --steps 1 --out "$out/few"
+# What is refused before its first step leaves no folder behind, and takes away none that was there.
+[ ! -e "$out/few" ]
+mkdir "$out/few"
+if "$RGC" run "$out/few.yaml" --train $data --steps 1 --out "$out/few" 2>/dev/null; then exit 1; fi
+[ -d "$out/few" ]
+if "$RGC" run graphs/quickdraw_small.yaml --set classes=3 --train $data --steps 1 --out "$out/three" 2>/dev/null; then exit 1; fi
+[ ! -e "$out/three" ]
 # Distillation: the loss of a network that is its own teacher, by the teacher alone, is 0, and the teacher makes another run.
 "$RGC" run graphs/quickdraw_small.yaml --train $data --steps 20 --out "$out/teacher" >/dev/null
 distill="{plan: $out/teacher/last.bin, temperature: 2, weight: 1}"
@@ -90,3 +97,6 @@ for file in last.bin last.state log.csv; do
   cmp "$out/split1/$file" "$out/split2/$file"
   cmp "$out/split1/$file" "$out/split_part/$file"
 done
+# Logits that are all equal: the first class is predicted, and a label is among the first five if it is one of the first five classes.
+printf 'rgc: 1\ninput: {channels: 3, size: 4}\nclasses: 6\nstem: [conv: {out: 2, kernel: 1, as: y}, map: 0 * y]\nhead: [avgpool: global, linear: {out: classes, bias: false}]\n' >"$out/equal.yaml"
+[ "$("$RGC" run "$out/equal.yaml" --eval --all --data synthetic:classes=6,size=4,count=60 2>/dev/null | tail -1)" = "validation loss 1.7918, accuracy 0.1667, top-5 0.8333" ]

@@ -11,7 +11,7 @@
 #include "compiler/lang/layer.h"
 #include "compiler/lang/keys.h"
 #include "compiler/lang/lang.h"
-#include "compiler/plan/plan.h"
+#include "compiler/plan/plan_file.h"
 #include "runtime/data/image.h"
 #include "runtime/data/npy.h"
 #include "runtime/import/import.h"
@@ -341,6 +341,25 @@ static void run_onnx(const fuzz_input *input) {
   run_weights(input, 8);
 }
 
+/* ---- shards ---- */
+
+static int shards_tokens(const char **words, int limit) {
+  static const char *const more[] = {"{", "}", ":", ",", "\"", "\"weight_map\"", "\"metadata\"", "s.safetensors", "../", "/", ".", "\"a\"", "\"b\"", "\"t.safetensors\"", "null", "\\u0000"};
+  return ADD_WORDS(words, 0, limit, more);
+}
+
+/* Beside the index lies s.safetensors, with one tensor `a` of four bytes. */
+static void run_shards(const fuzz_input *input) {
+  static const char header[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+  const unsigned char length[8] = {sizeof header - 1}, number[4] = {0};
+  char path[256];
+  snprintf(path, sizeof path, "%s/s.safetensors", fuzz_directory());
+  FILE *f = access(path, F_OK) ? fopen(path, "wb") : NULL;
+  if (f && (!fwrite(length, sizeof length, 1, f) || !fwrite(header, sizeof header - 1, 1, f) || !fwrite(number, sizeof number, 1, f) || fclose(f)))
+    fuzz_fail("%s cannot be written", path);
+  run_weights(input, 8);
+}
+
 const fuzz_target fuzz_targets[] = {
     {"yaml",
      {"graphs/[!c]*.yaml", "graphs/cifar_resnet20.yaml", "graphs/blocks/*.yaml", "tests/golden/diag/*.yaml", "tests/fuzz/corpus/yaml/*"},
@@ -349,6 +368,7 @@ const fuzz_target fuzz_targets[] = {
     {"safetensors", {"tests/fuzz/corpus/safetensors/*"}, safetensors_tokens, repair_safetensors, run_safetensors},
     {"torch", {"tests/fuzz/corpus/torch/*"}, torch_tokens, NULL, run_torch},
     {"onnx", {"tests/fuzz/corpus/onnx/*", "tests/data/import/*.onnx"}, onnx_tokens, repair_onnx, run_onnx},
+    {"shards", {"tests/fuzz/corpus/shards/*"}, shards_tokens, NULL, run_shards},
     {"plan", {"tests/fuzz/corpus/plan/*"}, ir_tokens, repair_plan, run_plan},
     {"image", {"tests/data/images/*.jpg", "tests/data/images/*.png", "tests/data/images/*.webp"}, image_tokens, repair_image, run_image},
     {"npy", {"tests/fuzz/corpus/npy/*"}, npy_tokens, NULL, run_npy},

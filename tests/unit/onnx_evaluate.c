@@ -404,6 +404,21 @@ static void run_slice(step *s) {
   }
 }
 
+/* Whole scales, nearest: every ONNX mode of coordinates and roundings then means another number, but for these. */
+static void run_resize(step *s) {
+  const onnx_value *x = s->in[0];
+  int64_t shape[ONNX_MAX_RANK], point[ONNX_MAX_RANK];
+  cr_assert(!strcmp(needed(s, "mode")->text, "nearest") && !strcmp(needed(s, "coordinate_transformation_mode")->text, "asymmetric") &&
+            !strcmp(needed(s, "nearest_mode")->text, "floor") && !s->in[1] && onnx_elems(s->in[2]) == x->rank);
+  for (int i = 0; i < x->rank; i++) shape[i] = x->shape[i] * (int64_t)s->in[2]->data[i];
+  set_shape(s, x->rank, shape);
+  for (int64_t e = 0; e < onnx_elems(&s->out); e++) {
+    point_of(&s->out, e, point);
+    for (int i = 0; i < x->rank; i++) point[i] = (int64_t)floor((double)point[i] / s->in[2]->data[i]);
+    s->out.data[e] = broadcast_at(x, point, x->rank);
+  }
+}
+
 static void run_concat(step *s) {
   int64_t axis = needed(s, "axis")->integer, shape[ONNX_MAX_RANK], point[ONNX_MAX_RANK];
   memcpy(shape, s->in[0]->shape, sizeof shape);
@@ -464,7 +479,7 @@ static const struct {
 } ops[] = {
     {"Conv", run_conv}, {"MaxPool", run_pool}, {"AveragePool", run_pool}, {"Gemm", run_gemm}, {"BatchNormalization", run_bn},
     {"GlobalAveragePool", run_reduction}, {"GlobalMaxPool", run_reduction}, {"ReduceSum", run_reduction}, {"ReduceMean", run_reduction},
-    {"ReduceMax", run_reduction}, {"Transpose", run_transpose}, {"Pad", run_pad}, {"Slice", run_slice}, {"Concat", run_concat},
+    {"ReduceMax", run_reduction}, {"Transpose", run_transpose}, {"Pad", run_pad}, {"Slice", run_slice}, {"Concat", run_concat}, {"Resize", run_resize},
     {"Unsqueeze", run_reshape}, {"Flatten", run_reshape}, {"Expand", run_expand}, {"Shape", run_shape}, {"Constant", run_constant},
 };
 
@@ -475,7 +490,10 @@ void onnx_run(onnx_model *model, const onnx_value *input) {
     const onnx_node *node = &model->nodes[i];
     step s = {.model = model, .node = node, .out = {.name = node->output}};
     size_t k = 0, count = sizeof ops / sizeof *ops;
-    for (int j = 0; j < node->input_count; j++) cr_assert(s.in[j] = onnx_find(model, node->inputs[j]), "%s is read before it is there", node->inputs[j]);
+    for (int j = 0; j < node->input_count; j++) {
+      s.in[j] = onnx_find(model, node->inputs[j]);
+      cr_assert(s.in[j] || !*node->inputs[j], "%s is read before it is there", node->inputs[j]);
+    }
     while (k < count && strcmp(ops[k].op, node->op)) k++;
     (k < count ? ops[k].run : run_elementwise)(&s);
     add_value(model, s.out);

@@ -11,7 +11,7 @@
 #include "codegen/cpu/targets.h"
 #include "compiler/lang/lang.h"
 #include "compiler/pipeline.h"
-#include "compiler/plan/plan.h"
+#include "compiler/plan/plan_file.h"
 #include "tests/unit/arena_fixture.h"
 
 static inline const char *rendered(fixture *f) {

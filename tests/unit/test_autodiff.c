@@ -275,6 +275,31 @@ Test(autodiff, differentiates_the_words_of_the_family) {
   check_gradients(&f);
 }
 
+/* The slope of max(x, c) is read off the output, of max(f(x), c) it cannot be. */
+Test(autodiff, differentiates_a_clamp_of_an_expression) {
+  fixture f = setup();
+  int x = param(&f, "w", BATCH, 2, 2, 3), y = temp(&f, "clamped", BATCH, 2, 2, 3);
+  rgc_body *body = rgc_body_create(f.arena);
+  rgc_view identity = rgc_view_identity();
+  int falling = rgc_body_node(body, RGC_EXPR_SUB, rgc_body_const(body, 0.3), rgc_body_load(body, x, &identity), -1);
+  rgc_graph_map(f.graph, body, rgc_body_node(body, RGC_EXPR_MAX, falling, rgc_body_const(body, 0.1), -1), y);
+  f.loss = xent(&f, linear(&f, y));
+  check_gradients(&f);
+}
+
+/* Each pixel is read by 2 x 3 others, a row and a column of the block being cut off. */
+Test(autodiff, differentiates_upsampling) {
+  fixture f = setup();
+  int x = param(&f, "w", BATCH, 3, 2, 4), y = temp(&f, "large", BATCH, 6, 6, 4);
+  rgc_body *body = rgc_body_create(f.arena);
+  rgc_view view = rgc_view_identity();
+  view.axis[RGC_H] = (rgc_axis_view){.from = RGC_H, .mul = 1, .add = 1, .div = 2, .whole = true};
+  view.axis[RGC_W] = (rgc_axis_view){.from = RGC_W, .mul = 1, .add = -1, .div = 3, .whole = true};
+  rgc_graph_map(f.graph, body, rgc_body_load(body, x, &view), y);
+  f.loss = xent(&f, linear(&f, elementwise(&f, RGC_EXPR_TANH, y, -1)));
+  check_gradients(&f);
+}
+
 Test(autodiff, scales_by_what_follows_the_cross_entropy) {
   fixture f = setup();
   int x = add_value(&f, "input", RGC_ROLE_INPUT, BATCH, 2, 2, 3);
@@ -369,3 +394,34 @@ Test(optimizer, steps_sgd) { check_sgd(0, false); }
 Test(optimizer, steps_sgd_with_momentum) { check_sgd(0.9, false); }
 
 Test(optimizer, steps_sgd_with_nesterov) { check_sgd(0.9, true); }
+
+/* A parameter of a group: a rate below or above the optimizer's, and a decay of its own. */
+static void choose_group(const void *context, const rgc_value *parameter, double *lr_factor, double *weight_decay) {
+  (void)context, (void)parameter;
+  *lr_factor = 0.1;
+  *weight_decay = 0.2;
+}
+
+Test(optimizer, steps_a_group_by_its_own_numbers) {
+  rgc_update_settings s = {.rule = RGC_UPDATE_SGD, .weight_decay = 0.05, .choose = choose_group};
+  run r = begin(&s);
+  double w = 0.5;
+  for (int t = 1; t <= 3; t++) {
+    w -= 0.3 * 0.1 * (exp(w) + 0.2 * w);
+    double found = step(&r, &s, 0.3, t);
+    cr_assert_float_eq(found, w, 1e-14, "step %d: %.17g, expected %.17g", t, found, w);
+  }
+  end(&r);
+}
+
+/* As clip_grad_norm_: by norm / (norm + 1e-6) even where the norm is the bound; and not at all below it. */
+Test(optimizer, clips_the_norm_of_the_gradient) {
+  const double bounds[] = {0.25, exp(0.5), 100};
+  for (int i = 0; i < 3; i++) {
+    rgc_update_settings s = {.rule = RGC_UPDATE_SGD, .clip_norm = bounds[i]};
+    run r = begin(&s);
+    double norm = exp(0.5), factor = fmin(1, bounds[i] / (norm + 1e-6)), wanted = 0.5 - 0.3 * factor * norm, found = step(&r, &s, 0.3, 1);
+    cr_assert_float_eq(found, wanted, 1e-14, "%.17g, expected %.17g", found, wanted);
+    end(&r);
+  }
+}

@@ -153,6 +153,14 @@ static const char oblong_pools[] =
     "  - avgpool: {kernel: [1, 3], stride: [1, 2], pad: [0, 1], count_pad: false}\n  - avgpool: {kernel: 2, stride: [2, 3], ceil: true}\n"
     "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
 
+/* Repeated rows and columns, in maps, prologues and gradients. */
+static const char decoder[] =
+    "rgc: 1\nname: decoder\ninput: {channels: 3, height: 12, width: 6}\nclasses: 5\n"
+    "stem: [conv: {out: 10, kernel: 3}, bn, relu: {as: a}, maxpool: {kernel: 2, pad: 0}, conv: {out: 19, kernel: 3}, bn, relu: {as: b}, "
+    "maxpool: {kernel: 3, pad: 0}, silu, upsample: {like: b}, concat: [b], upsample: 2, concat: [a], conv: {out: 9, kernel: 3}, bn, relu: {as: c}, "
+    "avgpool: global, upsample: {like: c}, mul: [c], upsample: [1, 3], conv: {out: 5, kernel: 3, stride: 2}]\n"
+    "head: [avgpool: global, linear: {out: classes}]\n";
+
 /* With Winograd wherever it can be. */
 static void check_winograd(int64_t batch, int64_t valid) {
   for (const rgc_cpu_target *target = rgc_cpu_targets; target->lanes; target++) {
@@ -201,6 +209,8 @@ Test(cpu, small_residual_network) { check(small_residual, 5, 5, UNFUSED); }
 Test(cpu, fewer_valid_samples) { check(small_residual, 5, 3, UNFUSED); }
 Test(cpu, oblong_pools) { check(oblong_pools, 3, 2, UNFUSED); }
 Test(cpu, oblong_pools_fused) { check(oblong_pools, 3, 3, FUSED); }
+Test(cpu, decoder) { check(decoder, 3, 2, UNFUSED); }
+Test(cpu, decoder_fused) { check(decoder, 3, 3, FUSED); }
 Test(cpu, one_valid_sample) { check(small_residual, 5, 1, UNFUSED); } /* whose kernels are those above */
 Test(cpu, fused) { check(small_residual, 5, 5, FUSED); }
 Test(cpu, fused_with_fewer_valid_samples) { check(small_residual, 5, 3, FUSED); }

@@ -147,6 +147,14 @@ static const char odd[] =
     "stages:\n  - {block: basic, repeat: 1, width: 35, stride: 2}\n"
     "head:\n  - linear: {out: 7}\n  - relu\n  - dropout: 0.3\n  - linear: {out: classes}\n";
 
+/* Repeated rows and columns, in maps, prologues and gradients; channels that are loaded by 8, and others. */
+static const char decoder[] =
+    "rgc: 1\nname: decoder\ninput: {channels: 3, height: 12, width: 6}\nclasses: 5\n"
+    "stem: [conv: {out: 16, kernel: 3}, bn, relu: {as: a}, maxpool: {kernel: 2, pad: 0}, conv: {out: 24, kernel: 3}, bn, relu: {as: b}, "
+    "maxpool: {kernel: 3, pad: 0}, silu, upsample: {like: b}, concat: [b], upsample: 2, concat: [a], conv: {out: 8, kernel: 3}, bn, relu: {as: c}, "
+    "avgpool: global, upsample: {like: c}, mul: [c], upsample: [1, 3], conv: {out: 6, kernel: 3, stride: 2}]\n"
+    "head: [avgpool: global, linear: {out: classes}]\n";
+
 static const char wide[] =
     "rgc: 1\nname: wide\ninput: {channels: 3, size: 13}\nclasses: 5\n"
     "stem:\n  - conv: {out: 20, kernel: 3, stride: 2, pad: 1}\n  - bn\n  - relu\n"
@@ -173,6 +181,9 @@ Test(cuda, bf16_unfused, .timeout = 300) { check_in(RGC_PRECISION_BF16, even, 2,
 Test(cuda, bf16_inference, .timeout = 300) { check_in(RGC_PRECISION_BF16, even, 3, 2, EVAL); }
 Test(cuda, bf16_odd_shapes, .timeout = 300) { check_in(RGC_PRECISION_BF16, odd, 5, 3, TRAIN); }
 Test(cuda, bf16_odd_channels, .timeout = 300) { check_in(RGC_PRECISION_BF16, wide, 3, 2, TRAIN); }
+Test(cuda, decoder, .timeout = 300) { check(decoder, 3, 2, TRAIN); }
+Test(cuda, bf16_decoder, .timeout = 300) { check_in(RGC_PRECISION_BF16, decoder, 3, 3, TRAIN); }
+Test(cuda, bf16_decoder_unfused, .timeout = 300) { check_in(RGC_PRECISION_BF16, decoder, 2, 2, UNFUSED); }
 Test(cuda, tf32, .timeout = 300) { check_in(RGC_PRECISION_TF32, wide, 3, 2, TRAIN); }
 
 /* In bf16 with channels enough for wgmma: 1x1 and 3x3, strided, projections; joins, and BN's gradients, in prologues. */

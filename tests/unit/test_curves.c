@@ -120,6 +120,13 @@ Test(curves, words_sgd) {
   follow("words_sgd", CURVES "curve_words_sgd.safetensors", fill_cifar, &file, 20, 0);
 }
 
+/* Upsampling, unequal parts, rows and columns broadcast, an oblong pool. */
+Test(curves, decoder) {
+  FILE *file = fopen(CURVES "cifar_first640.bin", "rb");
+  cr_assert(file);
+  follow("decoder", CURVES "curve_decoder.safetensors", fill_cifar, &file, 10, 0);
+}
+
 static void follow_cifar(const char *name, int steps, double averages) {
   FILE *file = fopen(CURVES "cifar_first640.bin", "rb");
   cr_assert(file);

@@ -69,6 +69,8 @@ Test(equivalence, squeeze_and_excitation, .timeout = 300) {
 Test(equivalence, concat_and_split, .timeout = 300) {
   check(FILE_HEAD "stem: [conv: {out: 6, kernel: 3}, bn, relu, split: {parts: 2, as: [a, b]}, conv: {from: a, out: 5, kernel: 3, as: c}, "
                   "concat: {of: [c, b]}, bn, relu, conv: {out: 4, kernel: 1}]\n" LINEAR);
+  check(FILE_HEAD "stem: [conv: {out: 6, kernel: 3}, bn, relu, split: {sizes: [1, 3, 2], as: [a, b, c]}, conv: {from: b, out: 2, kernel: 3, as: d}, "
+                  "concat: {of: [d, a, c]}, bn, relu, conv: {out: 4, kernel: 1}]\n" LINEAR);
 }
 
 Test(equivalence, fixed_filters, .timeout = 300) {
@@ -109,6 +111,13 @@ Test(equivalence, dropout_and_drop_path, .timeout = 300) {
                        "head: [avgpool: global, dropout: 0.3, linear: {out: classes}]\n");
 }
 
+/* Random numbers belong to the place where they were drawn, from wherever they are read. */
+Test(equivalence, dropped_elements_read_elsewhere, .timeout = 300) {
+  check(FILE_HEAD STEM "head: [dropout: 0.4, split: {parts: 2, as: [a, b]}, concat: [b, a], subsample: 2, conv: {out: 5, kernel: 3}, dropout: 0.3, upsample: 2, "
+                       "avgpool: {kernel: 3, stride: 2}, linear: {out: classes}]\n");
+  check(FILE_HEAD "stem: [dropout: 0.4, subsample: 2, conv: {out: 4, kernel: 3}, relu]\n" LINEAR);
+}
+
 Test(equivalence, shortcuts_without_parameters, .timeout = 300) {
   check(FILE_HEAD STEM "stages: [{block: basic, repeat: 2, width: 6, stride: 2, "
                        "shortcut: [subsample: {stride: stride}, pad_channels: {to: width, at: both}]}]\n" LINEAR);
@@ -121,6 +130,14 @@ Test(equivalence, running_statistics_in_training, .timeout = 300) {
 Test(equivalence, mixed_labels, .timeout = 300) {
   check(FILE_HEAD STEM "stages: [{block: basic, repeat: 1, width: 6, stride: 2}]\n" LINEAR
                        "data: {train: [mixup]}\ntrain: {loss: {cross_entropy: {smoothing: 0.1}}}\n");
+}
+
+/* As a decoder: repeated rows and columns in prologues of convolutions, beside other values and behind one pixel; gradients of several readers. */
+Test(equivalence, upsampling, .timeout = 300) {
+  check(HEAD_OF(12) "stem: [conv: {out: 4, kernel: 3}, bn, relu: {as: a}, maxpool: {kernel: 2, pad: 0}, conv: {out: 6, kernel: 3, as: b}, "
+                    "maxpool: {kernel: 3, pad: 0}, silu, upsample: {like: b}, add: [b], upsample: 2, concat: [a], conv: {out: 5, kernel: 3, stride: 2}, bn, "
+                    "relu: {as: c}, avgpool: global, conv: {out: 5, kernel: 1}, upsample: {like: c}, mul: [c], upsample: [3, 1], upsample: [2, 4], "
+                    "conv: {out: 4, kernel: 3}]\n" LINEAR);
 }
 
 Test(equivalence, biases_before_normalisation, .timeout = 300) {
@@ -146,6 +163,13 @@ Test(equivalence, activations, .timeout = 300) {
 /* The sum of a convolution and of its own batch normalisation: two outputs of one kernel in one map. */
 Test(equivalence, two_readings_of_one_convolution, .timeout = 300) {
   check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, as: y}, bn: {as: z}, add: {of: [y, z]}, relu, conv: {out: 4, kernel: 3}]\n" LINEAR);
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3, as: y}, tanh: {as: t}, bn: {from: y, as: z}, mul: {of: [t, z]}, conv: {out: 4, kernel: 3}]\n" LINEAR);
+}
+
+/* One channel more than there is: what stands outside of a value is 0, not what the layers before make of 0. */
+Test(equivalence, one_channel_past_the_end, .timeout = 300) {
+  check(FILE_HEAD "stem: [conv: {out: 4, kernel: 3}, bn, sigmoid, pad_channels: {to: 5, at: after}, conv: {out: 4, kernel: 3}, bn, "
+                  "sigmoid, pad_channels: {to: 5, at: before}, conv: {out: 4, kernel: 1}]\n" LINEAR);
 }
 
 Test(equivalence, label_smoothing_and_sgd, .timeout = 300) {

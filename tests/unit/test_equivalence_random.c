@@ -36,6 +36,7 @@ static void add_stem(rgc_text *out) {
     if (chance(80)) rgc_text_printf(out, ", %s", activation());
     if (chance(20)) rgc_text_printf(out, ", maxpool: {kernel: 3, stride: %d, pad: 1}", 1 + draw(2));
     if (chance(15)) rgc_text_printf(out, ", avgpool: {kernel: 3, stride: 1, pad: 1, count_pad: %s}", PICK("true", "false"));
+    if (chance(15)) rgc_text_printf(out, ", upsample: %s", PICK("2", "[1, 2]", "[3, 1]"));
     if (chance(10)) rgc_text_printf(out, ", dropout: 0.%d", 1 + draw(8));
   }
   rgc_text_add(out, "]\n");

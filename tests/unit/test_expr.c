@@ -114,6 +114,17 @@ Test(expr, relu_has_slope_zero_at_zero) {
   rgc_arena_destroy(arena);
 }
 
+/* As PyTorch's relu6 and hardtanh: where it is cut off, and at the very bounds. */
+Test(expr, a_clamp_has_slope_zero_at_its_bounds) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_body *body = rgc_body_create(arena);
+  int low = rgc_body_node(body, RGC_EXPR_MAX, load(body, 0), rgc_body_const(body, 0), -1);
+  int slope = rgc_body_derivative(body, rgc_body_node(body, RGC_EXPR_MIN, low, rgc_body_const(body, 6), -1), 0);
+  const double at[5] = {-1, 0, 3, 6, 7}, wanted[5] = {0, 0, 1, 0, 0};
+  for (int i = 0; i < 5; i++) cr_assert_eq(evaluate(body, slope, &at[i]), wanted[i]);
+  rgc_arena_destroy(arena);
+}
+
 Test(expr, a_derivative_that_is_zero_everywhere_is_none) {
   rgc_arena *arena = rgc_arena_create();
   rgc_body *body = rgc_body_create(arena);
@@ -172,16 +183,22 @@ Test(expr, views_find_elements_and_fill_outside) {
   view = rgc_view_broadcast(ones, shape);
   cr_assert_eq(rgc_view_element(&view, ones, point), 4);
   cr_assert(!rgc_view_is_identity(&view));
+  view = rgc_view_identity();
+  view.axis[RGC_W] = (rgc_axis_view){.from = RGC_C, .mul = 1, .add = -1, .div = 2, .whole = true}; /* -1/2, rounded down, is outside */
+  cr_assert_eq(rgc_view_element(&view, shape, (int64_t[]){0, 0, 0, 0}), -1);
+  cr_assert_eq(rgc_view_element(&view, shape, (int64_t[]){0, 0, 0, 2}), 2);
+  cr_assert_eq(rgc_view_element(&view, shape, (int64_t[]){0, 0, 0, 4}), 9);
 }
 
-/* A view with random small numbers; seldom a division. */
+/* A view with random small numbers; seldom a division, which may drop its remainder. */
 static rgc_view random_view(unsigned *state) {
   rgc_view view = rgc_view_identity();
   for (int j = 0; j < RGC_AXES; j++) {
     view.axis[j].from = rand_r(state) % 4;
     view.axis[j].mul = rand_r(state) % 4 - 1;
     view.axis[j].add = rand_r(state) % 5 - 2;
-    view.axis[j].div = rand_r(state) % 3 ? 1 : 2;
+    view.axis[j].div = rand_r(state) % 3 ? 1 : 2 + rand_r(state) % 2;
+    view.axis[j].whole = view.axis[j].div > 1 && rand_r(state) % 2;
   }
   return view;
 }
@@ -192,8 +209,8 @@ static int64_t element_of_two(const rgc_view *outer, const rgc_view *inner, cons
   int64_t between[4];
   for (int k = 0; k < 4; k++) {
     int64_t index = point[outer->axis[k].from] * outer->axis[k].mul + outer->axis[k].add;
-    if (index % outer->axis[k].div) return -1;
-    between[k] = index / outer->axis[k].div;
+    if (index % outer->axis[k].div && !outer->axis[k].whole) return -1;
+    between[k] = (int64_t)floor((double)index / (double)outer->axis[k].div);
   }
   return rgc_view_element(inner, shape, between);
 }
@@ -213,6 +230,19 @@ Test(expr, composed_views_read_what_two_views_read) {
     }
   }
   cr_assert(composed > 100, "only %d of the views compose", composed);
+}
+
+/* Upsampled by 2, then by 3, with an offset between: by 6. What is read at multiples of an upsampled row is no view. */
+Test(expr, divisions_that_drop_remainders_compose) {
+  rgc_view doubled = rgc_view_identity(), tripled = rgc_view_identity(), strided = rgc_view_identity(), result;
+  doubled.axis[RGC_H] = (rgc_axis_view){.from = RGC_H, .mul = 1, .add = 1, .div = 2, .whole = true};
+  tripled.axis[RGC_H] = (rgc_axis_view){.from = RGC_H, .mul = 1, .div = 3, .whole = true};
+  strided.axis[RGC_H].mul = 2;
+  cr_assert(rgc_view_compose(&tripled, &doubled, &result));
+  const rgc_axis_view *both = &result.axis[RGC_H];
+  cr_assert(both->mul == 1 && both->add == 3 && both->div == 6 && both->whole);
+  cr_assert(rgc_view_compose(&strided, &doubled, &result));
+  cr_assert(!rgc_view_compose(&doubled, &strided, &result));
 }
 
 Test(expr, views_with_two_fills_or_two_divisions_do_not_compose) {

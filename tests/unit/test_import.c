@@ -100,7 +100,8 @@ static void check_kind(const char *bytes, size_t size_bytes, const char *says) {
 
 Test(import, files_of_other_kinds) {
   check_kind("", 0, "is empty");
-  check_kind("{\"weight_map\": {}}", 18, "is JSON: the index of weights in several files?");
+  check_kind("{\"weight_map\": {}}", 18, "is JSON, and no index of weights in several files: it has no weight_map");
+  check_kind("{\"weight_map\": {\"a\": \"b\"}}", 26, "names other files, and the index is in no folder");
   check_kind("\x89HDF\r\n\x1a\n and more", 17, "is an HDF5 file, as Keras writes them");
   check_kind("\x80\x04N. and more", 13, "is a pickle that torch.save did not write");
   check_kind("GIF89a and more", 15, "is of no kind that is read");

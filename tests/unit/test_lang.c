@@ -1,14 +1,17 @@
 /* test_lang.c: every file of graphs/ meets its expect: and the rules of the IR; the names and shapes of resnet18, 34 and 50 equal
  * torchvision's; every mistake of tests/golden/diag/NAME.yaml gives exactly NAME.txt. Runs in the source directory. */
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/lang/formula.h"
+#include "compiler/lang/layer.h"
 #include "compiler/lang/lang.h"
 #include "compiler/plan/plan.h"
+#include "runtime/data/slurp.h"
 
 typedef struct bench {
   rgc_arena *arena;
@@ -32,6 +35,31 @@ static rgc_graph *build(bench *b, const char *file, const char *const *sets, int
   cr_assert(graph, "%s: %s", file, rendered(b));
   cr_assert(rgc_graph_verify(graph, &b->diags), "%s: %s", file, rendered(b));
   return graph;
+}
+
+/* Whether `word` stands in the text as a word of its own. */
+static bool has_word(const char *text, const char *word) {
+  size_t length = strlen(word);
+  for (const char *at = text; (at = strstr(at, word)); at++)
+    if (!isalnum((unsigned char)at[length]) && at[length] != '_' && (at == text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_'))) return true;
+  return false;
+}
+
+/* What the fuzzer starts from has every layer word, and is right. */
+Test(lang, the_corpus_has_every_layer_word) {
+  static const char *const files[] = {"tests/fuzz/corpus/yaml/all_words.yaml", "tests/fuzz/corpus/yaml/family_words.yaml"};
+  const char *words[128], *texts[2];
+  bench b;
+  open_bench(&b);
+  for (int i = 0; i < 2; i++) {
+    rgc_file_bytes bytes;
+    cr_assert(rgc_file_slurp(files[i], b.arena, &bytes, &b.diags));
+    texts[i] = rgc_arena_strndup(b.arena, (const char *)bytes.data, bytes.size_bytes);
+    build(&b, files[i], NULL, 0, true);
+  }
+  int count = rgc_layer_kind_words(words, 128);
+  for (int i = 0; i < count; i++) cr_expect(has_word(texts[0], words[i]) || has_word(texts[1], words[i]), "no file has '%s'", words[i]);
+  rgc_arena_destroy(b.arena);
 }
 
 Test(lang, every_graph_file_meets_its_expectation, .timeout = 120) {

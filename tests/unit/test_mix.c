@@ -71,6 +71,28 @@ Test(mix, cutmix_pastes_a_rectangle_and_tells_its_area) {
   cr_expect(least < 0.5 && most > 0.8, "%f to %f", least, most);
 }
 
+/* Rows and columns of the rectangle are the same part of the image's: of 4 x 16, a fourth as many rows. */
+Test(mix, cutmix_keeps_the_image_s_proportions) {
+  enum { ROWS = 4, COLUMNS = 16 };
+  int seen = 0;
+  for (int key = 0; key < 200; key++) {
+    fixture f;
+    fill(&f, RGC_STEP_CUTMIX, 1, 1);
+    rgc_mix(&f.steps, 1, 0, key, &(rgc_mix_batch){f.images, f.labels, f.others, COUNT, {ROWS, COLUMNS, 2}, f.room});
+    int top = ROWS, left = COLUMNS, bottom = 0, right = 0;
+    for (int e = 0; e < ELEMS; e++) {
+      int y = e / 2 / COLUMNS, x = e / 2 % COLUMNS;
+      if (f.images[e] == 1) continue;
+      top = y < top ? y : top, bottom = y + 1 > bottom ? y + 1 : bottom;
+      left = x < left ? x : left, right = x + 1 > right ? x + 1 : right;
+    }
+    if (right <= left || left == 0 || right == COLUMNS) continue; /* none, or cut off at the border */
+    cr_assert_leq(bottom - top, 2 * ((right - left) / 2 * ROWS / COLUMNS), "%d x %d", bottom - top, right - left);
+    seen++;
+  }
+  cr_assert_gt(seen, 10);
+}
+
 Test(mix, follows_from_seed_epoch_and_key) {
   fixture a, b;
   fill(&a, RGC_STEP_MIXUP, 0.7, 1);

@@ -143,6 +143,18 @@ Test(onnx_export, batch_norms_that_cannot_be_folded_stay) {
   teardown(&f);
 }
 
+Test(onnx_export, oblong_pools) {
+  check(HEAD_OF(11) "stem: [conv: {out: 4, kernel: 3}, bn, maxpool: {kernel: [3, 2], stride: [2, 1], pad: [1, 0]}, avgpool: {kernel: [1, 3], "
+                    "stride: [1, 2], pad: [0, 1]}, avgpool: {kernel: [2, 1], stride: [3, 2], ceil: true}]\nhead: [linear: {out: classes}]\n");
+}
+
+/* A network of a decoder's kind: by 2, by 3 to the size of another value, rows alone, and an image of one pixel to any size. */
+Test(onnx_export, upsampling) {
+  check(HEAD_OF(12) "stem: [conv: {out: 4, kernel: 3}, bn, relu: {as: a}, maxpool: {kernel: 2, pad: 0}, conv: {out: 6, kernel: 3, as: b}, "
+                    "maxpool: {kernel: 3, pad: 0}, relu, upsample: {like: b}, add: [b], upsample: 2, concat: [a], conv: {out: 5, kernel: 3, stride: 2}, bn, "
+                    "relu: {as: c}, avgpool: global, upsample: {like: c}, mul: [c], upsample: [3, 1], conv: {out: 4, kernel: 3}]\nhead: [linear: {out: classes}]\n");
+}
+
 Test(onnx_export, windows) {
   check(FILE_HEAD "stem: [conv: {out: 4, kernel: [3, 1]}, bn, relu, conv: {out: 4, kernel: [1, 5], stride: 2}, bn, relu, "
                   "conv: {out: 4, kernel: [2, 3], pad: [1, 0], groups: 2, bias: true}, conv: {out: 4, kernel: 3, dilation: 2}, relu]\n" LINEAR);

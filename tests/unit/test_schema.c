@@ -1,4 +1,4 @@
-/* test_schema.c: the JSON Schema and docs/GRAPH_FORMAT.md name every key of keys.def, and the document's tables no other.
+/* test_schema.c: the JSON Schema and docs/GRAPH_FORMAT.md name every key of keys.def, and the document's tables no other; it has every layer word.
  * tests/cli/schema.sh holds graph files against the schema. Runs in the source directory. */
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "compiler/lang/keys.h"
+#include "compiler/lang/layer.h"
 #include "compiler/lang/schema.h"
+#include "runtime/data/slurp.h"
 
 /* The properties of an owner's map. */
 static json_t *properties_of(json_t *schema, const char *owner) {
@@ -75,4 +77,18 @@ Test(schema, the_document_has_exactly_the_keys_of_the_table) {
   fclose(f);
   for (int i = 0; i < rgc_key_count; i++)
     cr_expect(named[i], "GRAPH_FORMAT.md lacks '%s' of %s", rgc_keys[i].word, rgc_keys[i].owner);
+}
+
+/* In the chapter on layers, in backticks: words without a table stand in its first lines. */
+Test(schema, the_document_has_every_layer_word) {
+  rgc_arena *arena = rgc_arena_create();
+  rgc_diagnostics diags;
+  rgc_diagnostics_init(&diags, arena);
+  rgc_file_bytes bytes;
+  cr_assert(rgc_file_slurp("docs/GRAPH_FORMAT.md", arena, &bytes, &diags));
+  const char *chapter = strstr((const char *)bytes.data, "\n## Layers\n"), *words[128];
+  cr_assert(chapter);
+  int count = rgc_layer_kind_words(words, 128);
+  for (int i = 0; i < count; i++) cr_expect(strstr(chapter, rgc_arena_printf(arena, "`%s`", words[i])), "GRAPH_FORMAT.md lacks the layer `%s`", words[i]);
+  rgc_arena_destroy(arena);
 }

@@ -3,6 +3,7 @@
 
 #include "compiler/memory_limit.h"
 #include "compiler/plan/plan_build.h"
+#include "compiler/plan/plan_file.h"
 #include "network_text.h"
 #include "runtime/device/target_code.h"
 #include "runtime/rgc.h"

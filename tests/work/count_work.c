@@ -11,6 +11,7 @@
 
 #include "codegen/cpu/emit.h"
 #include "compiler/plan/plan_build.h"
+#include "compiler/plan/plan_file.h"
 
 #define MOST_GROWTH 2.2
 enum { SIZES = 4, MOST_STEPS = 64, REPEATS = 25 };

@@ -83,14 +83,14 @@ static bool compile_texts(workshop *shop, const int *missing, int count, const c
   }
   if (!rgc_compile_all(jobs, count, shop->flags, dir, shop->diags)) return false;
   for (int i = 0; i < count; i++)
-    if (!rgc_cache_publish(&shop->cache, jobs[i].library, shop->libraries[missing[i]])) return false;
+    if (!rgc_cache_seal(&shop->cache, jobs[i].library) || !rgc_cache_publish(&shop->cache, jobs[i].library, shop->libraries[missing[i]])) return false;
   return true;
 }
 
 static bool compile_missing(workshop *shop) {
   int *missing = RGC_NEW_ARRAY(shop->arena, int, shop->count + 1), count = 0;
   for (int i = 0; i < shop->count; i++)
-    if (!rgc_cache_use(shop->libraries[i])) missing[count++] = i;
+    if (!rgc_cache_use_library(shop->libraries[i])) missing[count++] = i;
   shop->compiled = count;
   if (!count) return true;
   rgc_cache_bound(&shop->cache);
