@@ -2,6 +2,7 @@
  * kernel on the inputs the device itself has. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -153,6 +154,13 @@ static const char oblong_pools[] =
     "  - avgpool: {kernel: [1, 3], stride: [1, 2], pad: [0, 1], count_pad: false}\n  - avgpool: {kernel: 2, stride: [2, 3], ceil: true}\n"
     "head:\n  - avgpool: global\n  - linear: {out: classes}\n";
 
+/* Few channels under wide kernels, whose rows of taps are one tap each: a padding wider than half a kernel, a stride that leaves columns unused, one
+ * output column, and stems of a stem. */
+static const char stems[] =
+    "rgc: 1\nname: stems\ninput: {channels: %d, height: 17, width: 14}\nclasses: 5\n"
+    "stem: [conv: {out: 21, kernel: %d, stride: %d, pad: %d, bias: true}, relu, conv: {out: 3, kernel: 1}, bn, relu, conv: {out: 18, kernel: 3, stride: 2}, relu]\n"
+    "head: [avgpool: global, linear: {out: classes}]\n";
+
 /* Repeated rows and columns, in maps, prologues and gradients. */
 static const char decoder[] =
     "rgc: 1\nname: decoder\ninput: {channels: 3, height: 12, width: 6}\nclasses: 5\n"
@@ -160,6 +168,12 @@ static const char decoder[] =
     "maxpool: {kernel: 3, pad: 0}, silu, upsample: {like: b}, concat: [b], upsample: 2, concat: [a], conv: {out: 9, kernel: 3}, bn, relu: {as: c}, "
     "avgpool: global, upsample: {like: c}, mul: [c], upsample: [1, 3], conv: {out: 5, kernel: 3, stride: 2}]\n"
     "head: [avgpool: global, linear: {out: classes}]\n";
+
+static void check_stem(int channels, int kernel, int stride, int pad) {
+  char text[1024];
+  snprintf(text, sizeof text, stems, channels, kernel, stride, pad);
+  check(text, 3, 2, FUSED);
+}
 
 /* With Winograd wherever it can be. */
 static void check_winograd(int64_t batch, int64_t valid) {
@@ -196,6 +210,13 @@ static void check_side_stores(const char *yaml, int64_t batch, int64_t valid, bo
     small.facts.winograd_min_pixels = winograd ? 1 : 1 << 30;
     check_target(yaml, batch, valid, &small, FUSED);
   }
+}
+
+Test(cpu, rows_of_taps) {
+  check_stem(3, 7, 2, 3);
+  check_stem(1, 5, 3, 4);
+  check_stem(4, 3, 1, 0);
+  check_stem(3, 9, 6, 0);
 }
 
 Test(cpu, side_stores) { check_side_stores(joins, 3, 3, false); }
