@@ -10,9 +10,18 @@
   X(out_n) X(out_h) X(out_w) X(out_c) X(a_n) X(a_h) X(a_w) X(a_c) X(samples) X(tile_rows) X(tile_images) X(tile_c)
 #define CONTRACT_NUMBERS(X)                                                                                            \
   X(a_h) X(a_w) X(a_c) X(out_h) X(out_w) X(out_c) X(groups) X(kernel_h) X(kernel_w) X(stride) X(pad) X(dilation)       \
-  X(transposed) X(row_taps) X(tile_rows) X(tile_images) X(tile_panels) X(panels_together) X(tile_out_blocks)           \
+  X(transposed) X(row_taps) X(row_width) X(row_pad) X(row_step) X(row_floats) X(direct) X(direct_operand) X(tile_rows) \
+  X(tile_images) X(tile_panels) X(panels_together) X(tile_out_blocks)                                                  \
   X(tile_in_panels) X(group_a) X(group_out) X(out_step) X(a_step) X(slab_step) X(origin_h) X(origin_w) X(slab_rows)    \
   X(slab_cols) X(residue_count) X(stream_count) X(b_stream_count)
+
+/* A number that is not in its list would be 0 in the program that is exported. Of weight gradients alone: parts, and shared. */
+#define X(field) +1
+_Static_assert(sizeof(kernel_args) == sizeof(common_args) + sizeof(int64_t) * (0 LOOP_NUMBERS(X)), "LOOP_NUMBERS are all numbers of kernel_args");
+_Static_assert(sizeof(contract_args) == sizeof(common_args) + sizeof(int64_t) * (1 CONTRACT_NUMBERS(X) + 2 * CONTRACT_MAX_STREAMS) +
+                                            CONTRACT_MAX_RESIDUES * sizeof(contract_residue) + CONTRACT_MAX_TAPS * sizeof(contract_tap) + 2 * sizeof(float *),
+               "CONTRACT_NUMBERS are all numbers of contract_args");
+#undef X
 
 static int64_t weight_offset(rgc_standalone_printing *p, int value, int64_t size_bytes) {
   rgc_standalone *made = p->made;
