@@ -32,7 +32,8 @@ expect 1 "error[device]: the C compiler '/nowhere/cc' cannot be run: No such fil
   help: install gcc or clang (Debian: apt install gcc), or set RGC_CC to one" env RGC_CC=/nowhere/cc "$RGC" bench "$out/tiny.yaml"
 printf '#!/bin/sh\n[ "$1" = --version ] && echo one || kill -INT $$\n' >"$out/stopped"
 chmod +x "$out/stopped"
-expect 1 "error[device]: the C compiler '$out/stopped' was stopped: Interrupt" env RGC_CC="$out/stopped" "$RGC" bench "$out/tiny.yaml"
+# Whoever runs this in the background may ignore SIGINT, which processes inherit, and which a shell cannot undo.
+expect 1 "error[device]: the C compiler '$out/stopped' was stopped: Interrupt" env --default-signal=INT RGC_CC="$out/stopped" "$RGC" bench "$out/tiny.yaml"
 expect 1 "$out/tiny.yaml: error[device]: the kernel cache cannot be used: Not a directory
   help: set RGC_CACHE to a folder of your own" env RGC_CACHE="$out/tiny.yaml" "$RGC" bench "$out/tiny.yaml"
 rmdir "$RGC_CACHE/tmp-$pid-new"
