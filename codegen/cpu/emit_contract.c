@@ -12,7 +12,8 @@
 #include "compiler/passes/layout.h"
 #include "compiler/passes/tile.h"
 
-enum { MOST_GROUP_ROWS = 2, WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, WEIGHT_CHUNK_PATCHES = 64, WEIGHT_LEAST_OUT = 32, PANELS_FLOATS = 1 << 16 };
+enum { MOST_GROUP_ROWS = 2, PANELS_FLOATS = 1 << 16 };
+enum { WEIGHT_TILE_OUT = 128, WEIGHT_TILE_IN = 128, WEIGHT_CHUNK_PIXELS = 128, WEIGHT_CHUNK_PATCHES = 64, WEIGHT_LEAST_OUT = 32 };
 
 /* What the text of a contract is specialised by. */
 typedef struct special {
@@ -95,13 +96,19 @@ static void print_constants(rgc_kernel_text *k, const special *s) {
   rgc_text_printf(&k->text, "#define CONTRACT_NAME @\n#define CONTRACT_VECTORS %d\n#define CONTRACT_BLOCK %d\n", s->vectors, s->block);
 }
 
+/* Which input of the kernel A is, where it is a plain tensor; -1: it is more. */
+static int plain_input(const rgc_kernel_text *k) {
+  const rgc_operand *operand = rgc_kernel_plain_a(k->graph, k->op->kernel);
+  return operand ? rgc_input_number(k->op, operand->value) : -1;
+}
+
 /* Whether a row of taps can be one tap (contract_args.h): A is a tensor as it lies, with few channels. */
 static bool takes_rows(const rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   const rgc_geometry *g = &kernel->geometry;
   int64_t channels = kernel->a_extent[RGC_C];
   if (g->transposed || g->groups != 1 || g->dilation != 1 || g->kernel_w == 1 || channels > 4 || g->kernel_w * channels > 64) return false;
-  return rgc_kernel_plain_a(k->graph, kernel) != NULL;
+  return plain_input(k) >= 0;
 }
 
 static void take_rows(const rgc_kernel *kernel, contract_args *args) {
@@ -116,7 +123,7 @@ static void take_row_slab(const rgc_kernel_text *k, contract_args *args) {
   const rgc_kernel *kernel = k->op->kernel;
   int64_t channels = kernel->a_extent[RGC_C];
   take_rows(kernel, args);
-  args->direct_operand = rgc_input_number(k->op, rgc_kernel_plain_a(k->graph, kernel)->value);
+  args->direct_operand = plain_input(k);
   args->row_width = kernel->a_extent[RGC_W] * channels;
   args->row_pad = kernel->geometry.pad * channels;
   args->row_step = kernel->geometry.stride * channels;
@@ -125,19 +132,18 @@ static void take_row_slab(const rgc_kernel_text *k, contract_args *args) {
 
 static void take_directly(const rgc_kernel_text *k, const special *s, contract_args *args) {
   args->direct = !args->row_taps && rgc_takes_a_directly(k->graph, k->op->kernel) && args->a_c / args->groups % s->block == 0;
-  if (args->direct) args->direct_operand = rgc_input_number(k->op, rgc_kernel_plain_a(k->graph, k->op->kernel)->value);
+  if (args->direct) args->direct_operand = plain_input(k);
 }
 
 /* The prologue over (s, k) of a pixel: neighbours in a row of A. */
 static void print_row_prologue(rgc_kernel_text *k) {
   const rgc_kernel *kernel = k->op->kernel;
   int64_t channels = kernel->a_extent[RGC_C], row = kernel->a_extent[RGC_W] * channels;
-  int value = kernel->a->operands[kernel->a->nodes[kernel->a_roots[0]].index].value;
   rgc_text_printf(&k->text,
                   "INLINE vec @_a(const contract_args *args, int64_t n, int64_t h, int64_t w, int64_t c, int64_t count) {\n"
                   "  return vec_load_range(args->operands[%d] + (n * args->a_h + h) * %" PRId64 ", w * %" PRId64 " - %" PRId64 " + c, %" PRId64
                   ", 0, count);\n}\n",
-                  rgc_input_number(k->op, value), row, kernel->geometry.stride * channels, kernel->geometry.pad * channels, row);
+                  plain_input(k), row, kernel->geometry.stride * channels, kernel->geometry.pad * channels, row);
 }
 
 /* One root of a body as a function of a point: a slab_prologue. */

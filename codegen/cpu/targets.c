@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define FACTS(word, lanes, narrowest, cache_floats)                                                                                  \
-  {.name = word, .panel_lanes = lanes, .min_panel_lanes = narrowest, .block = 16, .tile_pixels = 224,                  \
-   .tile_floats = cache_floats, .map_tile_floats = 1 << 16, .winograd_min_channels = 8, .winograd_min_pixels = 48, .winograd_patches = 64,               \
-   .winograd_tile_floats = 5 << 17, .operations_per_byte = 8, .min_tiles = 8, .side_stores = true, .max_streams = 3, .max_weight_streams = 0, .max_operands = 24,           \
+#define FACTS(word, lanes, narrowest, cache_floats)                                                                                                               \
+  {.name = word, .panel_lanes = lanes, .min_panel_lanes = narrowest, .block = 16, .tile_pixels = 224,                                                             \
+   .tile_floats = cache_floats, .map_tile_floats = 1 << 16, .winograd_min_channels = 8, .winograd_min_pixels = 48, .winograd_patches = 64,                        \
+   .winograd_tile_floats = 5 << 17, .operations_per_byte = 8, .min_tiles = 8, .side_stores = true, .max_streams = 3, .max_weight_streams = 0, .max_operands = 24, \
    .max_outputs = 12, .max_partials = 4}
 
 const rgc_cpu_target rgc_cpu_targets[] = {

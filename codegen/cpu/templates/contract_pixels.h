@@ -49,7 +49,8 @@
 typedef struct FN(tile) {
   int64_t index, n, images, h, rows; /* output rows [h, h + rows) of images [n, n + images) */
   int64_t panel, panel_end;          /* of each group */
-  int64_t blocks, pixel;             /* blocks of a group; floats of A from pixel to pixel */
+  int64_t blocks;                    /* of a group */
+  int64_t point, pixel;              /* floats of the slab from point to point, and of A, as it is read, from pixel to pixel */
   float *slab;
   partial *running; /* of panel 0 */
   int64_t ahead, lines; /* float of the streams to fetch next; cache lines a step */
@@ -83,6 +84,7 @@ static inline FN(tile) FN(place)(const contract_args *args, int64_t index, float
   tile.h = index % cuts * args->tile_rows;
   tile.rows = int_min(args->tile_rows, args->out_h - tile.h);
   tile.blocks = int_ceil_div(args->group_a, CONTRACT_BLOCK);
+  tile.point = pixels_point(args, CONTRACT_BLOCK);
   tile.pixel = pixels_pixel(args, CONTRACT_BLOCK);
   return tile;
 }
@@ -109,12 +111,11 @@ static __attribute__((noinline)) void FN(fill_rows)(const contract_args *args, c
 }
 
 static __attribute__((noinline)) void FN(fill)(const contract_args *args, const FN(tile) * tile) {
-  int64_t point = pixels_point(args, CONTRACT_BLOCK);
   for (int64_t image = 0; image < tile->images; image++)
     for (int64_t g = 0; g < args->groups; g++) {
-      slab_window window = {.data = tile->slab + image * args->slab_rows * args->slab_cols * point + g * tile->blocks * CONTRACT_BLOCK,
+      slab_window window = {.data = tile->slab + image * args->slab_rows * args->slab_cols * tile->point + g * pixels_group_floats(args, CONTRACT_BLOCK),
                             .plane = CONTRACT_BLOCK,
-                            .point = point,
+                            .point = tile->point,
                             .rows = args->slab_rows,
                             .columns = args->slab_cols,
                             .n = tile->n + image,
@@ -187,7 +188,7 @@ INLINE const float *FN(point)(const contract_args *args, const FN(tile) * tile, 
            g * args->group_a;
   }
   int64_t row = image * args->slab_rows + i * (args->a_step / args->slab_step);
-  return tile->slab + row * args->slab_cols * pixels_point(args, CONTRACT_BLOCK) + column * tile->pixel + g * tile->blocks * CONTRACT_BLOCK;
+  return tile->slab + row * args->slab_cols * tile->point + column * tile->pixel + g * pixels_group_floats(args, CONTRACT_BLOCK);
 }
 
 /* Where pixels that are not there would be read past the tensor's end, a row of a group is copied into the slab. */
@@ -272,7 +273,7 @@ static __attribute__((noinline)) void FN(compute)(const contract_args *args, FN(
                                                   const float *panel, int64_t o, int64_t channels, partial *running,
                                                   int first) {
   int64_t tap_floats = CONTRACT_BLOCK * PANEL, block_floats = args->kernel_h * args->kernel_w * tap_floats;
-  int64_t pixel = tile->pixel, point = pixels_point(args, CONTRACT_BLOCK);
+  int64_t pixel = tile->pixel, point = tile->point;
   vec acc[PIXELS][CONTRACT_VECTORS];
   UNROLL_ALL for (int p = 0; p < PIXELS; p++) {
     UNROLL_ALL for (int v = 0; v < CONTRACT_VECTORS; v++) acc[p][v] = (vec){0};

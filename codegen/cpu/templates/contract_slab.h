@@ -13,8 +13,8 @@ INLINE int64_t pixels_partial_floats(const contract_args *args, int64_t panel, i
   return int_ceil_div(int_ceil_div(args->group_out, panel) * partials * 3 * panel, 16) * 16;
 }
 
-/* Channels of a group, in whole blocks; and a point of the slab: those of all groups, or a row (row_floats). Long ones are an odd number of cache lines apart: neighbours
- * a power of two apart would share cache sets. */
+/* Channels of a group, in whole blocks; and a point of the slab: those of all groups, or a row (row_floats). Long ones are an odd number of
+ * cache lines apart: neighbours a power of two apart would share cache sets. */
 INLINE int64_t pixels_group_floats(const contract_args *args, int64_t block) { return int_ceil_div(args->group_a, block) * block; }
 INLINE int64_t pixels_point(const contract_args *args, int64_t block) {
   if (args->row_floats) return args->row_floats;
@@ -28,7 +28,8 @@ INLINE int64_t pixels_pixel(const contract_args *args, int64_t block) {
   return args->row_floats ? args->row_step : args->a_step / args->slab_step * pixels_point(args, block);
 }
 
-/* `pixels` of a group: those that hang over the end of a row are read, too. Without a slab there is room for one group (contract_pixels.h). */
+/* `pixels` of a group: those that hang over the end of a row are read, too. Without a slab there is room for one group
+ * (contract_pixels.h). */
 INLINE int64_t pixels_slab_floats(const contract_args *args, int64_t panel, int64_t block, int64_t pixels, int64_t partials) {
   int64_t slab = args->direct ? 0 : args->tile_images * args->slab_rows * args->slab_cols * pixels_point(args, block);
   return pixels_partial_floats(args, panel, partials) + slab + pixels * pixels_pixel(args, block) + (args->row_floats ? args->a_c : 0);
