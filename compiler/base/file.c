@@ -17,6 +17,21 @@ bool rgc_write_text_file(const char *path, const char *text, const char *help, r
   return good || rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, help, "cannot be written: %s", strerror(errno));
 }
 
+char *rgc_read_bytes(const char *path, rgc_arena *arena, size_t *size_bytes) {
+  FILE *from = fopen(path, "rb");
+  struct stat about;
+  char *bytes = NULL;
+  if (from && !fstat(fileno(from), &about)) {
+    *size_bytes = (size_t)about.st_size;
+    bytes = rgc_arena_alloc(arena, *size_bytes + 1);
+    if (fread(bytes, 1, *size_bytes, from) != *size_bytes) bytes = NULL;
+  }
+  if (from) fclose(from);
+  return bytes;
+}
+
+bool rgc_process_is_gone(long pid) { return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH; }
+
 const char *rgc_folder_of(const char *path, rgc_arena *arena) {
   const char *slash = strrchr(path, '/');
   return slash ? rgc_arena_strndup(arena, path, slash > path ? (size_t)(slash - path) : 1) : ".";
@@ -30,8 +45,7 @@ static void remove_left_over(const char *path, rgc_arena *arena) {
   for (const struct dirent *entry; dir && (entry = readdir(dir));) {
     const char *end = entry->d_name + length;
     if (strncmp(entry->d_name, name, length) || strncmp(end, ".tmp", 4) || !end[4] || end[4 + strspn(end + 4, "0123456789")]) continue;
-    long pid = strtol(end + 4, NULL, 10);
-    if (pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH) remove(rgc_arena_printf(arena, "%s/%s", folder, entry->d_name));
+    if (rgc_process_is_gone(strtol(end + 4, NULL, 10))) remove(rgc_arena_printf(arena, "%s/%s", folder, entry->d_name));
   }
   if (dir) closedir(dir);
 }

@@ -12,6 +12,10 @@ typedef bool rgc_file_writer(const void *contents, FILE *file);
 /* A file with what `write` makes of `contents`, to the disk: beside `path` first, then renamed, so that an earlier file of that name stays whole if
  * anything fails; what a killed process left beside it is removed. A device (/dev/null) is written to. Errors are FILE_WRITE. */
 bool rgc_replace_file(const char *path, rgc_file_writer *write, const void *contents, rgc_diagnostics *diags);
+/* All bytes of a file, in `arena`; NULL with errno. */
+char *rgc_read_bytes(const char *path, rgc_arena *arena, size_t *size_bytes);
+/* Whether there is no process of that number: it was killed over what bears its number, or ended. */
+bool rgc_process_is_gone(long pid);
 /* The folder of a file: "graphs" of "graphs/net.yaml", "." of "net.yaml", "/" of "/net.yaml". In `arena`. */
 const char *rgc_folder_of(const char *path, rgc_arena *arena);
 /* A folder whose parent exists; true also where it is there. */

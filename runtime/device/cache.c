@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+#include "compiler/base/file.h"
 
 static const int64_t size_limit_bytes = (int64_t)512 << 20;
 static const char *const suffixes[] = {".so", ".cubin"}; /* of entries */
@@ -61,7 +62,7 @@ void rgc_cache_remove_work(const char *dir) { nftw(dir, remove_entry, 8, FTW_DEP
 static bool is_left_over(const char *name, const struct stat *about) {
   const time_t young_seconds = 3600;
   long pid = strncmp(name, "tmp-", 4) ? 0 : strtol(name + 4, NULL, 10);
-  return pid > 0 && S_ISDIR(about->st_mode) && time(NULL) - about->st_mtim.tv_sec > young_seconds && kill((pid_t)pid, 0) && errno == ESRCH;
+  return S_ISDIR(about->st_mode) && time(NULL) - about->st_mtim.tv_sec > young_seconds && rgc_process_is_gone(pid);
 }
 
 /* Entries. */
@@ -88,35 +89,28 @@ static void print_seal(char seal[SEAL_BYTES + 1], const void *bytes, size_t size
   snprintf(seal, SEAL_BYTES + 1, seal_format, size_bytes, (unsigned long long)XXH3_64bits(bytes, size_bytes));
 }
 
-/* The whole file, to be freed; NULL with errno. */
-static char *read_whole(const char *path, size_t *size_bytes) {
-  FILE *from = fopen(path, "rb");
-  struct stat about;
-  char *bytes = from && !fstat(fileno(from), &about) ? malloc((size_t)about.st_size + 1) : NULL;
-  *size_bytes = bytes ? fread(bytes, 1, (size_t)about.st_size, from) : 0;
-  if (from) fclose(from);
-  return bytes;
-}
-
 bool rgc_cache_seal(const rgc_cache *cache, const char *made) {
   size_t size_bytes;
-  char seal[SEAL_BYTES + 1], *bytes = read_whole(made, &size_bytes);
+  rgc_arena *scratch = rgc_arena_create();
+  char seal[SEAL_BYTES + 1], *bytes = rgc_read_bytes(made, scratch, &size_bytes);
   if (bytes) print_seal(seal, bytes, size_bytes);
   FILE *to = bytes ? fopen(made, "ab") : NULL;
   bool good = to && fwrite(seal, 1, SEAL_BYTES, to) == SEAL_BYTES;
   if (to && fclose(to)) good = false;
-  free(bytes);
-  return good || rgc_cache_refuse(cache, strerror(errno));
+  int error = errno;
+  rgc_arena_destroy(scratch);
+  return good || rgc_cache_refuse(cache, strerror(error));
 }
 
 bool rgc_cache_use_library(const char *path) {
   size_t size_bytes;
-  char seal[SEAL_BYTES + 1], *bytes = read_whole(path, &size_bytes);
+  rgc_arena *scratch = rgc_arena_create();
+  char seal[SEAL_BYTES + 1], *bytes = rgc_read_bytes(path, scratch, &size_bytes);
   bool whole = bytes && size_bytes >= SEAL_BYTES;
   if (whole) print_seal(seal, bytes, size_bytes - SEAL_BYTES);
   whole = whole && !memcmp(seal, bytes + size_bytes - SEAL_BYTES, SEAL_BYTES);
   if (bytes && !whole) unlink(path);
-  free(bytes);
+  rgc_arena_destroy(scratch);
   return whole && rgc_cache_use(path);
 }
 

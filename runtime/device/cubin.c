@@ -8,6 +8,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "compiler/base/file.h"
+
 /* What ptxas says. */
 
 /* The number before `words` in a line, 0 if they are not there: "12 bytes spill stores". */
@@ -152,21 +154,11 @@ bool rgc_cubin_write(const rgc_cubin *cubin, const char *path, rgc_diagnostics *
   return good || rgc_diag_fail(diags, RGC_CODE_FILE_WRITE, path, "is the disk full?", "cannot be written: %s", strerror(errno));
 }
 
-static char *read_whole(FILE *from, rgc_arena *arena, size_t *size) {
-  long end = fseek(from, 0, SEEK_END) ? -1 : ftell(from);
-  if (end < TRAILER_BYTES || fseek(from, 0, SEEK_SET)) return NULL;
-  char *bytes = rgc_arena_alloc(arena, (size_t)end + 1);
-  *size = (size_t)end;
-  return fread(bytes, 1, *size, from) == *size ? bytes : NULL;
-}
-
 rgc_cubin *rgc_cubin_read(const char *path, rgc_arena *arena) {
-  FILE *from = fopen(path, "rb");
-  size_t size = 0, log_bytes = 0;
+  size_t size, log_bytes = 0;
   unsigned long long hash;
-  char trailer[TRAILER_ROOM], *bytes = from ? read_whole(from, arena, &size) : NULL;
-  if (from) fclose(from);
-  if (!bytes) return NULL;
+  char trailer[TRAILER_ROOM], *bytes = rgc_read_bytes(path, arena, &size);
+  if (!bytes || size < TRAILER_BYTES) return NULL;
   size_t before = size - TRAILER_BYTES;
   if (sscanf(bytes + before, trailer_format, &log_bytes, &hash) != 2 || log_bytes > before) return NULL;
   print_trailer(trailer, bytes, before - log_bytes, log_bytes);
