@@ -101,10 +101,10 @@ static void export_pool(rgc_onnx_export *x, const rgc_op *op) {
 
 /* A fixed filter: a convolution of each channel by itself, its weight [C,1,K,K] a constant. */
 static void export_filter(rgc_onnx_export *x, const rgc_op *op) {
-  int64_t k = number_of(op, RGC_ATTR_KERNEL), channels = x->graph->values[op->inputs[0]].shape[RGC_C];
-  bool reflects = op->attr[RGC_ATTR_REFLECT] != 0;
   rgc_window w = rgc_op_window(op);
-  int64_t p = w.pad[0], left = reflects ? 0 : p;
+  int64_t k = w.kernel[0], p = w.pad[0], channels = x->graph->values[op->inputs[0]].shape[RGC_C];
+  bool reflects = op->attr[RGC_ATTR_REFLECT] != 0;
+  int64_t left = reflects ? 0 : p;
   const char *in = rgc_onnx_image(x, op->inputs[0]), *base = x->graph->values[op->outputs[0]].name, *name = rgc_onnx_image_name(x, op->outputs[0]);
   if (reflects && p) in = pad_image(x, in, w.pad, "reflect", base);
   rgc_tensor taps = {.name = rgc_onnx_name(&x->onnx, base), .dtype = RGC_TENSOR_F32, .rank = 4, .shape = {channels, 1, k, k}};
